@@ -1,0 +1,231 @@
+package didit
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Kind says what a failure means to whoever made the call.
+type Kind int
+
+// The kinds of failure. The zero value is the one that has no explanation.
+const (
+	KindUnexpected          Kind = iota // an answer that no documented rule explains
+	KindInvalidRequest                  // Didit refused a field or the request
+	KindPlanRequired                    // the workflow needs a paid plan
+	KindInsufficientCredits             // not enough credits
+	KindUserBlocked                     // the user or business is blocked at Didit
+	KindCredentialsRejected             // the credentials, or the token bought with them
+	KindThrottled                       // 429
+	KindUnavailable                     // 5xx, no connection, or an answer cut off or unreadable
+	KindTimeout                         // no answer in time; what Didit did is unknown
+)
+
+var kindNames = [...]string{
+	"unexpected answer", "invalid request", "plan required", "insufficient credits",
+	"user blocked", "credentials rejected", "throttled", "unavailable", "timeout",
+}
+
+// String is the kind in lower-case words.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return "unknown kind"
+	}
+	return kindNames[k]
+}
+
+// FieldError is what Didit says of one field of a request.
+type FieldError struct {
+	Field   string // its path, as in expected_details.country
+	Message string // Didit's words, which may quote the value: personal data, never to be logged
+}
+
+// Error is a failed call. Its text is safe to log; Detail and Fields are not, because Didit's
+// sentences may quote an e-mail address or a phone number.
+type Error struct {
+	Kind       Kind
+	Op         string        // "token" or "create_session"
+	Status     int           // Didit's HTTP status, 0 where there was none
+	Reason     string        // more about it in fixed words, or empty
+	Detail     string        // Didit's sentence, at most 500 characters, or empty
+	Fields     []FieldError  // what Didit says of single fields, at most 50
+	RetryAfter time.Duration // Didit's advice, 0 where it gave none that can be used
+}
+
+// Error says what failed, in words of this package only.
+func (e *Error) Error() string {
+	text := "didit: " + e.Op + ": " + e.Kind.String()
+	if e.Status != 0 {
+		text += fmt.Sprintf(" (status %d)", e.Status)
+	}
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// Format prints the error's text for every verb, so that %+v shows no detail either.
+func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// MarshalJSON encodes the error's text alone.
+func (e Error) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", e.Error()), nil }
+
+func (e *Error) reason() string {
+	if e.Reason != "" {
+		return e.Reason
+	}
+	return e.Kind.String()
+}
+
+var errTooLong = errors.New("didit: answer is too long")
+
+// unreadable is an answer that should have said something else.
+func (a answer) unreadable(reason string) *Error {
+	return &Error{Kind: KindUnavailable, Op: a.op, Status: a.status, Reason: reason}
+}
+
+func asError(op string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Kind: KindUnexpected, Op: op, Reason: "internal error"}
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// ranOut reports whether a call failed for want of time, its own or its context's.
+func ranOut(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == KindTimeout || isContextError(err)
+}
+
+// networkError explains why no answer came, or not a whole one, in fixed words: the texts of
+// the net package name addresses.
+func networkError(op string, err error) *Error {
+	if timeout, ok := errors.AsType[net.Error](err); isContextError(err) || ok && timeout.Timeout() {
+		return &Error{Kind: KindTimeout, Op: op, Reason: "no answer in time"}
+	}
+	return &Error{Kind: KindUnavailable, Op: op, Reason: networkReason(err)}
+}
+
+func networkReason(err error) string {
+	var (
+		dns       *net.DNSError
+		alert     tls.AlertError
+		record    tls.RecordHeaderError
+		unknown   x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		unchecked *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.Is(err, errTooLong):
+		return "answer too long"
+	case errors.As(err, &dns):
+		return "name not resolved"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection reset"
+	case errors.As(err, &alert), errors.As(err, &record), errors.As(err, &unknown),
+		errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &unchecked):
+		return "TLS failure"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed before the end of the answer"
+	default:
+		return "connection failed"
+	}
+}
+
+// tokenRefusal explains an answer of the token endpoint that is no success.
+func tokenRefusal(a answer) error {
+	e := &Error{Op: a.op, Status: a.status}
+	switch {
+	case a.status == http.StatusOK:
+		return nil
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		e.Kind = KindCredentialsRejected
+	case a.status == http.StatusBadRequest && readRefusal(a.body).says("invalid_client"):
+		e.Kind = KindCredentialsRejected
+	default:
+		e.Kind = kindOfStatus(a.status)
+	}
+	return e
+}
+
+// sessionRefusal explains an answer of the session endpoint that is no success. Didit uses 400
+// for the plan, the credits and blocked users too; what is meant stands in the body.
+func sessionRefusal(a answer) error {
+	e := &Error{Op: a.op, Status: a.status}
+	switch a.status {
+	case http.StatusOK, http.StatusCreated:
+		return nil
+	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusUnprocessableEntity:
+		said := readRefusal(a.body)
+		if !said.readable {
+			return a.unreadable("refused without a readable reason")
+		}
+		e.Kind, e.Detail, e.Fields = kindOfRefusal(said), said.detail, said.fields
+	case http.StatusUnauthorized:
+		e.Kind = KindCredentialsRejected
+	case http.StatusForbidden:
+		said := readRefusal(a.body)
+		e.Kind = kindOfRefusal(said)
+		if e.Kind != KindInsufficientCredits && e.Kind != KindUserBlocked {
+			e.Kind = KindCredentialsRejected
+			return e
+		}
+		e.Detail = said.detail
+	default:
+		e.Kind = kindOfStatus(a.status)
+	}
+	return e
+}
+
+func kindOfStatus(status int) Kind {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return KindThrottled
+	case status >= 500:
+		return KindUnavailable
+	default:
+		return KindUnexpected
+	}
+}
+
+func kindOfRefusal(said refusal) Kind {
+	switch {
+	case said.says("has been blocked"), said.says("cannot create new verification sessions"):
+		return KindUserBlocked
+	case said.says("paid plan"):
+		return KindPlanRequired
+	case said.says("enough credits"), said.says("insufficient credits"):
+		return KindInsufficientCredits
+	default:
+		return KindInvalidRequest
+	}
+}
+
+// says reports whether any sentence holds the phrase, whatever its case and apostrophes.
+func (r refusal) says(phrase string) bool {
+	if strings.Contains(strings.ToLower(r.detail), phrase) {
+		return true
+	}
+	for _, f := range r.fields {
+		if f.Field != "metadata" && strings.Contains(strings.ToLower(f.Message), phrase) {
+			return true
+		}
+	}
+	return false
+}

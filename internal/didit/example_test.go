@@ -1,0 +1,83 @@
+package didit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+
+	"didit-sessions/internal/didit"
+)
+
+// newDidit stands in for Didit's two origins.
+func newDidit() *httptest.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /auth/v2/token/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"access_token":"token","expires_in":86400}`)
+	})
+	mux.HandleFunc("POST /v2/session/", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"session_id":"11111111-2222-3333-4444-555555555555","status":"Not Started",
+			"url":"https://verify.didit.me/session/abcdef123456"}`)
+	})
+	mux.HandleFunc("POST /v3/session/", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"workflow_id":"Invalid workflow_id."}`)
+	})
+	return httptest.NewServer(mux)
+}
+
+// tokens would be a package-level variable of a Lambda function.
+var tokens didit.TokenCache
+
+func ExampleClient_CreateSession() {
+	server := newDidit()
+	defer server.Close()
+
+	client := &didit.Client{
+		Credentials: &didit.CredentialCache{
+			Read: func(context.Context) (string, error) {
+				return `{"client_id":"my-app","client_secret":"from the secret store"}`, nil
+			},
+		},
+		Tokens:  &tokens,
+		AuthURL: server.URL,
+		APIURL:  server.URL,
+	}
+	session, err := client.CreateSession(context.Background(), didit.SessionRequest{
+		WorkflowID: "11111111-2222-3333-4444-555555555555",
+		VendorData: "user-123",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(session) // neither the URL nor the token
+	fmt.Println(session.URL)
+	// Output:
+	// session 11111111-2222-3333-4444-555555555555 (Not Started)
+	// https://verify.didit.me/session/abcdef123456
+}
+
+// An error tells what failed by its kind; its text is safe to log, its fields are not.
+func ExampleError() {
+	server := newDidit()
+	defer server.Close()
+
+	client := &didit.Client{
+		Credentials: &didit.CredentialCache{
+			Read: func(context.Context) (string, error) { return `{"api_key":"key"}`, nil },
+		},
+		APIURL: server.URL,
+	}
+	_, err := client.CreateSession(context.Background(), didit.SessionRequest{WorkflowID: "none"})
+	if e, ok := errors.AsType[*didit.Error](err); ok && e.Kind == didit.KindInvalidRequest {
+		fmt.Println(e)
+		fmt.Println(e.Fields[0].Field, "–", e.Fields[0].Message)
+	}
+	// Output:
+	// didit: create_session: invalid request (status 400)
+	// workflow_id – Invalid workflow_id.
+}

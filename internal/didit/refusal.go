@@ -1,0 +1,132 @@
+package didit
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Limits of what is kept of an error body.
+const (
+	longestSentence = 500 // characters
+	mostFields      = 50
+	deepestRefusal  = 8
+)
+
+// refusal is what the body of a 4xx says. Didit writes at least seven shapes: an object of
+// lists, of plain strings, of objects or of lists of objects by field; a sentence, or a list of
+// sentences, under detail, error or message; a bare list; and pages of HTML, which are not
+// readable.
+type refusal struct {
+	readable bool
+	detail   string
+	fields   []FieldError
+}
+
+func readRefusal(body []byte) refusal {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return refusal{}
+	}
+	r := refusal{readable: true}
+	object, ok := value.(map[string]any)
+	if !ok {
+		r.detail = sentence(value)
+		return r
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		switch name {
+		case "detail", "error", "message", "error_description", "non_field_errors":
+			r.detail = clip(strings.TrimSpace(r.detail + " " + sentence(object[name])))
+		default:
+			r.collect(name, object[name], 1)
+		}
+	}
+	return r
+}
+
+// collect turns what is said under a path into field errors.
+func (r *refusal) collect(path string, value any, depth int) {
+	if len(r.fields) >= mostFields || depth > deepestRefusal {
+		return
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			r.collect(path+"."+name, v[name], depth+1)
+		}
+	case []any:
+		if text := sentence(onlyTexts(v)); text != "" {
+			r.add(path, text)
+		}
+		for i, item := range v {
+			if _, text := item.(string); !text {
+				r.collect(path+"["+strconv.Itoa(i)+"]", item, depth+1)
+			}
+		}
+	default:
+		if text := sentence(v); text != "" {
+			r.add(path, text)
+		}
+	}
+}
+
+func (r *refusal) add(path, text string) {
+	if len(r.fields) < mostFields {
+		r.fields = append(r.fields, FieldError{Field: clip(path), Message: text})
+	}
+}
+
+func onlyTexts(list []any) []any {
+	return slices.DeleteFunc(slices.Clone(list), func(v any) bool {
+		_, text := v.(string)
+		return !text
+	})
+}
+
+// sentence joins the texts in a value.
+func sentence(value any) string {
+	var texts []string
+	var walk func(any, int)
+	walk = func(value any, depth int) {
+		if depth > deepestRefusal || len(texts) >= mostFields {
+			return
+		}
+		switch v := value.(type) {
+		case string:
+			texts = append(texts, v)
+		case json.Number:
+			texts = append(texts, v.String())
+		case []any:
+			for _, item := range v {
+				walk(item, depth+1)
+			}
+		case map[string]any:
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				walk(v[name], depth+1)
+			}
+		}
+	}
+	walk(value, 0)
+	return clip(strings.Join(texts, " "))
+}
+
+// clip keeps a text short and on one line.
+func clip(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > longestSentence {
+		text = string(runes[:longestSentence])
+	}
+	return strings.TrimSpace(text)
+}

@@ -1,0 +1,109 @@
+package didit
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// staleAfter is how long a connection may lie idle before it is no longer trusted with a
+// request that must not be sent twice.
+const staleAfter = 5 * time.Second
+
+// NewTransport returns a transport for [Client.Transport], with defaults for Didit: HTTP/1.1
+// over TLS 1.2 or newer, connections kept alive, proxies from the environment. It remembers
+// when each connection was last used by the wall clock, because Lambda freezes a process
+// between invocations and the monotonic clock may stop with it. now is the clock; nil means
+// [time.Now].
+func NewTransport(now func() time.Time) *http.Transport {
+	dialer := &net.Dialer{}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			tracked := &trackedConn{Conn: conn, now: now}
+			tracked.touch()
+			return tracked, nil
+		},
+		TLSClientConfig: &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			ClientSessionCache: tls.NewLRUClientSessionCache(8),
+		},
+		// One request at a time needs no multiplexing, and what has happened to a request
+		// is certain on HTTP/1.1 alone.
+		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     5 * time.Minute,
+		DisableCompression:  true,
+	}
+}
+
+// trackedConn knows when it last carried anything.
+type trackedConn struct {
+	net.Conn
+	now  func() time.Time
+	last atomic.Int64 // Unix nanoseconds, wall clock
+}
+
+func (c *trackedConn) touch() { c.last.Store(wallNow(c.now).UnixNano()) }
+
+func (c *trackedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+func (c *trackedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+func (c *trackedConn) idle() time.Duration {
+	return time.Duration(wallNow(c.now).UnixNano() - c.last.Load())
+}
+
+// connUse watches which connection an attempt gets.
+type connUse struct {
+	fresh   bool        // refuse stale connections
+	reached atomic.Bool // a connection was handed over: the request may have reached Didit
+}
+
+// trace makes the attempt report to u. A stale connection is closed before anything is written
+// to it, which makes [http.Transport] take another by itself.
+func (u *connUse) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			stale := u.fresh && info.Reused && idleTime(info) > staleAfter
+			if stale {
+				_ = netConn(info.Conn).Close()
+			}
+			u.reached.Store(!stale)
+		},
+	})
+}
+
+func idleTime(info httptrace.GotConnInfo) time.Duration {
+	if tracked, ok := netConn(info.Conn).(*trackedConn); ok {
+		return tracked.idle()
+	}
+	return info.IdleTime
+}
+
+func netConn(conn net.Conn) net.Conn {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return conn
+}

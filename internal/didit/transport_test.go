@@ -1,0 +1,282 @@
+package didit
+
+import (
+	"bufio"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Whether a connection that lay idle, by the injected clock, is used again.
+func TestTransport_idleConnections(t *testing.T) {
+	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		for _, tt := range []struct {
+			idle    time.Duration
+			request SessionRequest
+			want    int32 // connections in all
+		}{
+			{0, nameless, 1},
+			{5 * time.Second, nameless, 1},
+			{5*time.Second + 1, nameless, 2},
+			{time.Hour, nameless, 2},
+			{-time.Hour, nameless, 1}, // a clock set back proves nothing
+			{5*time.Second + 1, named, 1},
+			{time.Hour, named, 1},
+		} {
+			t.Run(fmt.Sprintf("tls %t, %v, vendor data %q", secure, tt.idle, tt.request.VendorData), func(t *testing.T) {
+				t.Parallel()
+				fake := startFake(t, nil, reply(201, okSession))
+				c := new(clock)
+				// The client's own transport, where nothing needs another.
+				client := &Client{Credentials: fixed(keySecret), Now: c.Now}
+				if secure {
+					fake.StartTLS()
+					transport := NewTransport(c.Now)
+					transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+					transport.TLSClientConfig.RootCAs.AddCert(fake.Certificate())
+					t.Cleanup(transport.CloseIdleConnections)
+					client.Transport = transport
+				} else {
+					fake.Start()
+				}
+				client.APIURL = fake.URL + prefix
+				var seen attempts
+				client.Observe = seen.observe
+				for range 2 {
+					if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
+						t.Fatal(err)
+					}
+					c.advance(tt.idle)
+				}
+				_, posts := fake.counts()
+				if got := fake.connections.Load(); got != tt.want || posts != 2 || len(seen.all()) != 2 {
+					t.Errorf("got %d connections, %d POSTs, %d attempts, want %d, 2, 2", got, posts, len(seen.all()), tt.want)
+				}
+			})
+		}
+	}
+}
+
+// All of the connections that lie idle are stale after a freeze.
+func TestTransport_manyIdleConnections(t *testing.T) {
+	t.Parallel()
+	var together sync.WaitGroup
+	together.Add(5)
+	fake := newFake(t, nil, sequence(append(repeated(5, func(w http.ResponseWriter, r *http.Request) {
+		together.Done()
+		together.Wait()
+		reply(201, okSession)(w, r)
+	}), reply(201, okSession))...))
+	c := new(clock)
+	client := fake.client(t, fixed(keySecret), c)
+	var calls sync.WaitGroup
+	for range 5 {
+		calls.Go(func() {
+			if _, err := client.CreateSession(t.Context(), nameless); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	c.advance(6 * time.Second)
+	if _, err := client.CreateSession(t.Context(), nameless); err != nil {
+		t.Errorf("after the freeze: %v", err)
+	}
+	_, posts := fake.counts()
+	if got := fake.connections.Load(); got != 6 || posts != 6 {
+		t.Errorf("got %d connections and %d POSTs, want 6 and 6", got, posts)
+	}
+}
+
+func repeated(n int, h http.HandlerFunc) []http.HandlerFunc {
+	list := make([]http.HandlerFunc, n)
+	for i := range list {
+		list[i] = h
+	}
+	return list
+}
+
+// mortalServer answers one request per connection and resets the connection when a second
+// arrives, as a peer does that forgot about it while the client was frozen.
+func mortalServer(t *testing.T) (url string, requests *atomic.Int32) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	requests = new(atomic.Int32)
+	serve := func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		reader := bufio.NewReader(conn)
+		for n := range 2 {
+			request, err := http.ReadRequest(reader)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, request.Body)
+			requests.Add(1)
+			if n == 1 {
+				_ = conn.(*net.TCPConn).SetLinger(0)
+				return
+			}
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s", len(okSession), okSession)
+		}
+	}
+	conns.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() { serve(conn) })
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); conns.Wait() })
+	return "http://" + listener.Addr().String(), requests
+}
+
+// A connection that died during a freeze costs a reconnect, never an error.
+func TestTransport_deadIdleConnection(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		idle         time.Duration
+		request      SessionRequest
+		wantErr      bool
+		wantRequests int32
+	}{
+		{"without vendor data it is not tried", 6 * time.Second, nameless, false, 2},
+		{"with vendor data it costs a repetition", 6 * time.Second, named, false, 3},
+		{"one that died at once may have made a session", time.Second, nameless, true, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, requests := mortalServer(t)
+			c := new(clock)
+			transport := NewTransport(c.Now)
+			client := &Client{Credentials: fixed(keySecret), APIURL: url, Transport: transport, Now: c.Now}
+			t.Cleanup(transport.CloseIdleConnections)
+			if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
+				t.Fatal(err)
+			}
+			c.advance(tt.idle)
+			_, err := client.CreateSession(t.Context(), tt.request)
+			if (err != nil) != tt.wantErr || requests.Load() != tt.wantRequests {
+				t.Errorf("after %v, vendor data %q: got %v and %d requests, want error %t and %d",
+					tt.idle, tt.request.VendorData, err, requests.Load(), tt.wantErr, tt.wantRequests)
+			}
+			transport.CloseIdleConnections()
+		})
+	}
+}
+
+// Not parallel: its deadlines are short, and other tests keep the machine busy.
+func TestClient_timeouts(t *testing.T) {
+	slowBody := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(201)
+		_ = http.NewResponseController(w).Flush()
+		hang(w, r)
+	}
+	for _, tt := range []struct {
+		name           string
+		token, session http.HandlerFunc
+		request        SessionRequest
+		wantOp         string
+		wantPosts      int
+	}{
+		{"session, nameless", nil, hang, nameless, "create_session", 1},
+		{"session, named", nil, hang, named, "create_session", 1},
+		{"session's body", nil, slowBody, nameless, "create_session", 1},
+		{"token", hang, reply(201, okSession), named, "token", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fake := newFake(t, tt.token, tt.session)
+			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+			defer cancel()
+			_, err := fake.client(t, fixed(pairSecret), new(clock)).CreateSession(ctx, tt.request)
+			if got := failure(t, tt.name, err); got.Kind != KindTimeout || got.Op != tt.wantOp || got.Status != 0 {
+				t.Errorf("got %v, want a timeout of %s", got, tt.wantOp)
+			}
+			if tokens, posts := fake.counts(); tokens != 1 || posts != tt.wantPosts {
+				t.Errorf("got %d token requests and %d POSTs, want 1 and %d", tokens, posts, tt.wantPosts)
+			}
+		})
+	}
+}
+
+// With time enough, half of it goes to the first attempt and the rest to a repetition.
+// Not parallel, for its short deadline.
+func TestClient_timeoutThenAnswer(t *testing.T) {
+	fake := newFake(t, nil, sequence(hang, reply(201, okSession)))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var seen attempts
+	client := fake.client(t, fixed(keySecret), new(clock))
+	client.Observe = seen.observe
+	if _, err := client.CreateSession(ctx, named); err != nil {
+		t.Errorf("got %v, want the repetition's session; attempts %+v", err, seen.all())
+	}
+	if got := seen.all(); len(got) != 2 || got[0].Reason != "no answer in time" {
+		t.Errorf("got attempts %+v, want a timeout and a success", got)
+	}
+}
+
+// A handshake that nobody answers is a timeout, not a broken connection.
+func TestClient_silentHandshake(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	client := &Client{Credentials: fixed(keySecret), APIURL: "https://" + listener.Addr().String()}
+	_, err = client.CreateSession(ctx, nameless)
+	if got := failure(t, "silence", err).Kind; got != KindTimeout {
+		t.Errorf("got %v, want %v", got, KindTimeout)
+	}
+}
+
+func TestClient_tlsFailures(t *testing.T) {
+	t.Parallel()
+	untrusted := startFake(t, nil, reply(201, okSession))
+	untrusted.Config.ErrorLog = discardLog
+	untrusted.StartTLS()
+	plain := newFake(t, nil, reply(201, okSession))
+	for name, url := range map[string]string{"untrusted": untrusted.URL, "no TLS": "https" + plain.URL[len("http"):]} {
+		client := &Client{Credentials: fixed(keySecret), APIURL: url}
+		_, err := client.CreateSession(t.Context(), nameless)
+		if got := failure(t, name, err); got.Kind != KindUnavailable || got.Reason != "TLS failure" {
+			t.Errorf("%s: got %v, want unavailable: TLS failure", name, got)
+		}
+	}
+}
+
+func TestClient_noTimeLeft(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t, nil, reply(201, okSession))
+	ctx, cancel := context.WithCancel(t.Context())
+	client := fake.client(t, fixed(keySecret), new(clock))
+	if _, err := client.CreateSession(ctx, named); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	_, err := client.CreateSession(ctx, named)
+	if got := failure(t, "cancelled", err).Kind; got != KindTimeout {
+		t.Errorf("got %v, want %v", got, KindTimeout)
+	}
+	if _, posts := fake.counts(); posts != 1 {
+		t.Errorf("got %d POSTs, want 1", posts)
+	}
+}
