@@ -1,0 +1,111 @@
+package didittest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Ensure what is observed is what was sent, and never a credential.
+func TestServer_Requests(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	var hooked []Exchange // by requests that follow each other
+	r := serve(t, &Server{Now: now.Now, OnRequest: func(x Exchange) { hooked = append(hooked, x) }})
+	token := r.token()
+	r.form(DefaultClientID, DefaultClientSecret, "client_secret="+DefaultClientSecret)
+	r.bearer(token)
+	v := r.created(userOrder)
+	r.do("GET", "/session/"+v.SessionToken+"?x=1", "")
+	r.do("GET", "/v2/session/"+v.SessionID+"/none/", "", "Authorization", token)
+	r.do("GET", "/simulator/requests", "")
+
+	got := r.Requests()
+	want := []struct {
+		op                               Op
+		method, path                     string
+		status                           int
+		scheme, contentType, bodyContent string
+	}{
+		{OpToken, "POST", "/auth/v2/token/", 200, "Basic", "application/x-www-form-urlencoded", "grant_type=client_credentials"},
+		{OpToken, "POST", "/auth/v2/token/", 400, "Basic", "application/x-www-form-urlencoded", "client_secret=REDACTED"},
+		{OpCreate, "POST", "/v2/session/", 201, "Bearer", "application/json", `{"workflow_id":"` + workflow + `"}`},
+		{OpCreate, "POST", "/v2/session/", 201, "x-api-key", "application/json", userOrder},
+		{OpPage, "GET", "/session/REDACTED", 200, "", "", ""},
+		{OpOther, "GET", "/v2/session/" + v.SessionID + "/none/", 404, "REDACTED", "", ""},
+	}
+	if len(got) != len(want) || len(hooked) != len(want) {
+		t.Fatalf("%d requests, %d calls of the hook; want %d", len(got), len(hooked), len(want))
+	}
+	for i, w := range want {
+		g := got[i]
+		if g.Op != w.op || g.Method != w.method || g.Path != w.path || g.Status != w.status || g.AuthScheme != w.scheme ||
+			g.ContentType != w.contentType || string(g.Body) != w.bodyContent || !g.Time.Equal(now.Now()) {
+			t.Errorf("request %d: %+v body %s\nwant %+v", i, g, g.Body, w)
+		}
+		if g.RemoteAddr != got[0].RemoteAddr || !strings.HasPrefix(g.UserAgent, "Go-http-client") {
+			t.Errorf("request %d: remote address %q, user agent %q", i, g.RemoteAddr, g.UserAgent)
+		}
+		if hooked[i] != g.Exchange {
+			t.Errorf("hook %d: %+v, want %+v", i, hooked[i], g.Exchange)
+		}
+		text := fmt.Sprintf("%+v %s", g, g.Body)
+		for _, secret := range []string{token, DefaultClientSecret, DefaultAPIKey, v.SessionToken} {
+			if strings.Contains(text, secret) {
+				t.Errorf("request %d holds a secret: %s", i, text)
+			}
+		}
+	}
+	clear(got[0].Body)
+	if again := r.Requests(); string(again[0].Body) != want[0].bodyContent {
+		t.Error("writing to a snapshot changed the journal")
+	}
+}
+
+// Ensure a connection shows in the remote address.
+func TestServer_Requests_connections(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{})
+	r.token()
+	r.token()
+	r.client.CloseIdleConnections()
+	r.token()
+	got := r.Requests()
+	if got[0].RemoteAddr != got[1].RemoteAddr || got[1].RemoteAddr == got[2].RemoteAddr {
+		t.Errorf("remote addresses %s, %s, %s; want the first two alike", got[0].RemoteAddr, got[1].RemoteAddr, got[2].RemoteAddr)
+	}
+}
+
+func TestServer_Count(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{})
+	r.token()
+	r.create(userOrder)
+	r.create(`{}`)
+	r.do("GET", "/x", "")
+	for op, want := range map[Op]int{OpAny: 4, OpToken: 1, OpCreate: 2, OpPage: 0, OpOther: 1} {
+		if got := r.Count(op); got != want {
+			t.Errorf("Count(%s) = %d, want %d", op, got, want)
+		}
+	}
+}
+
+// Ensure the oldest requests are forgotten, by number and by size, and still counted.
+func TestJournal_bounds(t *testing.T) {
+	t.Parallel()
+	var j journal
+	for i := range MaxRequests + 3 {
+		j.add(&Request{Exchange: Exchange{Op: OpOther, Status: i}})
+	}
+	if len(j.entries) != MaxRequests || j.entries[0].Status != 3 || j.counts[OpOther] != MaxRequests+3 {
+		t.Errorf("%d entries from %d, %d counted", len(j.entries), j.entries[0].Status, j.counts[OpOther])
+	}
+	j.add(&Request{Body: make([]byte, maxRequestBytes)})
+	if len(j.entries) != MaxRequests || j.bytes != maxRequestBytes {
+		t.Errorf("%d entries of %d bytes, want %d of %d", len(j.entries), j.bytes, MaxRequests, maxRequestBytes)
+	}
+	j.add(&Request{Body: make([]byte, 1)})
+	if len(j.entries) != 1 || j.bytes != 1 {
+		t.Errorf("%d entries of %d bytes, want 1 of 1", len(j.entries), j.bytes)
+	}
+}
