@@ -1,0 +1,174 @@
+package lambdahttp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// event is what is used of API Gateway's payload (API Gateway: Working with AWS Lambda proxy
+// integrations for HTTP APIs, payload format version 2.0).
+type event struct {
+	Version        string            `json:"version"`
+	RawPath        string            `json:"rawPath"`
+	RawQueryString string            `json:"rawQueryString"`
+	Cookies        []string          `json:"cookies"`
+	Headers        map[string]string `json:"headers"`
+	Body           string            `json:"body"`
+	IsBase64       bool              `json:"isBase64Encoded"`
+	RequestContext struct {
+		RequestID  string          `json:"requestId"`
+		Stage      string          `json:"stage"`
+		DomainName string          `json:"domainName"`
+		Authorizer json.RawMessage `json:"authorizer"`
+		HTTP       struct {
+			Method   string `json:"method"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"`
+	} `json:"requestContext"`
+}
+
+// Proof is what the gateway vouches for.
+type Proof struct {
+	// RequestID is the gateway's id of the request.
+	RequestID string
+	// Claims are the JSON values of a JWT's claims by name; nil without a JWT authorizer. API
+	// Gateway makes texts of them.
+	Claims map[string]json.RawMessage
+	// IAM says that the gateway authorised the request by IAM.
+	IAM bool
+	// IdentityPool says that the IAM identity is one of a Cognito identity pool: an end user's
+	// device, not a server.
+	IdentityPool bool
+}
+
+type proofKey struct{}
+
+// ProofOf returns what the gateway vouches for in a request served by
+// [Handler.HTTP]; the zero value for any other context.
+func ProofOf(ctx context.Context) Proof {
+	p, _ := ctx.Value(proofKey{}).(Proof)
+	return p
+}
+
+func serve(ctx context.Context, h http.Handler, e event) ([]byte, error) {
+	w := &recorder{header: http.Header{}}
+	h.ServeHTTP(w, e.request(context.WithValue(ctx, proofKey{}, e.proof())))
+	return w.answer()
+}
+
+// proof reads the authorizer's block. A block of another shape proves nothing.
+func (e event) proof() Proof {
+	p := Proof{RequestID: e.RequestContext.RequestID}
+	var authorizer struct {
+		JWT struct {
+			Claims map[string]json.RawMessage `json:"claims"`
+		} `json:"jwt"`
+		IAM *struct {
+			CognitoIdentity json.RawMessage `json:"cognitoIdentity"`
+		} `json:"iam"`
+	}
+	if json.Unmarshal(e.RequestContext.Authorizer, &authorizer) != nil {
+		return p
+	}
+	p.Claims = authorizer.JWT.Claims
+	if iam := authorizer.IAM; iam != nil {
+		p.IAM = true
+		p.IdentityPool = len(iam.CognitoIdentity) > 0 && string(iam.CognitoIdentity) != "null"
+	}
+	return p
+}
+
+func (e event) request(ctx context.Context) *http.Request {
+	var body io.Reader = strings.NewReader(e.Body)
+	length := int64(len(e.Body))
+	if e.IsBase64 {
+		body, length = base64.NewDecoder(base64.StdEncoding, body), -1
+	}
+	header := make(http.Header, len(e.Headers)+1)
+	for name, value := range e.Headers {
+		header.Set(name, value)
+	}
+	if len(e.Cookies) > 0 {
+		header.Set("Cookie", strings.Join(e.Cookies, "; "))
+	}
+	path := e.RawPath
+	// The path holds the stage's name unless the stage is $default.
+	if stage := "/" + e.RequestContext.Stage; path == stage || strings.HasPrefix(path, stage+"/") {
+		path = strings.TrimPrefix(path, stage)
+	}
+	if path == "" {
+		path = "/"
+	}
+	r := &http.Request{
+		Method: e.RequestContext.HTTP.Method,
+		URL:    &url.URL{Path: path, RawQuery: e.RawQueryString},
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        header,
+		Body:          io.NopCloser(body),
+		ContentLength: length,
+		Host:          e.RequestContext.DomainName,
+		RemoteAddr:    e.RequestContext.HTTP.SourceIP,
+	}
+	return r.WithContext(ctx)
+}
+
+// recorder keeps what a handler writes.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
+}
+
+// answer is API Gateway's form of what was written.
+func (w *recorder) answer() ([]byte, error) {
+	w.WriteHeader(http.StatusOK)
+	a := struct {
+		StatusCode int               `json:"statusCode"`
+		Headers    map[string]string `json:"headers"`
+		Cookies    []string          `json:"cookies,omitempty"`
+		Body       string            `json:"body"`
+		IsBase64   bool              `json:"isBase64Encoded"`
+	}{StatusCode: w.status, Headers: make(map[string]string, len(w.header)), Cookies: w.header.Values("Set-Cookie")}
+	for name, values := range w.header {
+		if name != "Set-Cookie" {
+			a.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
+		}
+	}
+	if isText(w.header.Get("Content-Type")) && utf8.Valid(w.body.Bytes()) {
+		a.Body = w.body.String()
+	} else {
+		a.Body, a.IsBase64 = base64.StdEncoding.EncodeToString(w.body.Bytes()), true
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(a)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
+func isText(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "" || strings.HasPrefix(media, "text/") ||
+		strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json")
+}

@@ -1,0 +1,172 @@
+package lambdatest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Function is a running function: one process and the Runtime API that feeds
+// it. Make one with [Start], end it with [Function.Stop]. All methods may be
+// called from several goroutines.
+type Function struct {
+	options   Options
+	cmd       *exec.Cmd
+	logs      *logSink
+	server    *http.Server
+	startedAt time.Time
+
+	queue      chan *invocation // unbuffered: an invocation waits for a poll
+	ready      chan struct{}    // closed at the first poll
+	initFailed chan struct{}    // closed when the function reports a failed init
+	exited     chan struct{}    // closed when the process is gone; exit and usage are set before
+
+	mu        sync.Mutex
+	polls     int // for an invocation, since the start
+	answers   int
+	readyAt   time.Time
+	initError *InitError
+	running   map[string]*invocation // handed over and not answered, by request id
+	reason    string                 // why the process was ended from here
+	peak      int64
+
+	exit  *ExitError
+	usage Usage
+}
+
+// Start runs a function and returns at once, while it initialises: call
+// [Function.WaitReady] for the end of that, or [Function.Invoke] straight away
+// for a cold start. The process is killed when ctx ends, and (on Linux) when
+// this process does, however that comes about. An error means that the process
+// could not be started at all.
+func Start(ctx context.Context, options Options) (*Function, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{
+		options:    options,
+		queue:      make(chan *invocation),
+		ready:      make(chan struct{}),
+		initFailed: make(chan struct{}),
+		exited:     make(chan struct{}),
+		running:    make(map[string]*invocation),
+	}
+	var output *os.File
+	if f.logs, output, err = newLogSink(options.Logs); err != nil {
+		return nil, fmt.Errorf("collect the logs: %w", err)
+	}
+	server, address, err := serve(f.runtimeAPI())
+	if err != nil {
+		f.logs.close()
+		output.Close()
+		return nil, fmt.Errorf("start the Runtime API: %w", err)
+	}
+	f.server = server
+	if err := f.startProcess(ctx, address, output); err != nil {
+		f.logs.close()
+		server.Close()
+		return nil, fmt.Errorf("start %s: %w", options.Name, err)
+	}
+	go f.logs.follow()
+	return f, nil
+}
+
+func (f *Function) startProcess(ctx context.Context, runtimeAPI string, output *os.File) error {
+	f.cmd = exec.CommandContext(ctx, f.options.Binary)
+	f.cmd.Dir = filepath.Dir(f.options.Binary)
+	f.cmd.Env = f.options.environment(runtimeAPI)
+	f.cmd.Stdout, f.cmd.Stderr = output, output
+	f.cmd.SysProcAttr = processAttributes()
+	f.cmd.Cancel = func() error { return f.kill("context ended") }
+
+	started := make(chan error)
+	go f.live(output, started)
+	return <-started
+}
+
+// live starts the process and sees it to its end.
+func (f *Function) live(output *os.File, started chan<- error) {
+	// The parent-death signal is sent when the thread that forked ends, which
+	// need not be the end of the process: keep this one until the child is gone.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	f.startedAt = time.Now()
+	err := f.cmd.Start()
+	output.Close()
+	started <- err
+	if err != nil {
+		return
+	}
+	f.cmd.Wait()
+	signalGroup(f.cmd.Process.Pid, sigKill)
+	f.logs.close()
+
+	f.mu.Lock()
+	state := f.cmd.ProcessState
+	f.exit = &ExitError{Code: state.ExitCode(), Status: state.String(), Reason: f.reason, Logs: f.logs.lastLines()}
+	f.usage = Usage{PeakMemory: max(f.peak, exitPeak(state)), UserCPU: state.UserTime(), SystemCPU: state.SystemTime()}
+	f.mu.Unlock()
+	close(f.exited)
+	f.server.Close()
+}
+
+// StartedAt is the moment just before the process was started. A cold start is
+// Result.AnsweredAt.Sub(StartedAt()) of the first invocation.
+func (f *Function) StartedAt() time.Time { return f.startedAt }
+
+// PID is the process id, for tools that look at the process from outside.
+func (f *Function) PID() int { return f.cmd.Process.Pid }
+
+// Exited is closed when the process has ended, however that came about.
+func (f *Function) Exited() <-chan struct{} { return f.exited }
+
+// WaitReady waits for the first poll for an invocation, the end of the init
+// phase, and returns how long that took from the start of the process. The
+// error is an [*ExitError] when the process ended before, an [*InitError] when
+// it reported a failed init, and wraps ctx's when that ended. Lambda's limit of
+// 10 s on the phase is the caller's to set.
+func (f *Function) WaitReady(ctx context.Context) (time.Duration, error) {
+	select {
+	case <-f.ready:
+	case <-f.initFailed:
+	case <-f.exited:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("function has not finished its init: %w", context.Cause(ctx))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.polls > 0 {
+		return f.readyAt.Sub(f.startedAt), nil
+	}
+	return 0, f.failureLocked()
+}
+
+// failureLocked is why there will be no answer.
+func (f *Function) failureLocked() error {
+	if f.initError != nil {
+		return f.initError
+	}
+	return f.exit
+}
+
+func (f *Function) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failureLocked()
+}
+
+// Logs returns what the function has written to stdout and stderr, in order.
+// After an answer it holds every line written before that answer. Of more than
+// 8 MiB only the newest 4 MiB and what followed are kept, from a line's start.
+func (f *Function) Logs() []byte { return f.logs.bytes() }
+
+// LogLines returns [Function.Logs] as lines without their ends.
+func (f *Function) LogLines() []string { return f.logs.lines() }

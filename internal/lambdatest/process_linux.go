@@ -1,0 +1,66 @@
+package lambdatest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// processAttributes make the process a group leader, so that all of it can be
+// signalled, and tie its life to this process's.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// stopped reports whether every thread of the child pid has come to a halt.
+// The state is only looked at (WNOWAIT): the exit of the process belongs to
+// the goroutine that waits for it.
+func stopped(pid int) bool {
+	const (
+		byPID   = 1 // P_PID
+		options = syscall.WSTOPPED | syscall.WNOHANG | syscall.WNOWAIT
+	)
+	// siginfo_t is 128 bytes on every architecture, and begins with si_signo,
+	// which stays 0 when there is nothing to report.
+	var info [32]int32
+	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(pid), uintptr(unsafe.Pointer(&info)), options, 0, 0)
+	return errno == 0 && info[0] != 0
+}
+
+// liveUsage reads what the running process has used from /proc (proc(5)).
+func liveUsage(pid int) (Usage, error) {
+	var u Usage
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return u, err
+	}
+	for line := range bytes.Lines(status) {
+		if kib, ok := strings.CutPrefix(string(line), "VmHWM:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
+			u.PeakMemory = n << 10
+		}
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return u, err
+	}
+	// The second field is the program's name, which may hold anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return u, fmt.Errorf("/proc/%d/stat has %d fields after the name", pid, len(fields))
+	}
+	u.UserCPU, u.SystemCPU = ticks(fields[11]), ticks(fields[12])
+	return u, nil
+}
+
+// ticks converts the kernel's clock ticks; user space sees 100 a second on
+// every architecture.
+func ticks(s string) time.Duration {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return time.Duration(n) * 10 * time.Millisecond
+}

@@ -1,0 +1,258 @@
+package lambdatest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"didit-sessions/internal/lambdatest"
+)
+
+const marker = "MARKER-secret-value"
+
+func startSecrets(t *testing.T) *lambdatest.SecretsManager {
+	t.Helper()
+	secrets := &lambdatest.SecretsManager{}
+	if err := secrets.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(secrets.Close)
+	return secrets
+}
+
+// sdk is the real client, without repetitions.
+func sdk(url string, httpClient *http.Client) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
+		Region:       lambdatest.Region,
+		BaseEndpoint: aws.String(url),
+		HTTPClient:   httpClient,
+		Retryer:      aws.NopRetryer{},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "fake"}, nil
+		}),
+	})
+}
+
+func get(ctx context.Context, client *secretsmanager.Client, id, stage string) (*secretsmanager.GetSecretValueOutput, error) {
+	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)}
+	if stage != "" {
+		input.VersionStage = aws.String(stage)
+	}
+	return client.GetSecretValue(ctx, input)
+}
+
+func TestSecretsManager_rotation(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	client := sdk(secrets.URL(), http.DefaultClient)
+	secrets.Set("didit", "first")
+	if _, err := get(t.Context(), client, "didit", "AWSPREVIOUS"); !isNotFound(err) {
+		t.Errorf("previous version before a rotation: got %v, want not found", err)
+	}
+	first, err := get(t.Context(), client, "didit", "")
+	if err != nil || *first.SecretString != "first" || *first.Name != "didit" || time.Since(*first.CreatedDate).Abs() > time.Minute {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	secrets.Set("didit", "second")
+	for _, tc := range []struct{ id, stage, want string }{
+		{"didit", "", "second"},
+		{"didit", "AWSCURRENT", "second"},
+		{"didit", "AWSPREVIOUS", "first"},
+		{*first.ARN, "", "second"},
+	} {
+		got, err := get(t.Context(), client, tc.id, tc.stage)
+		if err != nil || *got.SecretString != tc.want {
+			t.Errorf("%s %s: got %v, want %q", tc.id, tc.stage, err, tc.want)
+		}
+	}
+	old, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("didit"), VersionId: first.VersionId})
+	if err != nil || *old.SecretString != "first" || old.VersionStages[0] != "AWSPREVIOUS" {
+		t.Errorf("by version id: got %v", err)
+	}
+	if got, by := secrets.Calls(), secrets.CallsFor("didit"); got != 7 || by != 6 {
+		t.Errorf("%d calls, %d by name, want 7 and 6", got, by)
+	}
+	secrets.Delete("didit")
+	if _, err := get(t.Context(), client, "didit", ""); !isNotFound(err) {
+		t.Errorf("after Delete: got %v, want not found", err)
+	}
+}
+
+func TestSecretsManager_byARN(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	arn := "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/didit-x1Y2z3"
+	secrets.Set(arn, "value")
+	secrets.Set("prod/didit", "rotated")
+	got, err := get(t.Context(), sdk(secrets.URL(), http.DefaultClient), arn, "")
+	if err != nil || *got.Name != "prod/didit" || *got.ARN != arn || *got.SecretString != "rotated" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecretsManager_faults(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	secrets.Set("didit", marker)
+	client := sdk(secrets.URL(), http.DefaultClient)
+	for fault, code := range map[lambdatest.SecretsFault]string{
+		lambdatest.Throttled:         "ThrottlingException",
+		lambdatest.AccessDenied:      "AccessDeniedException",
+		lambdatest.NotFound:          "ResourceNotFoundException",
+		lambdatest.MarkedForDeletion: "InvalidRequestException",
+		lambdatest.DecryptionFailure: "DecryptionFailure",
+		lambdatest.InternalError:     "InternalServiceError",
+	} {
+		secrets.Fail(fault, 2)
+		for range 2 {
+			_, err := get(t.Context(), client, "didit", "")
+			api, ok := errors.AsType[smithy.APIError](err)
+			if !ok || api.ErrorCode() != code || api.ErrorMessage() == "" {
+				t.Errorf("%s: got %v", code, err)
+			}
+			if strings.Contains(fmt.Sprint(err), marker) {
+				t.Errorf("%s: the error shows the secret", code)
+			}
+		}
+		if _, err := get(t.Context(), client, "didit", ""); err != nil {
+			t.Errorf("after two times %s: got %v", code, err)
+		}
+	}
+}
+
+func TestSecretsManager_connectionFaults(t *testing.T) {
+	t.Parallel()
+	secrets := &lambdatest.SecretsManager{}
+	secrets.Set("didit", marker)
+	plain, secured := httptest.NewServer(secrets), httptest.NewUnstartedServer(secrets)
+	defer plain.Close()
+	// Handshakes that a client gives up are no news here.
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secured.StartTLS()
+	defer secured.Close()
+	for _, server := range []*httptest.Server{plain, secured} {
+		client := sdk(server.URL, server.Client())
+		secrets.Fail(lambdatest.Reset, 1)
+		if _, err := get(t.Context(), client, "didit", ""); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("reset: got %v", err)
+		}
+		secrets.Fail(lambdatest.Silence, lambdatest.UntilCleared)
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if _, err := get(ctx, client, "didit", ""); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("silence: got %v", err)
+			}
+			cancel()
+		}
+		secrets.ClearFaults()
+		if got, err := get(t.Context(), client, "didit", ""); err != nil || *got.SecretString != marker {
+			t.Errorf("after ClearFaults: got %v", err)
+		}
+	}
+}
+
+func TestSecretsManager_closeEndsSilence(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	secrets.Fail(lambdatest.Silence, 1)
+	wrote, failed := make(chan struct{}), make(chan error)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { close(wrote) },
+	})
+	go func() {
+		_, err := get(ctx, sdk(secrets.URL(), http.DefaultClient), "didit", "")
+		failed <- err
+	}()
+	<-wrote
+	secrets.Close()
+	if err := <-failed; err == nil {
+		t.Error("a request kept waiting was answered by Close")
+	}
+}
+
+func TestSecretsManager_wire(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	secrets.Set("didit", marker)
+	const signed = "AWS4-HMAC-SHA256 Credential=AKID/20250101/eu-west-1/secretsmanager/aws4_request, SignedHeaders=host;x-amz-date, Signature=00"
+	for name, tc := range map[string]struct {
+		target, authorization, body, wantType string
+		wantStatus                            int
+	}{
+		"good":           {"GetSecretValue", signed, `{"SecretId":"didit"}`, "", 200},
+		"unsigned":       {"GetSecretValue", "", `{"SecretId":"didit"}`, "MissingAuthenticationTokenException", 400},
+		"bearer":         {"GetSecretValue", "Bearer " + marker, `{"SecretId":"didit"}`, "IncompleteSignatureException", 400},
+		"other service":  {"GetSecretValue", strings.Replace(signed, "secretsmanager", "dynamodb", 1), `{"SecretId":"didit"}`, "IncompleteSignatureException", 400},
+		"other action":   {"PutSecretValue", signed, `{"SecretId":"didit"}`, "UnknownOperationException", 400},
+		"no JSON":        {"GetSecretValue", signed, `{`, "SerializationException", 400},
+		"no id":          {"GetSecretValue", signed, `{}`, "ValidationException", 400},
+		"unknown secret": {"GetSecretValue", signed, `{"SecretId":"other"}`, "ResourceNotFoundException", 400},
+		"unknown stage":  {"GetSecretValue", signed, `{"SecretId":"didit","VersionStage":"X"}`, "ResourceNotFoundException", 400},
+		"too long":       {"GetSecretValue", signed, strings.Repeat(" ", 20000), "RequestEntityTooLargeException", 413},
+	} {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", secrets.URL(), strings.NewReader(tc.body))
+		req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+		req.Header.Set("X-Amz-Target", "secretsmanager."+tc.target)
+		req.Header.Set("X-Amz-Date", "20250101T000000Z")
+		if tc.authorization != "" {
+			req.Header.Set("Authorization", tc.authorization)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		var document struct {
+			Type string `json:"__type"`
+		}
+		if err := json.Unmarshal(body, &document); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if resp.StatusCode != tc.wantStatus || document.Type != tc.wantType || resp.Header.Get("X-Amzn-ErrorType") != tc.wantType ||
+			resp.Header.Get("X-Amzn-RequestId") == "" || resp.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
+			t.Errorf("%s: got %d %v %s", name, resp.StatusCode, resp.Header, body)
+		}
+		if tc.wantType != "" && strings.Contains(string(body), marker) {
+			t.Errorf("%s: the refusal shows the secret: %s", name, body)
+		}
+	}
+}
+
+func TestSecretsManager_printsRedacted(t *testing.T) {
+	t.Parallel()
+	secrets := &lambdatest.SecretsManager{}
+	secrets.Set("didit", marker)
+	var out strings.Builder
+	fmt.Fprintf(&out, "%v %+v %#v %s %q", secrets, secrets, secrets, secrets, secrets)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("text", "secrets", secrets)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("json", "secrets", secrets)
+	encoded, _ := json.Marshal(map[string]any{"secrets": secrets})
+	out.Write(encoded)
+	if strings.Contains(out.String(), marker) {
+		t.Errorf("the secret is printed: %s", out.String())
+	}
+}
+
+// isNotFound goes by the modelled type, which the client makes only of the
+// right wire format.
+func isNotFound(err error) bool {
+	_, ok := errors.AsType[*types.ResourceNotFoundException](err)
+	return ok
+}
