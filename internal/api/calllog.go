@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+// Upstream is one request that a call made to somebody else. It holds nothing secret.
+type Upstream struct {
+	Op       string // what for, in snake case: secret, token, create_session
+	Status   int    // HTTP status, 0 where no answer came
+	Duration time.Duration
+}
+
+// upstreams collects the requests of one call.
+type upstreams struct {
+	mu   sync.Mutex
+	list []Upstream
+}
+
+type upstreamsKey struct{}
+
+// Observe notes a request for the log line of the call to which ctx belongs; without such a call it
+// does nothing. It is safe for concurrent use.
+func Observe(ctx context.Context, u Upstream) {
+	if seen, ok := ctx.Value(upstreamsKey{}).(*upstreams); ok {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		seen.list = append(seen.list, u)
+	}
+}
+
+// callLog writes the one line of each call. The zero value is ready.
+type callLog struct{ warm atomic.Bool }
+
+// call is a call under way.
+type call struct {
+	door      string
+	requestID string // the gateway's; empty on the direct door
+	start     time.Time
+	cold      bool
+	upstreams *upstreams
+}
+
+func (l *callLog) begin(ctx context.Context, door, requestID string) (context.Context, *call) {
+	c := &call{door: door, requestID: requestID, start: time.Now(), cold: !l.warm.Swap(true), upstreams: &upstreams{}}
+	return context.WithValue(ctx, upstreamsKey{}, c.upstreams), c
+}
+
+// end writes the line: what came of the call, how long it and its requests took, and why it failed,
+// in our own words. Nothing of what was sent or answered is in it but ids and statuses.
+func (c *call) end(ctx context.Context, logger *slog.Logger, s verification.Session, err error) {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	duration := time.Since(c.start)
+	level, message, code := slog.LevelInfo, "session created", "created"
+	attributes := []slog.Attr{slog.String("door", c.door), slog.Bool("cold", c.cold), milliseconds("duration_ms", duration)}
+	if c.requestID != "" {
+		attributes = append(attributes, slog.String("gateway_request_id", c.requestID))
+	}
+	if err == nil {
+		attributes = append(attributes, slog.String("session_id", s.ID), slog.String("status", s.Status))
+	} else {
+		e := verification.AsError(err)
+		level, message, code = levelOf(e.Code), "session refused", string(e.Code)
+		if e.Reason != "" {
+			attributes = append(attributes, slog.String("reason", e.Reason))
+		}
+	}
+	attributes = append(attributes, slog.String("code", code))
+	attempts, upstream := c.upstreams.attributes()
+	attributes = append(append(attributes, upstream...), metrics(duration, attempts)...)
+	logger.LogAttrs(ctx, level, message, attributes...)
+}
+
+// attributes are the number of requests to Didit, the last status, and the time spent on each kind
+// of request.
+func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var ops []string
+	spent := map[string]time.Duration{}
+	status := 0
+	for _, r := range u.list {
+		if _, seen := spent[r.Op]; !seen {
+			ops = append(ops, r.Op)
+		}
+		spent[r.Op] += r.Duration
+		if r.Op != "secret" {
+			attempts++
+			status = r.Status
+		}
+	}
+	attributes = append(attributes, slog.Int("attempts", attempts), slog.Int("upstream_status", status))
+	for _, op := range ops {
+		attributes = append(attributes, milliseconds(strings.ToLower(op)+"_ms", spent[op]))
+	}
+	return attempts, attributes
+}
+
+func milliseconds(name string, d time.Duration) slog.Attr {
+	return slog.Float64(name, float64(d.Microseconds())/1000)
+}
+
+// metrics make CloudWatch count the line (CloudWatch: embedded metric format). The one dimension is
+// the code: each further one would multiply what the metrics cost.
+func metrics(duration time.Duration, attempts int) []slog.Attr {
+	type metric struct{ Name, Unit string }
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []metric
+	}
+	type metadata struct {
+		Timestamp         int64
+		CloudWatchMetrics []directive
+	}
+	return []slog.Attr{
+		slog.Int("Calls", 1), milliseconds("Latency", duration), slog.Int("Attempts", attempts),
+		slog.Any("_aws", metadata{time.Now().UnixMilli(), []directive{{
+			Namespace: "DiditSessions", Dimensions: [][]string{{"code"}},
+			Metrics: []metric{{"Calls", "Count"}, {"Latency", "Milliseconds"}, {"Attempts", "Count"}},
+		}}}),
+	}
+}
+
+// levelOf is error where an operator must act, warn where waiting helps, info otherwise.
+func levelOf(code verification.Code) slog.Level {
+	switch f := failureOf(code); {
+	case f.status == http.StatusInternalServerError, f.status == http.StatusBadGateway:
+		return slog.LevelError
+	case f.status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}

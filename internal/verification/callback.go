@@ -1,0 +1,142 @@
+package verification
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// neverSchemes run code, read files, or travel in the clear: no end user may be sent there.
+var neverSchemes = []string{
+	"http", "ftp", "file", "javascript", "data", "vbscript", "blob", "about", "intent",
+	"ws", "wss", "filesystem", "view-source", "content",
+}
+
+// checkCallback wants an absolute https URL or an app's own scheme.
+func checkCallback(callback string) string {
+	_, problem := parseCallback(callback)
+	return problem
+}
+
+// parseCallback reads a callback and says what is wrong with it. Browsers mend what a parser
+// takes otherwise (a backslash becomes a slash, a tab disappears), so whatever they would mend
+// is refused.
+func parseCallback(callback string) (u *url.URL, problem string) {
+	if strings.ContainsFunc(callback, func(r rune) bool {
+		return r == '\\' || unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
+	}) {
+		return nil, "must not hold spaces, control characters or backslashes."
+	}
+	u, err := url.Parse(callback)
+	if err != nil {
+		return nil, "must be a URL."
+	}
+	switch {
+	case u.Scheme == "":
+		return nil, "must be an absolute URL, with https or an app's own scheme."
+	case slices.Contains(neverSchemes, u.Scheme):
+		return nil, "must use https or an app's own scheme, not " + u.Scheme + "."
+	case u.User != nil:
+		return nil, "must not hold a user name or a password."
+	case u.Scheme == "https" && (u.Opaque != "" || u.Hostname() == ""):
+		return nil, "must name a host, as in https://app.example.com/verified."
+	case strings.Contains(u.Host, "%") || !validPort(u):
+		return nil, "must name a valid host and port."
+	}
+	return u, ""
+}
+
+func validPort(u *url.URL) bool {
+	_, after, found := strings.Cut(strings.TrimPrefix(u.Host, "["+u.Hostname()+"]"), ":")
+	if !found || strings.Contains(after, ":") && strings.HasPrefix(u.Host, "[") {
+		return true
+	}
+	port, err := strconv.Atoi(after)
+	return err == nil && port > 0 && port <= 65535
+}
+
+// CallbackPrefix is an entry of the callback allow-list: a URL under which callbacks may lie, or
+// an app scheme as myapp://. The zero value allows nothing.
+type CallbackPrefix struct {
+	scheme, host, port string
+	any                bool // the scheme alone decides
+	segments           []string
+}
+
+// ErrCallbackPrefix is returned for an entry that is no https URL and no app scheme.
+var ErrCallbackPrefix = errors.New("must be an https URL prefix or an app scheme, as https://app.example.com/verified or myapp://")
+
+// ParseCallbackPrefix reads an entry of the allow-list. It returns [ErrCallbackPrefix] for one
+// that could allow nothing: another scheme, user name, query, fragment, a wildcard, or no host
+// with https.
+func ParseCallbackPrefix(entry string) (CallbackPrefix, error) {
+	u, problem := parseCallback(entry)
+	if problem != "" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || strings.Contains(u.Host, "*") {
+		return CallbackPrefix{}, ErrCallbackPrefix
+	}
+	segments, ok := pathSegments(u)
+	if !ok {
+		return CallbackPrefix{}, ErrCallbackPrefix
+	}
+	if n := len(segments); n > 0 && segments[n-1] == "" {
+		segments = segments[:n-1]
+	}
+	host, port := hostAndPort(u)
+	return CallbackPrefix{
+		scheme: u.Scheme, host: host, port: port, segments: segments,
+		any: u.Scheme != "https" && host == "" && len(segments) == 0,
+	}, nil
+}
+
+// allows compares parsed URLs: scheme, host and port equal, and the path by whole segments
+// after removing dot segments.
+func (p CallbackPrefix) allows(u *url.URL) bool {
+	if p.scheme == "" || u.Scheme != p.scheme {
+		return false
+	}
+	if p.any {
+		return true
+	}
+	host, port := hostAndPort(u)
+	segments, ok := pathSegments(u)
+	return ok && u.Opaque == "" && host == p.host && port == p.port &&
+		len(segments) >= len(p.segments) && slices.Equal(segments[:len(p.segments)], p.segments)
+}
+
+func hostAndPort(u *url.URL) (host, port string) {
+	port = u.Port()
+	if u.Scheme == "https" && port == "" {
+		port = "443"
+	}
+	return strings.ToLower(u.Hostname()), port
+}
+
+// pathSegments returns the decoded segments of a path without dot segments. A segment that
+// hides a slash is not ok: servers differ on what it means.
+func pathSegments(u *url.URL) (segments []string, ok bool) {
+	path := strings.TrimPrefix(u.EscapedPath(), "/")
+	if path == "" {
+		return nil, true
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		segment, err := url.PathUnescape(part)
+		if err != nil || strings.ContainsAny(segment, `/\`) {
+			return nil, false
+		}
+		last := i == len(parts)-1
+		switch {
+		case segment != "." && segment != "..":
+			segments = append(segments, segment)
+		case segment == ".." && len(segments) > 0:
+			segments = segments[:len(segments)-1]
+		}
+		if last && (segment == "." || segment == "..") {
+			segments = append(segments, "")
+		}
+	}
+	return segments, true
+}

@@ -1,0 +1,82 @@
+package verification
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Code says what went wrong, in the stable, machine-readable words of the public contract.
+type Code string
+
+// The codes. CodeSecretUnavailable has no HTTP code of its own: callers over HTTP see
+// "internal".
+const (
+	CodeInvalidRequest      Code = "invalid_request"
+	CodeVendorDataMismatch  Code = "vendor_data_mismatch"
+	CodeFieldNotAllowed     Code = "field_not_allowed"
+	CodeWorkflowNotAllowed  Code = "workflow_not_allowed"
+	CodeUserBlocked         Code = "user_blocked"
+	CodePlanRequired        Code = "plan_required"
+	CodeInsufficientCredits Code = "insufficient_credits"
+	CodeCredentialsRejected Code = "credentials_rejected"
+	CodeThrottled           Code = "throttled"
+	CodeDiditUnavailable    Code = "didit_unavailable"
+	CodeBackendUnavailable  Code = "backend_unavailable"
+	CodeDiditTimeout        Code = "didit_timeout"
+	CodeSecretUnavailable   Code = "secret_unavailable"
+	CodeInternal            Code = "internal"
+)
+
+// FieldError names a field and the rule that it breaks.
+type FieldError struct {
+	Field   string // its path, as in expected_details.country; empty for the whole body
+	Message string // a sentence for the caller
+	Private bool   // the message quotes a value or Didit: it must not be logged
+}
+
+// Error is a refusal or a failure. Its text is safe to log; Detail and the private messages of
+// Fields are for the caller alone.
+type Error struct {
+	Code       Code
+	Fields     []FieldError
+	Detail     string        // Didit's sentence, or empty
+	RetryAfter time.Duration // 0 where asking again does not help, or nobody knows when
+	Reason     string        // what the operator should know, in our own words
+}
+
+// NewError returns an error with the code, and with the reason for the operator.
+func NewError(code Code, reason string) *Error {
+	e := &Error{Code: code, Reason: reason}
+	if code == CodeBackendUnavailable {
+		e.RetryAfter = defaultRetryAfter
+	}
+	return e
+}
+
+// defaultRetryAfter holds where nobody named a better time.
+const defaultRetryAfter = 30 * time.Second
+
+// Error is the code and the reason.
+func (e *Error) Error() string {
+	if e.Reason == "" {
+		return string(e.Code)
+	}
+	return string(e.Code) + ": " + e.Reason
+}
+
+// Format prints the error's text for every verb, so that %+v shows no detail either.
+func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// MarshalJSON encodes the error's text alone.
+func (e *Error) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", e.Error()), nil }
+
+// AsError returns the [*Error] in err's chain, and an internal one for any other error. The text
+// of a foreign error is not kept, because nobody knows what it quotes.
+func AsError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return NewError(CodeInternal, "unexpected error")
+}
