@@ -1,0 +1,136 @@
+# Tools of make check; the Python ones are pinned in .ci/requirements.txt.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+FUNCTION ?= createsession
+ENV      ?= default
+FUZZTIME ?= 30s
+# The processor that template.yaml names.
+LAMBDA_GOARCH ?= arm64
+
+FUNCTIONS := $(notdir $(wildcard functions/*))
+GO_BUILD  := CGO_ENABLED=0 GOOS=linux go build -trimpath -tags lambda.norpc -ldflags='-s -w'
+# The race detector needs a C compiler, and Go turns cgo off where it finds none.
+RACE       = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+SAM       := .venv/bin/sam
+
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ On this machine, with Go alone
+
+.PHONY: run
+run: need-go ## Run the whole system locally (PORT=, LISTEN=)
+	go run ./internal/cmd/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
+
+.PHONY: demo
+demo: need-go ## Run the same, scripted: the story with its refusals and faults
+	go run ./internal/cmd/local demo
+
+.PHONY: invoke
+invoke: need-go need-event ## Run the real binary of a function on an event (FUNCTION=createsession EVENT=events/...)
+	go run ./internal/cmd/invoke -function $(FUNCTION) -event $(EVENT)
+
+.PHONY: test
+test: need-go ## Run the tests (with the race detector where there is a C compiler)
+	@echo "$(if $(RACE),testing with the race detector,no C compiler: testing without the race detector)"
+	go test $(RACE) -shuffle=on ./...
+
+.PHONY: fuzz
+fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
+	@go vet ./... # a package that does not compile would look like one without fuzz targets
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+.PHONY: check
+check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and run the tests with the race detector
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these files:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	go mod verify
+	.ci/vulnerabilities $(GOVULNCHECK)
+
+.PHONY: build
+build: need-go $(FUNCTIONS:%=bin/%/bootstrap) ## Build every function at bin/<function>/bootstrap (GOARCH=)
+
+# Go knows better than make what is up to date.
+.PHONY: $(FUNCTIONS:%=bin/%/bootstrap)
+$(FUNCTIONS:%=bin/%/bootstrap): bin/%/bootstrap:
+	$(GO_BUILD) -o $@ ./functions/$*
+
+# What `sam build` calls, by the logical ids of template.yaml.
+.PHONY: build-CreateSessionFunction
+build-CreateSessionFunction:
+	GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/createsession
+
+##@ With the SAM CLI
+
+.PHONY: validate
+validate: export AWS_DEFAULT_REGION := us-east-1
+validate: .venv/ready ## Check template.yaml: SAM's transform for each kind of caller, then the linters
+	.venv/bin/python -B .ci/transform.py template.yaml
+	$(SAM) validate --lint
+	.venv/bin/cfn-lint
+
+.PHONY: sam-build
+sam-build: need-go .venv/ready ## Build what is deployed, into .aws-sam/build
+	$(SAM) build
+
+# Docker runs the processor of this machine, AWS runs arm64. The SAM CLI takes the values of the template's variables from
+# the shell where it has them: that is wanted for the one that points at another Secrets Manager, so it is put in, and
+# not for the certificates, which lie elsewhere in the container.
+.PHONY: sam-invoke
+sam-invoke: ARCHITECTURE = $(if $(filter amd64,$(shell go env GOHOSTARCH)),x86_64,arm64)
+sam-invoke: LOGICAL_ID = $(shell grep -io '^  $(FUNCTION)Function:' template.yaml | tr -d ' :')
+sam-invoke: need-go need-docker need-event .venv/ready ## Run a function in Docker on an event (FUNCTION=, EVENT=, SAM_INVOKE_FLAGS=)
+	@test -n "$(LOGICAL_ID)" || { echo "template.yaml has no function $(FUNCTION)" >&2; exit 1; }
+	@mkdir -p .aws-sam
+	@awk '{ sub(/\[arm64\]/, "[$(ARCHITECTURE)]") } \
+		/ DIDIT_SECRET_ID:/ { print "          AWS_ENDPOINT_URL_SECRETS_MANAGER: \"\"" } { print }' template.yaml >.aws-sam/local.yaml
+	LAMBDA_GOARCH=$$(go env GOHOSTARCH) $(SAM) build --config-file $(CURDIR)/samconfig.toml \
+		--template .aws-sam/local.yaml --base-dir . --build-dir .aws-sam/local
+	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(SAM) local invoke --config-file $(CURDIR)/samconfig.toml \
+		--template .aws-sam/local/template.yaml --event $(EVENT) $(SAM_INVOKE_FLAGS) $(LOGICAL_ID)
+
+.PHONY: deploy
+deploy: need-env sam-build ## Deploy to AWS (ENV=default or prod, see samconfig.toml)
+	$(SAM) deploy --config-env $(ENV)
+
+.PHONY: destroy
+destroy: need-env .venv/ready ## Delete what was deployed (ENV=), after a question
+	$(SAM) delete --config-env $(ENV)
+
+.PHONY: clean
+clean: ## Delete everything that make made
+	rm -rf bin .aws-sam .venv .cache
+
+.venv/ready: .ci/requirements.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is missing: https://www.python.org/downloads" >&2; exit 1; }
+	python3 -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+.PHONY: need-go need-cc need-docker need-event need-env
+need-go:
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
+
+need-cc: need-go
+	@test -n "$(RACE)" || { echo "a C compiler is missing (gcc or clang): the race detector needs one" >&2; exit 1; }
+
+need-docker:
+	@docker info >/dev/null 2>&1 || { echo "Docker is missing or does not run: https://docs.docker.com/get-docker" >&2; exit 1; }
+
+need-event:
+	@test -f "$(EVENT)" || { echo "which event? EVENT= one of:" events/*.json >&2; exit 1; }
+
+need-env:
+	@grep -q '^\[$(ENV)\.deploy\.' samconfig.toml || { echo "samconfig.toml has no [$(ENV).deploy.parameters]" >&2; exit 1; }
