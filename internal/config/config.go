@@ -179,10 +179,11 @@ func (e *environment) userFields(extra []string) []string {
 
 func (e *environment) callbacks() []verification.CallbackPrefix {
 	var prefixes []verification.CallbackPrefix
-	for _, entry := range e.list(AllowedCallbacks) {
+	for i, entry := range e.list(AllowedCallbacks) {
 		prefix, err := verification.ParseCallbackPrefix(entry)
 		if err != nil {
-			e.refuse(AllowedCallbacks, "holds %q; an entry %w", entry, err)
+			// The entry is not shown: a URL with a password in it ends up here.
+			e.refuse(AllowedCallbacks, "is wrong in entry %d, which %w", i+1, err)
 			continue
 		}
 		prefixes = append(prefixes, prefix)

@@ -17,10 +17,6 @@ type Credentials struct {
 	ClientID     string
 	ClientSecret string
 	APIKey       string
-
-	// read counts the reads of a [CredentialCache]. By it, whoever was refused before the
-	// secret was read again differs from who was refused after, whatever the secret says.
-	read int
 }
 
 // usesAPIKey reports whether requests carry x-api-key instead of a bearer token.
@@ -112,7 +108,7 @@ func (c *CredentialCache) Credentials(ctx context.Context) (Credentials, error) 
 	})
 }
 
-// Renew reads the secret again, unless it was already read since refused was handed out.
+// Renew reads the secret again, unless it was already replaced since refused was handed out.
 // After a forced read the next one is allowed 30 seconds later.
 func (c *CredentialCache) Renew(ctx context.Context, refused Credentials) (Credentials, bool, error) {
 	if cached, done := c.renewed(refused); done {
@@ -162,7 +158,6 @@ func (c *CredentialCache) read(ctx context.Context) (Credentials, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fresh.read = c.cached.read + 1
 	c.cached = fresh
 	return fresh, nil
 }

@@ -80,7 +80,7 @@ func TestCredentialCache_Credentials(t *testing.T) {
 		{pair, nil, 3},
 	} {
 		got, err := s.Credentials(t.Context())
-		if got.read = 0; got != tt.want || !errors.Is(err, tt.wantErr) || s.reads.Load() != tt.wantReads {
+		if got != tt.want || !errors.Is(err, tt.wantErr) || s.reads.Load() != tt.wantReads {
 			t.Errorf("call %d: got %q, %v after %d reads, want %q, %v after %d", i+1, got.ClientID, err, s.reads.Load(), tt.want.ClientID, tt.wantErr, tt.wantReads)
 		}
 		c.advance(24 * time.Hour)
@@ -96,8 +96,7 @@ func TestCredentialCache_invalidUnset(t *testing.T) {
 
 func TestCredentialCache_Renew(t *testing.T) {
 	t.Parallel()
-	first, again, third := Credentials{APIKey: "k1", read: 1}, Credentials{APIKey: "k1", read: 2}, Credentials{APIKey: "k1", read: 3}
-	second := Credentials{APIKey: "k2", read: 2}
+	first, second := Credentials{APIKey: "k1"}, Credentials{APIKey: "k2"}
 	const one, two = `{"api_key":"k1"}`, `{"api_key":"k2"}`
 	type step struct {
 		at          time.Duration
@@ -112,20 +111,19 @@ func TestCredentialCache_Renew(t *testing.T) {
 		steps []step
 	}{
 		"the interval": {[]string{one}, []step{
-			{0, first, again, true, nil, 2},
-			{0, first, again, true, nil, 2}, // refused before the secret was read again
-			{0, again, again, false, nil, 2},
-			{30*time.Second - 1, again, again, false, nil, 2},
-			{30 * time.Second, again, third, true, nil, 3},
-			{59 * time.Second, third, third, false, nil, 3},
-			{60 * time.Second, third, Credentials{APIKey: "k1", read: 4}, true, nil, 4},
+			{0, first, first, true, nil, 2},
+			{0, first, first, false, nil, 2},
+			{30*time.Second - 1, first, first, false, nil, 2},
+			{30 * time.Second, first, first, true, nil, 3},
+			{59 * time.Second, first, first, false, nil, 3},
+			{60 * time.Second, first, first, true, nil, 4},
 		}},
 		"rotated": {[]string{one, two}, []step{
 			{0, first, second, true, nil, 2},
 			{0, first, second, true, nil, 2}, // who still holds the old ones gets the new ones
 			{0, second, second, false, nil, 2},
 			{31 * time.Second, first, second, true, nil, 2},
-			{31 * time.Second, second, Credentials{APIKey: "k2", read: 3}, true, nil, 3},
+			{31 * time.Second, second, second, true, nil, 3},
 		}},
 		"failed reads do not count": {[]string{one, "!", "{}", two, "!"}, []step{
 			{0, first, Credentials{}, false, errStore, 2},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,7 @@ func (e *Error) Error() string {
 func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // MarshalJSON encodes the error's text alone.
-func (e Error) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", e.Error()), nil }
+func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 func (e *Error) reason() string {
 	if e.Reason != "" {

@@ -50,11 +50,10 @@ func parseCallback(callback string) (u *url.URL, problem string) {
 }
 
 func validPort(u *url.URL) bool {
-	_, after, found := strings.Cut(strings.TrimPrefix(u.Host, "["+u.Hostname()+"]"), ":")
-	if !found || strings.Contains(after, ":") && strings.HasPrefix(u.Host, "[") {
-		return true
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
 	}
-	port, err := strconv.Atoi(after)
+	port, err := strconv.Atoi(u.Port())
 	return err == nil && port > 0 && port <= 65535
 }
 
@@ -122,20 +121,16 @@ func pathSegments(u *url.URL) (segments []string, ok bool) {
 		return nil, true
 	}
 	parts := strings.Split(path, "/")
-	for i, part := range parts {
+	for _, part := range parts {
 		segment, err := url.PathUnescape(part)
 		if err != nil || strings.ContainsAny(segment, `/\`) {
 			return nil, false
 		}
-		last := i == len(parts)-1
 		switch {
 		case segment != "." && segment != "..":
 			segments = append(segments, segment)
 		case segment == ".." && len(segments) > 0:
 			segments = segments[:len(segments)-1]
-		}
-		if last && (segment == "." || segment == "..") {
-			segments = append(segments, "")
 		}
 	}
 	return segments, true

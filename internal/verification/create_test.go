@@ -220,6 +220,9 @@ func TestService_Create_concurrent(t *testing.T) {
 		})
 	}
 	group.Wait()
+	if got := spare[:1][0]; got != (FieldError{}) {
+		t.Errorf("the request's spare capacity holds %v, want it untouched", got)
+	}
 	if got := len(r.requests); got != 20 {
 		t.Errorf("got %d calls of Didit, want 20", got)
 	}

@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func (e *Error) Error() string {
 func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // MarshalJSON encodes the error's text alone.
-func (e *Error) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%q", e.Error()), nil }
+func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // AsError returns the [*Error] in err's chain, and an internal one for any other error. The text
 // of a foreign error is not kept, because nobody knows what it quotes.

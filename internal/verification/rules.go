@@ -197,12 +197,15 @@ func oneOf(words ...string) func(string) string {
 var documentTypes = []string{"P", "ID", "DL", "RP", "HIC", "TC", "SSC"}
 
 func checkDocumentTypes(list []Value) string {
+	seen := map[string]bool{}
 	for _, item := range list {
-		if item.Kind != Text || !slices.Contains(documentTypes, strings.ToUpper(item.Text)) {
+		word := strings.ToUpper(item.Text)
+		if item.Kind != Text || !slices.Contains(documentTypes, word) {
 			return "must be a list of " + strings.Join(documentTypes, ", ") + "."
 		}
+		seen[word] = true
 	}
-	if len(list) == 0 || len(list) > 2*len(documentTypes) {
+	if len(list) == 0 || len(seen) < len(list) {
 		return "must name at least one document type, and each once."
 	}
 	return ""

@@ -176,3 +176,16 @@ func TestCheckDocumentTypes(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckDocumentTypes_once(t *testing.T) {
+	t.Parallel()
+	for list, valid := range map[string]bool{"P": true, "P ID": true, "p P": false, "": false, "P X": false} {
+		var values []Value
+		for word := range strings.FieldsSeq(list) {
+			values = append(values, Value{Kind: Text, Text: word})
+		}
+		if got := checkDocumentTypes(values); (got == "") != valid {
+			t.Errorf("%q: got %q, want valid %v", list, got, valid)
+		}
+	}
+}
