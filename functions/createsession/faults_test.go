@@ -135,41 +135,49 @@ func (f fault) hangs() bool { return f.want == "DiditTimeout" || strings.Contain
 // needs and no second session.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
-			timeout := time.Duration(0)
-			if f.hangs() {
-				timeout = shortTimeout
+	for _, k := range kinds {
+		for _, f := range faults {
+			if k.usesKey() {
+				if f.faults[0].On == dt.OpToken {
+					continue
+				}
+				f.tokens = 0
 			}
-			w := newWorldWith(t, lambdatest.Options{Timeout: timeout}, nil)
-			for _, fault := range f.faults {
-				w.didit.Inject(fault)
-			}
-			r := w.invoke(t, []byte(f.body))
-			if r.ErrorType != f.want {
-				t.Errorf("got %q %s, want %q", r.ErrorType, r.ErrorMessage, f.want)
-			}
-			if tokens, creates := w.didit.Count(dt.OpToken), w.didit.Count(dt.OpCreate); tokens != f.tokens || creates != f.creates {
-				t.Errorf("got %d token requests and %d creates, want %d and %d", tokens, creates, f.tokens, f.creates)
-			}
-			if got := len(w.didit.Sessions()); got != f.sessions {
-				t.Errorf("got %d sessions, want %d", got, f.sessions)
-			}
-			if got := w.didit.Count(dt.OpOther); got != 0 {
-				t.Errorf("a redirect was followed %d times", got)
-			}
-			if f.want == "DiditTimeout" && !strings.Contains(r.ErrorMessage, "unknown") {
-				t.Errorf("got %q, want it to say that whether a session was created is unknown", r.ErrorMessage)
-			}
-			w.didit.ClearFaults()
-			if r := w.invoke(t, []byte(f.body)); r.Failed() && f.want != "CredentialsRejected" {
-				t.Errorf("after the fault: got %q %s", r.ErrorType, r.ErrorMessage)
-			}
-			if f.body == named && len(w.didit.Sessions()) > 1 {
-				t.Errorf("after the fault: %d sessions for one end user", len(w.didit.Sessions()))
-			}
-		})
+			t.Run(k.name+" "+f.name, func(t *testing.T) {
+				t.Parallel()
+				timeout := time.Duration(0)
+				if f.hangs() {
+					timeout = shortTimeout
+				}
+				w := k.world(t, lambdatest.Options{Timeout: timeout}, nil)
+				for _, fault := range f.faults {
+					w.didit.Inject(fault)
+				}
+				r := w.invoke(t, []byte(f.body))
+				if r.ErrorType != f.want {
+					t.Errorf("got %q %s, want %q", r.ErrorType, r.ErrorMessage, f.want)
+				}
+				if tokens, creates := w.didit.Count(dt.OpToken), w.didit.Count(dt.OpCreate); tokens != f.tokens || creates != f.creates {
+					t.Errorf("got %d token requests and %d creates, want %d and %d", tokens, creates, f.tokens, f.creates)
+				}
+				if got := len(w.didit.Sessions()); got != f.sessions {
+					t.Errorf("got %d sessions, want %d", got, f.sessions)
+				}
+				if got := w.didit.Count(dt.OpOther); got != 0 {
+					t.Errorf("a redirect was followed %d times", got)
+				}
+				if f.want == "DiditTimeout" && !strings.Contains(r.ErrorMessage, "unknown") {
+					t.Errorf("got %q, want it to say that whether a session was created is unknown", r.ErrorMessage)
+				}
+				w.didit.ClearFaults()
+				if r := w.invoke(t, []byte(f.body)); r.Failed() && f.want != "CredentialsRejected" {
+					t.Errorf("after the fault: got %q %s", r.ErrorType, r.ErrorMessage)
+				}
+				if f.body == named && len(w.didit.Sessions()) > 1 {
+					t.Errorf("after the fault: %d sessions for one end user", len(w.didit.Sessions()))
+				}
+			})
+		}
 	}
 }
 
@@ -236,7 +244,6 @@ func TestUnreachable(t *testing.T) {
 // Ensure that trouble with the secret is named, and mended as soon as the secret is.
 func TestSecretFaults(t *testing.T) {
 	t.Parallel()
-	good := `{"client_id":"` + dt.DefaultClientID + `","client_secret":"` + dt.DefaultClientSecret + `"}`
 	for _, test := range []struct {
 		name    string
 		arrange func(*lambdatest.SecretsManager)
@@ -271,7 +278,7 @@ func TestSecretFaults(t *testing.T) {
 				t.Errorf("the secret's content is told: %s %s", r.ErrorMessage, w.Logs())
 			}
 			w.secrets.ClearFaults()
-			w.secrets.Set(secretID, good)
+			w.secrets.Set(secretID, pairSecret)
 			if r := w.invoke(t, []byte(named)); r.Failed() {
 				t.Errorf("after the repair: got %q %s", r.ErrorType, r.ErrorMessage)
 			}

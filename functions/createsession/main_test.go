@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,32 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// kind is a kind of credentials with a version of Didit's API; the zero value is the default.
+type kind struct{ name, secret, version string }
+
+const pairSecret = `{"client_id":"` + didittest.DefaultClientID + `","client_secret":"` + didittest.DefaultClientSecret + `"}`
+
+var kinds = []kind{
+	{"bearer v2", pairSecret, ""},
+	{"bearer v3", pairSecret, "v3"},
+	{"api key v3", `{"api_key":"` + didittest.DefaultAPIKey + `"}`, ""},
+	{"api key v2", `{"api_key":"` + didittest.DefaultAPIKey + `"}`, "v2"},
+}
+
+func (k kind) usesKey() bool { return strings.HasPrefix(k.name, "api key") }
+
+// path is the session endpoint that the kind must use.
+func (k kind) path() string { return "/" + k.name[len(k.name)-2:] + "/session/" }
+
+func (k kind) world(t *testing.T, options lambdatest.Options, env map[string]string) *world {
+	t.Helper()
+	all := map[string]string{"DIDIT_API_VERSION": k.version}
+	maps.Copy(all, env)
+	w := newWorldWith(t, options, all)
+	w.secrets.Set(secretID, k.secret)
+	return w
+}
+
 // world is the function with everything around it.
 type world struct {
 	*lambdatest.Function
@@ -60,15 +87,13 @@ func newWorldWith(t *testing.T, options lambdatest.Options, env map[string]strin
 		t.Fatal(err)
 	}
 	t.Cleanup(w.secrets.Close)
-	w.secrets.Set(secretID, `{"client_id":"`+didittest.DefaultClientID+`","client_secret":"`+didittest.DefaultClientSecret+`"}`)
+	w.secrets.Set(secretID, pairSecret)
 	all := map[string]string{
 		"DIDIT_SECRET_ID": secretID, "DIDIT_AUTH_URL": w.didit.URL(), "DIDIT_API_URL": w.didit.URL(),
 		"WORKFLOW_IDS": workflow, "ALLOWED_CALLBACKS": "https://example.com/verification",
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secrets.URL(),
 	}
-	for name, value := range env {
-		all[name] = value
-	}
+	maps.Copy(all, env)
 	var err error
 	options.Binary, options.Env = binary, all
 	w.Function, err = lambdatest.Start(t.Context(), options)
@@ -117,43 +142,50 @@ func TestEvents(t *testing.T) {
 		{name: "direct-full"},
 		{name: "direct-refused", errorType: "InvalidRequest", fields: "contact_details.phone nickname"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			env := map[string]string{}
-			if test.name == "http-iam" {
-				env["CALLER_AUTH"] = "iam"
-			}
-			w := newWorld(t, 1, env)
-			r := w.invoke(t, event(t, test.name))
-			body := string(r.Payload)
-			if test.status != 0 {
-				a, err := r.HTTP()
-				if err != nil {
-					t.Fatal(err)
+		for _, k := range kinds {
+			t.Run(test.name+" "+k.name, func(t *testing.T) {
+				t.Parallel()
+				env := map[string]string{}
+				if test.name == "http-iam" {
+					env["CALLER_AUTH"] = "iam"
 				}
-				body = string(a.Body)
-				if a.Status != test.status || test.code != "" && !strings.Contains(body, `"code":"`+test.code+`"`) {
-					t.Errorf("got %d %s, want %d %s", a.Status, body, test.status, test.code)
+				w := k.world(t, lambdatest.Options{}, env)
+				r := w.invoke(t, event(t, test.name))
+				body := string(r.Payload)
+				if test.status != 0 {
+					a, err := r.HTTP()
+					if err != nil {
+						t.Fatal(err)
+					}
+					body = string(a.Body)
+					if a.Status != test.status || test.code != "" && !strings.Contains(body, `"code":"`+test.code+`"`) {
+						t.Errorf("got %d %s, want %d %s", a.Status, body, test.status, test.code)
+					}
+				} else if r.ErrorType != test.errorType {
+					t.Errorf("got error %q %s, want %q", r.ErrorType, r.ErrorMessage, test.errorType)
 				}
-			} else if r.ErrorType != test.errorType {
-				t.Errorf("got error %q %s, want %q", r.ErrorType, r.ErrorMessage, test.errorType)
-			}
-			for field := range strings.FieldsSeq(test.fields) {
-				if !strings.Contains(body, field) {
-					t.Errorf("got %s, want %s named in it", body, field)
+				for field := range strings.FieldsSeq(test.fields) {
+					if !strings.Contains(body, field) {
+						t.Errorf("got %s, want %s named in it", body, field)
+					}
 				}
-			}
-			refused := test.code != "" || test.errorType != ""
-			if got := w.didit.Count(didittest.OpCreate) == 0; got != refused {
-				t.Errorf("Didit was asked %d times", w.didit.Count(didittest.OpCreate))
-			}
-			if !refused && !strings.Contains(body, `"session_id"`) {
-				t.Errorf("got %s, want a session", body)
-			}
-			if strings.Contains(body, `"url"`) != (!refused && test.name != "direct-full") {
-				t.Errorf("got %s", body)
-			}
-		})
+				refused := test.code != "" || test.errorType != ""
+				if got := w.didit.Count(didittest.OpCreate) == 0; got != refused {
+					t.Errorf("Didit was asked %d times", w.didit.Count(didittest.OpCreate))
+				}
+				if !refused && !strings.Contains(body, `"session_id"`) {
+					t.Errorf("got %s, want a session", body)
+				}
+				if strings.Contains(body, `"url"`) != (!refused && test.name != "direct-full") {
+					t.Errorf("got %s", body)
+				}
+				for _, request := range w.didit.Requests() {
+					if request.Op == didittest.OpCreate && (request.Path != k.path() || (request.AuthScheme == "x-api-key") != k.usesKey()) {
+						t.Errorf("got a request to %s with %s", request.Path, request.AuthScheme)
+					}
+				}
+			})
+		}
 	}
 }
 
