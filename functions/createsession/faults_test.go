@@ -83,6 +83,7 @@ var faults = []fault{
 	{"paid plan", []dt.Fault{dt.PaidPlan}, named, "PlanRequired", 1, 1, 0},
 	{"credits", []dt.Fault{dt.Credits}, named, "InsufficientCredits", 1, 1, 0},
 	{"credits by 403", []dt.Fault{dt.CreditsForbidden}, named, "InsufficientCredits", 1, 1, 0},
+	{"credits by 403, in other words", []dt.Fault{create(403, `{"detail":"Your credits are used up."}`)}, named, "InsufficientCredits", 1, 1, 0},
 	{"credits by 402", []dt.Fault{create(402, dt.Credits.Body)}, named, "InsufficientCredits", 1, 1, 0},
 	{"blocked", []dt.Fault{dt.UserBlocked}, named, "UserBlocked", 1, 1, 0},
 	{"blocked by 403", []dt.Fault{create(403, dt.UserBlocked.Body)}, named, "UserBlocked", 1, 1, 0},

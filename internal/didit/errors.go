@@ -182,8 +182,12 @@ func sessionRefusal(a answer) error {
 		e.Kind = KindCredentialsRejected
 	case http.StatusForbidden:
 		said := readRefusal(a.body)
-		e.Kind = kindOfRefusal(said)
-		if e.Kind != KindInsufficientCredits && e.Kind != KindUserBlocked {
+		switch {
+		case kindOfRefusal(said) == KindUserBlocked:
+			e.Kind = KindUserBlocked
+		case said.says("credits"):
+			e.Kind = KindInsufficientCredits
+		default:
 			e.Kind = KindCredentialsRejected
 			return e
 		}

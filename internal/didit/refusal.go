@@ -45,7 +45,7 @@ func readRefusal(body []byte) refusal {
 		case "detail", "error", "message", "error_description", "non_field_errors":
 			r.detail = clip(strings.TrimSpace(r.detail + " " + sentence(object[name])))
 		default:
-			r.collect(name, object[name], 1)
+			r.collect(clip(name), object[name], 1)
 		}
 	}
 	return r
@@ -59,7 +59,7 @@ func (r *refusal) collect(path string, value any, depth int) {
 	switch v := value.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			r.collect(path+"."+name, v[name], depth+1)
+			r.collect(clip(path+"."+name), v[name], depth+1)
 		}
 	case []any:
 		if text := sentence(onlyTexts(v)); text != "" {
@@ -67,7 +67,7 @@ func (r *refusal) collect(path string, value any, depth int) {
 		}
 		for i, item := range v {
 			if _, text := item.(string); !text {
-				r.collect(path+"["+strconv.Itoa(i)+"]", item, depth+1)
+				r.collect(clip(path+"["+strconv.Itoa(i)+"]"), item, depth+1)
 			}
 		}
 	default:
@@ -79,7 +79,7 @@ func (r *refusal) collect(path string, value any, depth int) {
 
 func (r *refusal) add(path, text string) {
 	if len(r.fields) < mostFields {
-		r.fields = append(r.fields, FieldError{Field: clip(path), Message: text})
+		r.fields = append(r.fields, FieldError{Field: path, Message: text})
 	}
 }
 

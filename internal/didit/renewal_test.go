@@ -83,10 +83,13 @@ func TestTokenCache_earlyRenewalIsDetached(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.advance(55 * time.Minute)
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		released := make(chan struct{})
 		var ended error
 		_, _, err := cache.get(ctx, owner, c.Now, func(ctx context.Context) (accessToken, error) {
+			if deadline, ok := ctx.Deadline(); ok {
+				t.Errorf("got the call's deadline %v for the renewal, want none", deadline)
+			}
 			<-released
 			ended = ctx.Err()
 			return fetcher.fetch(ctx)

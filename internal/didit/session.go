@@ -53,7 +53,7 @@ type ExpectedDetails struct {
 }
 
 // Session is a verification session as Didit described it. Where Didit sent nothing, or null,
-// the value is nil or empty. It prints as its id and status: URL and Token are bearer secrets.
+// the value is nil or empty, but for Metadata, which keeps a null. It prints as its id and status: URL and Token are bearer secrets.
 type Session struct {
 	ID              string
 	Number          *int64 // per application

@@ -10,9 +10,14 @@ import (
 	"time"
 )
 
-// staleAfter is how long a connection may lie idle before it is no longer trusted with a
-// request that must not be sent twice.
-const staleAfter = 5 * time.Second
+// How long a connection may lie idle and still be trusted with a request.
+const (
+	// staleAfter holds for a request that must not be sent twice.
+	staleAfter = 5 * time.Second
+	// staleAfterAll holds for every request. Load balancers drop connections that were idle
+	// for a minute (Elastic Load Balancing: idle timeout), some without a word.
+	staleAfterAll = time.Minute
+)
 
 // NewTransport returns a transport for [Client.Transport], with defaults for Didit: HTTP/1.1
 // over TLS 1.2 or newer, connections kept alive, proxies from the environment. It remembers
@@ -80,18 +85,27 @@ type connUse struct {
 	reached atomic.Bool // a connection was handed over: the request may have reached Didit
 }
 
-// trace makes the attempt report to u. A stale connection is closed before anything is written
-// to it, which makes [http.Transport] take another by itself.
+// trace makes the attempt report to u. A connection that is stale, or that Didit has closed while
+// the process was frozen, is closed before anything is written to it, which makes
+// [http.Transport] take another by itself.
 func (u *connUse) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			stale := u.fresh && info.Reused && idleTime(info) > staleAfter
-			if stale {
+			dead := info.Reused && (idleTime(info) > u.trusted() || closedByPeer(info.Conn))
+			if dead {
 				_ = netConn(info.Conn).Close()
 			}
-			u.reached.Store(!stale)
+			u.reached.Store(!dead)
 		},
 	})
+}
+
+// trusted is how long a connection may have been idle.
+func (u *connUse) trusted() time.Duration {
+	if u.fresh {
+		return staleAfter
+	}
+	return staleAfterAll
 }
 
 func idleTime(info httptrace.GotConnInfo) time.Duration {
