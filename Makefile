@@ -22,9 +22,11 @@ help: ## Show this list
 
 ##@ On this machine, with Go alone
 
+# Built first: `go run` calls a stop by Ctrl-C an error.
 .PHONY: run
 run: need-go ## Run the whole system locally (PORT=, LISTEN=)
-	go run ./internal/cmd/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
+	@go build -o bin/local ./internal/cmd/local
+	@bin/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
 
 .PHONY: demo
 demo: need-go ## Run the same, scripted: the story with its refusals and faults
