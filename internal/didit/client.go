@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,6 +55,7 @@ type Client struct {
 	once      sync.Once
 	transport http.RoundTripper
 	tokens    *TokenCache
+	repairs   atomic.Uint64 // calls that were refused and asked for other credentials
 }
 
 // Attempt describes one upstream request. It holds nothing secret.
@@ -141,23 +143,25 @@ func (c *Client) withAuthorization(ctx context.Context, call func(context.Contex
 	if err != nil {
 		return err
 	}
+	began := c.repairs.Load()
 	auth, err := c.authorize(ctx, creds)
-	spent := auth.requested
 	if err == nil {
 		err = call(ctx, auth)
-		// Where another call was first to find the token refused, it has a new one, or is
-		// about to, which this call may share.
-		spent = c.forget(auth, err) && auth.requested
+		c.forget(auth, err)
 	}
 	if !refused(err) {
 		return err
 	}
 
+	c.repairs.Add(1)
 	creds, renewed, renewErr := c.Credentials.Renew(ctx, creds)
 	if renewErr != nil {
 		return renewErr
 	}
-	if !renewed && (spent || creds.usesAPIKey()) {
+	// Where another call repairs the same refusal, it has a new token, or is about to, which
+	// this call may share.
+	alone := c.repairs.Load() == began+1
+	if !renewed && (creds.usesAPIKey() || auth.requested && alone) {
 		return err
 	}
 	auth, err = c.authorize(ctx, creds)
@@ -169,9 +173,11 @@ func (c *Client) withAuthorization(ctx context.Context, call func(context.Contex
 	return err
 }
 
-// forget drops the token of a refused call, and reports whether it was still the one in use.
-func (c *Client) forget(auth authorization, err error) (dropped bool) {
-	return refused(err) && c.tokens.drop(auth.token)
+// forget drops the token of a refused call.
+func (c *Client) forget(auth authorization, err error) {
+	if refused(err) {
+		c.tokens.drop(auth.token)
+	}
 }
 
 func refused(err error) bool {

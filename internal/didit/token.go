@@ -111,15 +111,13 @@ func (t *TokenCache) flight(owner Credentials) *flight[accessToken] {
 	return f
 }
 
-// drop forgets a token that Didit refused, and reports whether it was the one in use.
-func (t *TokenCache) drop(refused string) bool {
+// drop forgets a token that Didit refused, unless another has taken its place.
+func (t *TokenCache) drop(refused string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if refused == "" || t.token.value != refused {
-		return false
+	if t.token.value == refused {
+		t.token = accessToken{}
 	}
-	t.token = accessToken{}
-	return true
 }
 
 // requestToken buys an access token with client credentials (Didit: Authentication): Basic
