@@ -302,3 +302,13 @@ func fail(f lambdatest.SecretsFault) func(*lambdatest.SecretsManager) {
 func set(value string) func(*lambdatest.SecretsManager) {
 	return func(m *lambdatest.SecretsManager) { m.Set(secretID, value) }
 }
+
+// Ensure that the AWS SDK's own variables keep their meaning.
+func TestSecretAttempts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, map[string]string{"AWS_MAX_ATTEMPTS": "1"})
+	w.secrets.Fail(lambdatest.InternalError, lambdatest.UntilCleared)
+	if r := w.invoke(t, []byte(named)); r.ErrorType != "BackendUnavailable" || w.secrets.Calls() != 1 {
+		t.Errorf("got %q after %d reads, want BackendUnavailable after 1", r.ErrorType, w.secrets.Calls())
+	}
+}

@@ -42,7 +42,7 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryMaxAttempts(2))
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
