@@ -146,8 +146,7 @@ func (c *CreateSession) caller(identity Identity) (verification.Caller, error) {
 // usablePrincipal refuses what API Gateway makes of lists ("[a b]") and objects (JSON), and what
 // Didit could not keep apart.
 func usablePrincipal(p string) bool {
-	const longest = 2048 // bytes, as vendor_data
-	return strings.TrimSpace(p) != "" && len(p) <= longest && p[0] != '[' && p[0] != '{' && !strings.ContainsRune(p, 0)
+	return strings.TrimSpace(p) != "" && len(p) <= verification.MostVendorData && p[0] != '[' && p[0] != '{' && !strings.ContainsRune(p, 0)
 }
 
 // isJSON takes application/json in UTF-8, and no content type at all.

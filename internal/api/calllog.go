@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +100,7 @@ func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
 	}
 	attributes = append(attributes, slog.Int("attempts", attempts), slog.Int("upstream_status", status))
 	for _, op := range ops {
-		attributes = append(attributes, milliseconds(strings.ToLower(op)+"_ms", spent[op]))
+		attributes = append(attributes, milliseconds(op+"_ms", spent[op]))
 	}
 	return attempts, attributes
 }

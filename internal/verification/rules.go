@@ -25,7 +25,7 @@ const anyKind Kind = -1
 
 // Limits of the public contract.
 const (
-	mostVendorData = 2048     // bytes of UTF-8, what an index key of DynamoDB holds
+	MostVendorData = 2048     // bytes of UTF-8, what an index key of DynamoDB holds
 	mostMetadata   = 64 << 10 // bytes as sent
 	mostPortrait   = 2 << 20  // bytes decoded (Didit's OpenAPI 3.0.0: "Image size exceeds 2MB")
 )
@@ -108,8 +108,8 @@ func checkUUID(text string) string {
 }
 
 func checkVendorData(text string) string {
-	if len(text) > mostVendorData {
-		return "must not be longer than " + strconv.Itoa(mostVendorData) + " bytes of UTF-8."
+	if len(text) > MostVendorData {
+		return "must not be longer than " + strconv.Itoa(MostVendorData) + " bytes of UTF-8."
 	}
 	return ""
 }
