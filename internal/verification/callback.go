@@ -114,7 +114,8 @@ func hostAndPort(u *url.URL) (host, port string) {
 }
 
 // pathSegments returns the decoded segments of a path without dot segments. A segment that
-// hides a slash is not ok: servers differ on what it means.
+// hides a slash is not ok, and neither are dots that go up from an empty segment: servers differ
+// on what these mean.
 func pathSegments(u *url.URL) (segments []string, ok bool) {
 	path := strings.TrimPrefix(u.EscapedPath(), "/")
 	if path == "" {
@@ -130,7 +131,11 @@ func pathSegments(u *url.URL) (segments []string, ok bool) {
 		case segment != "." && segment != "..":
 			segments = append(segments, segment)
 		case segment == ".." && len(segments) > 0:
-			segments = segments[:len(segments)-1]
+			last := len(segments) - 1
+			if segments[last] == "" {
+				return nil, false
+			}
+			segments = segments[:last]
 		}
 	}
 	return segments, true

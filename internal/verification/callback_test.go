@@ -232,6 +232,7 @@ func FuzzCallbackPrefix(f *testing.F) {
 	for _, seed := range []string{
 		entry, entry + "/../admin", entry + "/%2e%2e/x", entry + "/%2f..", "https://app.example.com.evil.com/verified", "https://app.example.com@evil.com/verified",
 		`https://app.example.com\@evil.com/verified`, "https://app.example.com:443/./verified/a//b/..?x#y", "//evil.com/verified", "javascript:alert(1)", "https://[::1]/verified",
+		"https://app.example.com:443/./verified//..",
 	} {
 		f.Add(seed)
 	}
