@@ -19,6 +19,16 @@ import (
 // out. Further flags of go build follow in flags; "-race" turns cgo on, which
 // the race detector needs. An error holds what the go command said.
 func Build(ctx context.Context, pkg, out string, flags ...string) error {
+	return build(ctx, runtime.GOOS, runtime.GOARCH, pkg, out, flags)
+}
+
+// BuildLambda is [Build] for Linux on the processor goarch ("arm64", "amd64"):
+// what is deployed, to be looked at and not to be run.
+func BuildLambda(ctx context.Context, goarch, pkg, out string) error {
+	return build(ctx, "linux", goarch, pkg, out, nil)
+}
+
+func build(ctx context.Context, goos, goarch, pkg, out string, flags []string) error {
 	root, err := ModuleRoot(ctx)
 	if err != nil {
 		return err
@@ -29,7 +39,13 @@ func Build(ctx context.Context, pkg, out string, flags ...string) error {
 	args := append([]string{"build", "-trimpath", "-tags", "lambda.norpc", "-ldflags=-s -w", "-o", out}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = root
-	cmd.Env = buildEnv(slices.Contains(flags, "-race"))
+	cgo := "CGO_ENABLED=0"
+	if slices.Contains(flags, "-race") {
+		cgo = "CGO_ENABLED=1"
+	}
+	// The caller's own GOOS and GOARCH do not count: a developer may build for
+	// Lambda's processor by default.
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, cgo)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, bytes.TrimSpace(output))
 	}
@@ -48,14 +64,4 @@ func ModuleRoot(ctx context.Context) (string, error) {
 		return "", errors.New("the working directory is not inside a Go module")
 	}
 	return filepath.Dir(file), nil
-}
-
-// buildEnv is the caller's environment, aimed at this machine: the binary runs
-// here, even where a developer builds for Lambda's architecture by default.
-func buildEnv(race bool) []string {
-	cgo := "CGO_ENABLED=0"
-	if race {
-		cgo = "CGO_ENABLED=1"
-	}
-	return append(os.Environ(), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, cgo)
 }

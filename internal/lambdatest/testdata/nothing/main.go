@@ -1,0 +1,4 @@
+// Command nothing is quickly built, for any processor.
+package main
+
+func main() {}
