@@ -20,5 +20,6 @@
 // One [Function] is one execution environment. Where Lambda would start a new
 // one after a crash or a timeout, the caller calls [Start] again.
 //
-// [SecretsManager] plays AWS Secrets Manager for such a process.
+// [SecretsManager], [DynamoDB], [EventBridge] and [StepFunctions] play the AWS services that such a
+// process calls: on the wire, with the refusals of the real ones, and with faults on demand.
 package lambdatest

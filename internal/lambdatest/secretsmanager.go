@@ -32,7 +32,7 @@ type SecretsManager struct {
 	secrets map[string]*secret
 	calls   map[string]int
 	total   int
-	faults  []pendingFault
+	faults  faultQueue
 
 	server *http.Server
 	url    string
@@ -50,7 +50,10 @@ type version struct {
 
 // Set stores value as the secret's AWSCURRENT version and makes the one before
 // it AWSPREVIOUS, as a rotation does. The id is a name, or an ARN.
-func (m *SecretsManager) Set(id, value string) {
+func (m *SecretsManager) Set(id, value string) { m.SetAt(id, value, time.Now()) }
+
+// SetAt is Set at another time: a rotation that is long past, say.
+func (m *SecretsManager) SetAt(id, value string, created time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.find(id)
@@ -62,7 +65,7 @@ func (m *SecretsManager) Set(id, value string) {
 		m.secrets[id] = s
 	}
 	s.previous = s.current
-	s.current = &version{id: newRequestID(), value: value, created: time.Now()}
+	s.current = &version{id: newRequestID(), value: value, created: created}
 }
 
 // Delete removes the secret with all its versions.

@@ -136,6 +136,34 @@ func TestSecretsManager_faults(t *testing.T) {
 	}
 }
 
+// Ensure that each version has its own time, and may fail alone.
+func TestSecretsManager_versions(t *testing.T) {
+	t.Parallel()
+	secrets := startSecrets(t)
+	client := sdk(secrets.URL(), http.DefaultClient)
+	created := map[string]time.Time{"AWSPREVIOUS": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "AWSCURRENT": time.Date(2026, 2, 2, 3, 4, 5, 0, time.UTC)}
+	secrets.SetAt("didit", "first", created["AWSPREVIOUS"])
+	secrets.SetAt("didit", "second", created["AWSCURRENT"])
+	for stage, want := range created {
+		got, err := get(t.Context(), client, "didit", stage)
+		if err != nil || !got.CreatedDate.Equal(want) {
+			t.Errorf("%s: got error %v, want it created at %v", stage, err, want)
+		}
+	}
+	for stage, other := range map[string]string{"AWSPREVIOUS": "", "AWSCURRENT": "AWSPREVIOUS"} {
+		secrets.FailStage(stage, lambdatest.Throttled, 1)
+		if _, err := get(t.Context(), client, "didit", other); err != nil {
+			t.Errorf("version %q while %s fails: got %v, want it", other, stage, err)
+		}
+		if _, err := get(t.Context(), client, "didit", stage); err == nil {
+			t.Errorf("%s: got no error, want the fault", stage)
+		}
+		if _, err := get(t.Context(), client, "didit", stage); err != nil {
+			t.Errorf("%s after the fault: got %v, want it", stage, err)
+		}
+	}
+}
+
 func TestSecretsManager_connectionFaults(t *testing.T) {
 	t.Parallel()
 	secrets := &lambdatest.SecretsManager{}

@@ -1,6 +1,7 @@
 package lambdatest
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,7 +28,7 @@ func (m *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 400, "UnknownOperationException", "message", "")
 		return
 	}
-	if errorType, message := unsigned(r.Header); errorType != "" {
+	if errorType, message := unsigned(r.Header, "secretsmanager"); errorType != "" {
 		refuse(w, 400, errorType, "message", message)
 		return
 	}
@@ -36,14 +37,14 @@ func (m *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 400, "SerializationException", "message", "")
 		return
 	}
-	if fault := m.count(request.SecretId); fault != 0 {
-		fault.strike(w, r)
+	if fault := m.count(request.SecretId, cmp.Or(request.VersionStage, stageCurrent)); fault != 0 {
+		m.strike(w, r, fault)
 		return
 	}
 	m.answer(w, request.SecretId, request.VersionId, request.VersionStage)
 }
 
-func (m *SecretsManager) count(id string) SecretsFault {
+func (m *SecretsManager) count(id, stage string) SecretsFault {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.calls == nil {
@@ -51,7 +52,7 @@ func (m *SecretsManager) count(id string) SecretsFault {
 	}
 	m.total++
 	m.calls[id]++
-	return m.nextFault()
+	return m.faults.next(stage)
 }
 
 func (m *SecretsManager) answer(w http.ResponseWriter, id, versionID, stage string) {
@@ -88,20 +89,20 @@ func (m *SecretsManager) answer(w http.ResponseWriter, id, versionID, stage stri
 }
 
 // unsigned returns what AWS says to a request without a Signature Version 4
-// for this service, or nothing. Who signed, and whether the signature is
+// for the service, or nothing. Who signed, and whether the signature is
 // right, is not looked at.
-func unsigned(header http.Header) (errorType, message string) {
+func unsigned(header http.Header, service string) (errorType, message string) {
 	authorization := header.Get("Authorization")
 	if authorization == "" {
 		return "MissingAuthenticationTokenException", "Missing Authentication Token"
 	}
 	rest, ok := strings.CutPrefix(authorization, "AWS4-HMAC-SHA256 ")
-	for _, part := range []string{"Credential=", "/secretsmanager/aws4_request", "SignedHeaders=", "Signature="} {
+	for _, part := range []string{"Credential=", "/" + service + "/aws4_request", "SignedHeaders=", "Signature="} {
 		ok = ok && strings.Contains(rest, part)
 	}
 	if !ok || header.Get("X-Amz-Date") == "" {
 		// AWS quotes the header here; a simulator has no reason to.
-		return "IncompleteSignatureException", "Authorization header is not a complete Signature Version 4 for secretsmanager."
+		return "IncompleteSignatureException", "Authorization header is not a complete Signature Version 4 for " + service + "."
 	}
 	return "", ""
 }
