@@ -51,6 +51,10 @@ fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+.PHONY: bench
+bench: need-go ## Measure the built functions beside a bare one (BENCH_FLAGS="-short -svg bench.svg")
+	@go run ./internal/cmd/bench $(BENCH_FLAGS)
+
 .PHONY: check
 check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and run the tests with the race detector
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these files:" $$unformatted >&2; exit 1; }
@@ -69,9 +73,23 @@ $(FUNCTIONS:%=bin/%/bootstrap): bin/%/bootstrap:
 	$(GO_BUILD) -o $@ ./functions/$*
 
 # What `sam build` calls, by the logical ids of template.yaml.
-.PHONY: build-CreateSessionFunction
+BUILT_BY_SAM = GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o $(ARTIFACTS_DIR)/bootstrap
+
+.PHONY: build-CreateSessionFunction build-GetSessionFunction build-WebhookFunction build-TrackStatusFunction build-AwaitDecisionFunction build-ReconcileFunction build-GetDecisionFunction
 build-CreateSessionFunction:
-	GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o $(ARTIFACTS_DIR)/bootstrap ./functions/createsession
+	$(BUILT_BY_SAM) ./functions/createsession
+build-GetSessionFunction:
+	$(BUILT_BY_SAM) ./functions/getsession
+build-WebhookFunction:
+	$(BUILT_BY_SAM) ./functions/webhook
+build-TrackStatusFunction:
+	$(BUILT_BY_SAM) ./functions/trackstatus
+build-AwaitDecisionFunction:
+	$(BUILT_BY_SAM) ./functions/awaitdecision
+build-ReconcileFunction:
+	$(BUILT_BY_SAM) ./functions/reconcile
+build-GetDecisionFunction:
+	$(BUILT_BY_SAM) ./functions/getdecision
 
 ##@ With the SAM CLI
 

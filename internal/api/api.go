@@ -5,7 +5,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"mime"
@@ -20,24 +19,11 @@ type Sessions interface {
 	Create(ctx context.Context, r verification.CreateRequest) (verification.Session, error)
 }
 
-// Identity is what the gateway proved of an HTTP caller.
-type Identity struct {
-	RequestID    string                     // the gateway's id of the request
-	Claims       map[string]json.RawMessage // a JWT's claims; nil without one
-	IAM          bool                       // authorised by IAM
-	IdentityPool bool                       // the IAM identity is an end user's, of a Cognito identity pool
-}
-
 // CreateSession serves the operation of that name on both doors. Set its fields before first use;
 // it is safe for concurrent use and must not be copied.
 type CreateSession struct {
 	Sessions Sessions // required
-	// Identify returns what the gateway proved of the caller. Required for HTTP.
-	Identify func(*http.Request) Identity
-	// TrustIAM makes the caller over HTTP a server authorised by IAM instead of a signed-in user.
-	TrustIAM bool
-	// PrincipalClaim is the JWT claim that names the signed-in user; empty means sub.
-	PrincipalClaim string
+	Callers  Callers  // required for HTTP
 	// Log gets one line per call; nil means [slog.Default].
 	Log *slog.Logger
 
@@ -47,10 +33,10 @@ type CreateSession struct {
 // ServeHTTP answers POST /sessions, and everything else with 404, as API Gateway does.
 func (c *CreateSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	identity := c.Identify(r)
-	ctx, call := c.calls.begin(r.Context(), "http", identity.RequestID)
+	identity := c.Callers.Identify(r)
+	ctx, call := c.calls.begin(r.Context(), "create_session", "http", identity.RequestID)
 	session, err := c.serve(r.WithContext(ctx), identity)
-	call.end(ctx, c.Log, session, err)
+	call.end(ctx, c.Log, created(session, err), err)
 	if err != nil {
 		writeProblem(w, identity.RequestID, verification.AsError(err))
 		return
@@ -59,11 +45,18 @@ func (c *CreateSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, "application/json", sessionJSON(session, true))
 }
 
+func created(s verification.Session, err error) outcome {
+	if err != nil {
+		return outcome{}
+	}
+	return outcome{"created", []slog.Attr{slog.String("session_id", s.ID), slog.String("status", s.Status)}}
+}
+
 func (c *CreateSession) serve(r *http.Request, identity Identity) (verification.Session, error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/sessions" {
-		return verification.Session{}, &verification.Error{Code: codeNotFound}
+		return verification.Session{}, &verification.Error{Code: verification.CodeNotFound}
 	}
-	caller, err := c.caller(identity)
+	caller, err := c.Callers.caller(identity)
 	if err != nil {
 		return verification.Session{}, err
 	}
@@ -87,9 +80,9 @@ func (c *CreateSession) serve(r *http.Request, identity Identity) (verification.
 // Direct answers a direct invocation: the same JSON as over HTTP, with include_url beside it.
 // The invoker is trusted, because IAM let it in.
 func (c *CreateSession) Direct(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, call := c.calls.begin(ctx, "direct", "")
+	ctx, call := c.calls.begin(ctx, "create_session", "direct", "")
 	session, includeURL, err := c.direct(ctx, payload)
-	call.end(ctx, c.Log, session, err)
+	call.end(ctx, c.Log, created(session, err), err)
 	if err != nil {
 		return nil, newDirectError(verification.AsError(err))
 	}
@@ -120,33 +113,6 @@ func (c *CreateSession) direct(ctx context.Context, payload []byte) (session ver
 	session, err = c.Sessions.Create(ctx, verification.CreateRequest{
 		Caller: verification.Caller{Trusted: true}, Fields: fields, Invalid: invalid})
 	return session, includeURL, err
-}
-
-// caller names who asks, or refuses a request without proof.
-func (c *CreateSession) caller(identity Identity) (verification.Caller, error) {
-	unauthenticated := &verification.Error{Code: codeUnauthenticated}
-	if c.TrustIAM {
-		// Identity-pool users sign requests too; they are end users, not servers.
-		if !identity.IAM || identity.IdentityPool {
-			return verification.Caller{}, unauthenticated
-		}
-		return verification.Caller{Trusted: true}, nil
-	}
-	claim := c.PrincipalClaim
-	if claim == "" {
-		claim = "sub"
-	}
-	var principal string
-	if json.Unmarshal(identity.Claims[claim], &principal) != nil || !usablePrincipal(principal) {
-		return verification.Caller{}, unauthenticated
-	}
-	return verification.Caller{Principal: principal}, nil
-}
-
-// usablePrincipal refuses what API Gateway makes of lists ("[a b]") and objects (JSON), and what
-// Didit could not keep apart.
-func usablePrincipal(p string) bool {
-	return strings.TrimSpace(p) != "" && len(p) <= verification.MostVendorData && p[0] != '[' && p[0] != '{' && !strings.ContainsRune(p, 0)
 }
 
 // isJSON takes application/json in UTF-8, and no content type at all.

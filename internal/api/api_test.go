@@ -40,7 +40,7 @@ func claims(sub string) Identity {
 }
 
 func newAPI(s *sessions, identity Identity) *CreateSession {
-	return &CreateSession{Sessions: s, Identify: func(*http.Request) Identity { return identity }, Log: slog.New(slog.DiscardHandler)}
+	return &CreateSession{Sessions: s, Callers: Callers{Identify: func(*http.Request) Identity { return identity }}, Log: slog.New(slog.DiscardHandler)}
 }
 
 func post(c *CreateSession, contentType, body string) *httptest.ResponseRecorder {
@@ -121,7 +121,7 @@ func TestCreateSession_caller(t *testing.T) {
 			t.Parallel()
 			s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 			c := newAPI(s, test.identity)
-			c.TrustIAM = test.trustIAM
+			c.Callers.TrustIAM = test.trustIAM
 			w := post(c, "text/plain", `{}`) // identity is refused before the media type
 			if test.refused {
 				if w.Code != http.StatusUnauthorized || s.calls != 0 {
@@ -137,7 +137,7 @@ func TestCreateSession_caller(t *testing.T) {
 	}
 	s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 	c := newAPI(s, Identity{Claims: map[string]json.RawMessage{"username": json.RawMessage(`"bob"`), "sub": json.RawMessage(`"x"`)}})
-	c.PrincipalClaim = "username"
+	c.Callers.PrincipalClaim = "username"
 	if post(c, "", `{}`); s.got.Caller.Principal != "bob" {
 		t.Errorf("PrincipalClaim: got %+v, want bob", s.got.Caller)
 	}
@@ -325,7 +325,7 @@ func TestCreateSession_log(t *testing.T) {
 	}{
 		{nil, []string{`"level":"INFO"`, `"code":"created"`, `"session_id":"s"`, `"door":"http"`, `"cold":true`, `"gateway_request_id":"req-1"`,
 			`"attempts":2`, `"upstream_status":201`, `"token_ms":1.5,"create_session_ms":2,"secret_ms":4`, `"Calls":1`,
-			`"CloudWatchMetrics":[{"Namespace":"DiditSessions","Dimensions":[["code"]],"Metrics":[{"Name":"Calls","Unit":"Count"},`}},
+			`"CloudWatchMetrics":[{"Namespace":"DiditSessions","Dimensions":[["operation","code"]],"Metrics":[{"Name":"Calls","Unit":"Count"},`}},
 		{&verification.Error{Code: verification.CodeInvalidRequest, Detail: "PLANTED", Fields: []verification.FieldError{{Field: "f", Message: "PLANTED"}}},
 			[]string{`"level":"INFO"`, `"code":"invalid_request"`}},
 		{&verification.Error{Code: verification.CodeThrottled}, []string{`"level":"WARN"`}},

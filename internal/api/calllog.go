@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // Upstream is one request that a call made to somebody else. It holds nothing secret.
 type Upstream struct {
-	Op       string // what for, in snake case: secret, token, create_session
+	Op       string // what for, in snake case: secret, token, create_session, table, bus, tasks
 	Status   int    // HTTP status, 0 where no answer came
 	Duration time.Duration
 }
@@ -25,6 +26,9 @@ type upstreams struct {
 }
 
 type upstreamsKey struct{}
+
+// awsOps are the requests that do not go to Didit.
+var awsOps = []string{"secret", "table", "bus", "tasks"}
 
 // Observe notes a request for the log line of the call to which ctx belongs; without such a call it
 // does nothing. It is safe for concurrent use.
@@ -41,6 +45,7 @@ type callLog struct{ warm atomic.Bool }
 
 // call is a call under way.
 type call struct {
+	operation string
 	door      string
 	requestID string // the gateway's; empty on the direct door
 	start     time.Time
@@ -48,28 +53,33 @@ type call struct {
 	upstreams *upstreams
 }
 
-func (l *callLog) begin(ctx context.Context, door, requestID string) (context.Context, *call) {
-	c := &call{door: door, requestID: requestID, start: time.Now(), cold: !l.warm.Swap(true), upstreams: &upstreams{}}
+func (l *callLog) begin(ctx context.Context, operation, door, requestID string) (context.Context, *call) {
+	c := &call{operation: operation, door: door, requestID: requestID, start: time.Now(), cold: !l.warm.Swap(true), upstreams: &upstreams{}}
 	return context.WithValue(ctx, upstreamsKey{}, c.upstreams), c
+}
+
+// outcome is what came of a call that did not fail: a word for it, and what may be said of it.
+type outcome struct {
+	code       string
+	attributes []slog.Attr
 }
 
 // end writes the line: what came of the call, how long it and its requests took, and why it failed,
 // in our own words. Nothing of what was sent or answered is in it but ids and statuses.
-func (c *call) end(ctx context.Context, logger *slog.Logger, s verification.Session, err error) {
+func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
 	duration := time.Since(c.start)
-	level, message, code := slog.LevelInfo, "session created", "created"
-	attributes := []slog.Attr{slog.String("door", c.door), slog.Bool("cold", c.cold), milliseconds("duration_ms", duration)}
+	level, message, code := slog.LevelInfo, "call answered", o.code
+	attributes := []slog.Attr{slog.String("operation", c.operation), slog.String("door", c.door), slog.Bool("cold", c.cold), milliseconds("duration_ms", duration)}
 	if c.requestID != "" {
 		attributes = append(attributes, slog.String("gateway_request_id", c.requestID))
 	}
-	if err == nil {
-		attributes = append(attributes, slog.String("session_id", s.ID), slog.String("status", s.Status))
-	} else {
+	attributes = append(attributes, o.attributes...)
+	if err != nil {
 		e := verification.AsError(err)
-		level, message, code = levelOf(e.Code), "session refused", string(e.Code)
+		level, message, code = levelOf(e.Code), "call refused", string(e.Code)
 		if e.Reason != "" {
 			attributes = append(attributes, slog.String("reason", e.Reason))
 		}
@@ -93,7 +103,7 @@ func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
 			ops = append(ops, r.Op)
 		}
 		spent[r.Op] += r.Duration
-		if r.Op != "secret" {
+		if !slices.Contains(awsOps, r.Op) {
 			attempts++
 			status = r.Status
 		}
@@ -109,8 +119,8 @@ func milliseconds(name string, d time.Duration) slog.Attr {
 	return slog.Float64(name, float64(d.Microseconds())/1000)
 }
 
-// metrics make CloudWatch count the line (CloudWatch: embedded metric format). The one dimension is
-// the code: each further one would multiply what the metrics cost.
+// metrics make CloudWatch count the line (CloudWatch: embedded metric format). The dimensions are the
+// operation and the code: each further one would multiply what the metrics cost.
 func metrics(duration time.Duration, attempts int) []slog.Attr {
 	type metric struct{ Name, Unit string }
 	type directive struct {
@@ -125,10 +135,16 @@ func metrics(duration time.Duration, attempts int) []slog.Attr {
 	return []slog.Attr{
 		slog.Int("Calls", 1), milliseconds("Latency", duration), slog.Int("Attempts", attempts),
 		slog.Any("_aws", metadata{time.Now().UnixMilli(), []directive{{
-			Namespace: "DiditSessions", Dimensions: [][]string{{"code"}},
+			Namespace: "DiditSessions", Dimensions: [][]string{{"operation", "code"}},
 			Metrics: []metric{{"Calls", "Count"}, {"Latency", "Milliseconds"}, {"Attempts", "Count"}},
 		}}}),
 	}
+}
+
+// Trouble logs what went wrong in a call that is answered all the same.
+func Trouble(ctx context.Context, err error) {
+	e := verification.AsError(err)
+	slog.WarnContext(ctx, "trouble on the way", "code", string(e.Code), "reason", e.Reason)
 }
 
 // levelOf is error where an operator must act, warn where waiting helps, info otherwise.

@@ -12,10 +12,10 @@ import (
 
 // Codes that only HTTP knows.
 const (
-	codeUnauthenticated  verification.Code = "unauthenticated"
-	codeNotFound         verification.Code = "not_found"
-	codePayloadTooLarge  verification.Code = "payload_too_large"
-	codeUnsupportedMedia verification.Code = "unsupported_media_type"
+	codeUnauthenticated   verification.Code = "unauthenticated"
+	codeSignatureMismatch verification.Code = "signature_mismatch"
+	codePayloadTooLarge   verification.Code = "payload_too_large"
+	codeUnsupportedMedia  verification.Code = "unsupported_media_type"
 )
 
 // failure is how one code is told to callers.
@@ -42,7 +42,9 @@ var failures = []failure{
 		"Use one of the workflows of this deployment, or leave workflow_id out."},
 	{verification.CodeUserBlocked, "", 403, "UserBlocked", "The user is blocked",
 		"This user or business is blocked at Didit and can start no verification."},
-	{codeNotFound, "", 404, "SessionNotFound", "Not found",
+	{codeSignatureMismatch, "", 404, "InternalError", "The signature does not match",
+		"The signature matches no webhook secret of this deployment. During a rotation the repetition of the delivery will."},
+	{verification.CodeNotFound, "", 404, "SessionNotFound", "Not found",
 		"There is nothing at this path for this method."},
 	{codePayloadTooLarge, "", 413, "InvalidRequest", "The body is too large",
 		"The body may have at most 4 MiB."},
@@ -59,7 +61,7 @@ var failures = []failure{
 	{verification.CodeDiditUnavailable, "", 503, "DiditUnavailable", "Didit is unavailable",
 		"Send the request again after the time in Retry-After; with vendor_data it gets the same session."},
 	{verification.CodeBackendUnavailable, "", 503, "BackendUnavailable", "A service that we need is unavailable",
-		"Send the request again after the time in Retry-After; with vendor_data it gets the same session."},
+		"Send the request again after the time in Retry-After; a session that was asked for with vendor_data is not created twice."},
 	{verification.CodeDiditTimeout, "", 504, "DiditTimeout", "Didit did not answer in time",
 		"Whether a session was created is unknown. With vendor_data, send the request again: it gets the same session."},
 	{verification.CodeSecretUnavailable, verification.CodeInternal, 500, "SecretUnavailable", "Something went wrong on our side",

@@ -5,12 +5,7 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"net/netip"
-	"net/url"
-	"regexp"
-	"slices"
-	"strings"
+	"time"
 
 	"didit-sessions/internal/verification"
 )
@@ -28,165 +23,142 @@ const (
 	UserFields           = "USER_FIELDS"
 	ExtraFields          = "EXTRA_FIELDS"
 	AllowedCallbacks     = "ALLOWED_CALLBACKS"
+	WebhookSecretID      = "DIDIT_WEBHOOK_SECRET_ID"
+	TableName            = "TABLE_NAME"
+	RetentionDays        = "RETENTION_DAYS"
+	EventBusName         = "EVENT_BUS_NAME"
+	WebhookTolerance     = "WEBHOOK_TOLERANCE"
+	ReconcileAfter       = "RECONCILE_AFTER"
 )
+
+// Didit says where Didit is and where its credentials are.
+type Didit struct {
+	SecretID   string
+	AuthURL    string // empty: Didit's
+	APIURL     string // empty: Didit's
+	APIVersion string // v2, v3, or empty: by the kind of credentials
+}
+
+// Callers says who calls over HTTP.
+type Callers struct {
+	CallerAuth     string // jwt or iam
+	PrincipalClaim string
+}
+
+// Table says where records are kept, and for how long after their last change.
+type Table struct {
+	Name      string
+	Retention time.Duration
+}
 
 // CreateSession is the configuration of the function of that name.
 type CreateSession struct {
-	SecretID       string
-	AuthURL        string // empty: Didit's
-	APIURL         string // empty: Didit's
-	APIVersion     string // v2, v3, or empty: by the kind of credentials
-	CallerAuth     string // jwt or iam
-	PrincipalClaim string
-	Policy         verification.Policy
+	Didit   Didit
+	Callers Callers
+	Policy  verification.Policy
+	Table   Table // without a name: sessions are not recorded
 }
 
 // LoadCreateSession reads the configuration. A variable that is set but empty counts as unset.
-// The error joins one error for every wrong variable, each naming it and the form expected.
+// The error joins one error for every wrong variable, each naming it and the form expected. The
+// other functions' loaders do the same.
 func LoadCreateSession(getenv func(string) string) (CreateSession, error) {
 	e := &environment{getenv: getenv}
 	c := CreateSession{
-		SecretID:       e.required(DiditSecretID, "the name or ARN of the secret with Didit's credentials"),
-		AuthURL:        e.origin(DiditAuthURL),
-		APIURL:         e.origin(DiditAPIURL),
-		APIVersion:     e.oneOf(DiditAPIVersion, "", "v2", "v3"),
-		CallerAuth:     e.oneOf(CallerAuth, "jwt", "jwt", "iam"),
-		PrincipalClaim: e.text(PrincipalClaim, "sub"),
+		Didit:   e.didit(),
+		Callers: e.callers(),
 		Policy: verification.Policy{
 			BiometricWorkflowIDs: e.uuids(BiometricWorkflowIDs),
 			ExtraFields:          e.extraFields(),
 			AllowedCallbacks:     e.callbacks(),
 		},
+		Table: Table{Name: e.text(TableName, ""), Retention: e.retention()},
 	}
 	c.Policy.WorkflowIDs, c.Policy.AnyWorkflow = e.workflows()
 	c.Policy.UserFields = e.userFields(c.Policy.ExtraFields)
 	return c, errors.Join(e.problems...)
 }
 
-// environment reads variables and collects what is wrong with them.
-type environment struct {
-	getenv   func(string) string
-	problems []error
+// GetSession is the configuration of the function of that name.
+type GetSession struct {
+	Didit   Didit
+	Callers Callers
+	Table   Table
+	BusName string
 }
 
-func (e *environment) refuse(name, format string, args ...any) {
-	e.problems = append(e.problems, fmt.Errorf("%s "+format, append([]any{name}, args...)...))
+// LoadGetSession reads the configuration.
+func LoadGetSession(getenv func(string) string) (GetSession, error) {
+	e := &environment{getenv: getenv}
+	return GetSession{Didit: e.didit(), Callers: e.callers(), Table: e.table(), BusName: e.bus()}, errors.Join(e.problems...)
 }
 
-func (e *environment) text(name, standard string) string {
-	if value := strings.TrimSpace(e.getenv(name)); value != "" {
-		return value
-	}
-	return standard
+// Webhook is the configuration of the function of that name.
+type Webhook struct {
+	SecretID  string
+	Tolerance time.Duration
+	Table     Table
+	BusName   string
 }
 
-func (e *environment) required(name, meaning string) string {
-	value := e.text(name, "")
-	if value == "" {
-		e.refuse(name, "is not set; it must be %s", meaning)
-	}
-	return value
+// LoadWebhook reads the configuration.
+func LoadWebhook(getenv func(string) string) (Webhook, error) {
+	e := &environment{getenv: getenv}
+	return Webhook{
+		SecretID:  e.required(WebhookSecretID, "the name or ARN of the secret with the webhook secret"),
+		Tolerance: e.duration(WebhookTolerance, 15*time.Minute, time.Second, 24*time.Hour),
+		Table:     e.table(), BusName: e.bus(),
+	}, errors.Join(e.problems...)
 }
 
-func (e *environment) oneOf(name, standard string, words ...string) string {
-	value := e.text(name, standard)
-	if value != "" && !slices.Contains(words, value) {
-		e.refuse(name, "is %q; it must be %s", value, strings.Join(words, " or "))
-	}
-	return value
+// TrackStatus is the configuration of the function of that name.
+type TrackStatus struct {
+	Table Table
 }
 
-func (e *environment) list(name string) []string {
-	var items []string
-	for item := range strings.SplitSeq(e.text(name, ""), ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
+// LoadTrackStatus reads the configuration.
+func LoadTrackStatus(getenv func(string) string) (TrackStatus, error) {
+	e := &environment{getenv: getenv}
+	return TrackStatus{Table: e.table()}, errors.Join(e.problems...)
 }
 
-// origin reads an https URL, or an http one on this machine's loopback.
-func (e *environment) origin(name string) string {
-	value := e.text(name, "")
-	if value == "" {
-		return ""
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, "?#") ||
-		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		// The value is not shown: a URL with a password in it ends up here.
-		e.refuse(name, "must be an https URL without query (http is allowed for a loopback address only)")
-	}
-	return value
+// AwaitDecision is the configuration of the function of that name.
+type AwaitDecision struct {
+	Didit   Didit
+	Table   Table
+	BusName string
 }
 
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+// LoadAwaitDecision reads the configuration.
+func LoadAwaitDecision(getenv func(string) string) (AwaitDecision, error) {
+	e := &environment{getenv: getenv}
+	return AwaitDecision{Didit: e.didit(), Table: e.table(), BusName: e.bus()}, errors.Join(e.problems...)
 }
 
-func (e *environment) uuids(name string) []string {
-	ids := e.list(name)
-	for i, id := range ids {
-		if !verification.ValidUUID(id) {
-			e.refuse(name, "holds %q; it must be UUIDs separated by commas", id)
-		}
-		ids[i] = strings.ToLower(id)
-	}
-	return ids
+// Reconcile is the configuration of the function of that name.
+type Reconcile struct {
+	Didit   Didit
+	Table   Table
+	BusName string
+	After   time.Duration // how long an unfinished session may stay unchanged
 }
 
-func (e *environment) workflows() (ids []string, anyWorkflow bool) {
-	value := e.required(WorkflowIDs, "the UUIDs of the workflows that may be used, separated by commas, or * for any")
-	if value == "" || value == "*" {
-		return nil, value == "*"
-	}
-	ids = e.uuids(WorkflowIDs)
-	if len(ids) == 0 {
-		e.refuse(WorkflowIDs, "holds no UUID")
-	}
-	return ids, false
+// LoadReconcile reads the configuration.
+func LoadReconcile(getenv func(string) string) (Reconcile, error) {
+	e := &environment{getenv: getenv}
+	return Reconcile{
+		Didit: e.didit(), Table: e.table(), BusName: e.bus(),
+		After: e.duration(ReconcileAfter, 15*time.Minute, time.Minute, 24*time.Hour),
+	}, errors.Join(e.problems...)
 }
 
-var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
-
-func (e *environment) extraFields() []string {
-	names := e.list(ExtraFields)
-	for _, name := range names {
-		switch {
-		case !fieldName.MatchString(name) || name == "include_url":
-			e.refuse(ExtraFields, "holds %q; it must be names of top-level fields separated by commas", name)
-		case verification.KnownField(name):
-			e.refuse(ExtraFields, "holds %q, which is a field already", name)
-		}
-	}
-	return names
+// GetDecision is the configuration of the function of that name.
+type GetDecision struct {
+	Didit Didit
 }
 
-func (e *environment) userFields(extra []string) []string {
-	names := e.list(UserFields)
-	if len(names) == 0 {
-		return verification.UserFields
-	}
-	for _, name := range names {
-		if !verification.KnownField(name) && !slices.Contains(extra, name) {
-			e.refuse(UserFields, "holds %q, which is neither a field nor one of %s", name, ExtraFields)
-		}
-	}
-	return names
-}
-
-func (e *environment) callbacks() []verification.CallbackPrefix {
-	var prefixes []verification.CallbackPrefix
-	for i, entry := range e.list(AllowedCallbacks) {
-		prefix, err := verification.ParseCallbackPrefix(entry)
-		if err != nil {
-			// The entry is not shown: a URL with a password in it ends up here.
-			e.refuse(AllowedCallbacks, "is wrong in entry %d, which %w", i+1, err)
-			continue
-		}
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes
+// LoadGetDecision reads the configuration.
+func LoadGetDecision(getenv func(string) string) (GetDecision, error) {
+	e := &environment{getenv: getenv}
+	return GetDecision{Didit: e.didit()}, errors.Join(e.problems...)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"didit-sessions/internal/verification"
 )
@@ -36,7 +37,7 @@ func problems(err error) []string {
 func TestLoadCreateSession_defaults(t *testing.T) {
 	t.Parallel()
 	want := CreateSession{
-		SecretID: "didit/api", CallerAuth: "jwt", PrincipalClaim: "sub",
+		Didit: Didit{SecretID: "didit/api"}, Callers: Callers{CallerAuth: "jwt", PrincipalClaim: "sub"}, Table: Table{Retention: 365 * 24 * time.Hour},
 		Policy: verification.Policy{WorkflowIDs: []string{workflow}, UserFields: []string{
 			"workflow_id", "callback", "callback_method", "language", "metadata",
 			"contact_details.email", "contact_details.email_lang", "contact_details.phone",
@@ -44,7 +45,7 @@ func TestLoadCreateSession_defaults(t *testing.T) {
 			"expected_details.nationality", "expected_details.country", "expected_details.address"}},
 	}
 	empty := map[string]string{}
-	for _, name := range []string{DiditAuthURL, DiditAPIURL, DiditAPIVersion, BiometricWorkflowIDs, CallerAuth, PrincipalClaim, UserFields, ExtraFields, AllowedCallbacks} {
+	for _, name := range []string{DiditAuthURL, DiditAPIURL, DiditAPIVersion, BiometricWorkflowIDs, CallerAuth, PrincipalClaim, UserFields, ExtraFields, AllowedCallbacks, TableName, RetentionDays} {
 		empty[name] = " "
 	}
 	for name, changed := range map[string]map[string]string{"unset": nil, "empty": empty} {
@@ -61,7 +62,7 @@ func TestLoadCreateSession_values(t *testing.T) {
 		DiditSecretID: " arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit ", DiditAuthURL: "https://auth.example.com", DiditAPIURL: "https://api.example.com:8443/prefix",
 		DiditAPIVersion: "v3", WorkflowIDs: strings.ToUpper(otherWorkflow) + " , " + workflow + ",", BiometricWorkflowIDs: strings.ToUpper(workflow), CallerAuth: "iam",
 		PrincipalClaim: "custom:id", ExtraFields: "newest, other_1", UserFields: "language, contact_details,newest , expected_details.gender",
-		AllowedCallbacks: "https://app.example.com/verified, myapp://",
+		AllowedCallbacks: "https://app.example.com/verified, myapp://", TableName: " sessions ", RetentionDays: "30",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,8 +76,9 @@ func TestLoadCreateSession_values(t *testing.T) {
 		prefixes = append(prefixes, prefix)
 	}
 	want := CreateSession{
-		SecretID: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit", AuthURL: "https://auth.example.com", APIURL: "https://api.example.com:8443/prefix",
-		APIVersion: "v3", CallerAuth: "iam", PrincipalClaim: "custom:id",
+		Didit: Didit{SecretID: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit", AuthURL: "https://auth.example.com",
+			APIURL: "https://api.example.com:8443/prefix", APIVersion: "v3"},
+		Callers: Callers{CallerAuth: "iam", PrincipalClaim: "custom:id"}, Table: Table{Name: "sessions", Retention: 30 * 24 * time.Hour},
 		Policy: verification.Policy{WorkflowIDs: []string{otherWorkflow, workflow}, BiometricWorkflowIDs: []string{workflow}, ExtraFields: []string{"newest", "other_1"},
 			UserFields: []string{"language", "contact_details", "newest", "expected_details.gender"}, AllowedCallbacks: prefixes},
 	}
@@ -143,6 +145,7 @@ func TestLoadCreateSession_wrong(t *testing.T) {
 		{ExtraFields, []string{"a.b", "a b", "1a", "é", "-a", "*", strings.Repeat("x", 65), "include_url"}, "must be names of top-level fields"},
 		{ExtraFields, []string{"metadata", "vendor_data", "contact_details"}, "which is a field already"},
 		{UserFields, []string{"nonsense", "contact_details.fax", "LANGUAGE", "*", "expected_details."}, "neither a field nor one of EXTRA_FIELDS"},
+		{RetentionDays, []string{"0", "1", "-5", "3651", "30d", "1e3", "a year"}, "must be a number of days from 2 to 3650"},
 		{AllowedCallbacks, []string{"http://app.example.com/", "app.example.com", "*", "javascript:", "https://app.example.com/?x", "https://*.example.com/"}, "must be an https URL prefix or an app scheme"},
 	} {
 		for _, value := range test.values {
@@ -164,8 +167,8 @@ func TestLoadCreateSession_loopback(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{"http://localhost", "http://localhost:8080/prefix", "http://127.0.0.1:9000", "http://127.1.2.3", "http://[::1]:9000", "https://127.0.0.1"} {
 		got, err := load(map[string]string{DiditAuthURL: origin, DiditAPIURL: origin})
-		if err != nil || got.AuthURL != origin || got.APIURL != origin {
-			t.Errorf("%q: got %q and %q, error %v, want it taken", origin, got.AuthURL, got.APIURL, err)
+		if err != nil || got.Didit.AuthURL != origin || got.Didit.APIURL != origin {
+			t.Errorf("%q: got %q and %q, error %v, want it taken", origin, got.Didit.AuthURL, got.Didit.APIURL, err)
 		}
 	}
 }

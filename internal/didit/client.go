@@ -17,8 +17,8 @@ const (
 	DefaultAPIURL  = "https://verification.didit.me"
 )
 
-// answerLimit is how much of an answer is read. Didit's answers to the calls made here are a
-// few kilobytes.
+// answerLimit is how much of an answer is read, unless the exchange says otherwise. Didit's
+// answers about tokens and new sessions are a few kilobytes.
 const answerLimit = 2 << 20
 
 // Version is a version of Didit's session API.
@@ -60,7 +60,7 @@ type Client struct {
 
 // Attempt describes one upstream request. It holds nothing secret.
 type Attempt struct {
-	Op       string        // "token" or "create_session"
+	Op       string        // "token", "create_session" or "decision"
 	Number   int           // from 1
 	Status   int           // HTTP status, 0 where no answer came
 	Reason   string        // why it failed, in fixed words; empty for a success
@@ -71,6 +71,7 @@ type Attempt struct {
 const (
 	opToken         = "token"
 	opCreateSession = "create_session"
+	opDecision      = "decision"
 )
 
 func (c *Client) setup() {
@@ -198,6 +199,7 @@ type answer struct {
 type exchange struct {
 	op         string
 	repeatable bool // a repetition cannot make a second session
+	limit      int  // bytes of an answer; 0 means answerLimit
 	build      func(context.Context) (*http.Request, error)
 	read       func(answer) error // nil for a success, else an [*Error]
 }
@@ -225,8 +227,7 @@ func (c *Client) exchange(ctx context.Context, x exchange) error {
 func (c *Client) attempt(ctx context.Context, x exchange, number int, fresh bool) (failure *Error, reached bool) {
 	start := time.Now()
 	asked := wallNow(c.Now)
-	use := &connUse{fresh: fresh}
-	a, err := c.roundTrip(ctx, x, number, use)
+	use, a, err := c.overLiving(ctx, x, number, fresh)
 	a.op, a.asked = x.op, asked
 	if err != nil {
 		failure = networkError(x.op, err)
@@ -244,6 +245,20 @@ func (c *Client) attempt(ctx context.Context, x exchange, number int, fresh bool
 		c.Observe(ctx, seen)
 	}
 	return failure, use.reached.Load()
+}
+
+// overLiving is roundTrip over a connection that is not found dead. Each turn of the loop takes a dead
+// one out of the pool, and none sends anything, so it makes one attempt.
+func (c *Client) overLiving(ctx context.Context, x exchange, number int, fresh bool) (use *connUse, a answer, err error) {
+	for {
+		use = &connUse{fresh: fresh}
+		a, err = c.roundTrip(ctx, x, number, use)
+		// net/http takes another connection by itself, but not for a POST where it noticed the end of
+		// the old one at the same moment.
+		if err == nil || !use.dead.Load() || use.reached.Load() {
+			return use, a, err
+		}
+	}
 }
 
 func (c *Client) roundTrip(ctx context.Context, x exchange, number int, use *connUse) (answer, error) {
@@ -266,8 +281,12 @@ func (c *Client) roundTrip(ctx context.Context, x exchange, number int, use *con
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode, header: response.Header}
-	a.body, err = io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
-	if err == nil && len(a.body) > answerLimit {
+	most := x.limit
+	if most == 0 {
+		most = answerLimit
+	}
+	a.body, err = io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
+	if err == nil && len(a.body) > most {
 		err = errTooLong
 	}
 	if err != nil && a.status >= 400 {

@@ -241,6 +241,7 @@ func TestFlight_leaderRunsOutOfTime(t *testing.T) {
 		"deadline":           context.DeadlineExceeded,
 		"wrapped":            errors.Join(errStore, context.Canceled),
 		"a client's timeout": &Error{Kind: KindTimeout, Op: opToken},
+		"words of the store": errStore,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -29,11 +29,12 @@ const (
 	KindThrottled                       // 429
 	KindUnavailable                     // 5xx, no connection, or an answer cut off or unreadable
 	KindTimeout                         // no answer in time; what Didit did is unknown
+	KindNotFound                        // Didit knows no session of that id, or not for this application
 )
 
 var kindNames = [...]string{
 	"unexpected answer", "invalid request", "plan required", "insufficient credits",
-	"user blocked", "credentials rejected", "throttled", "unavailable", "timeout",
+	"user blocked", "credentials rejected", "throttled", "unavailable", "timeout", "not found",
 }
 
 // String is the kind in lower-case words.
@@ -54,7 +55,7 @@ type FieldError struct {
 // sentences may quote an e-mail address or a phone number.
 type Error struct {
 	Kind       Kind
-	Op         string        // "token" or "create_session"
+	Op         string        // "token", "create_session" or "decision"
 	Status     int           // Didit's HTTP status, 0 where there was none
 	Reason     string        // more about it in fixed words, or empty
 	Detail     string        // Didit's sentence, at most 500 characters, or empty
@@ -196,6 +197,28 @@ func sessionRefusal(a answer) error {
 		e.Kind = kindOfStatus(a.status)
 	}
 	return e
+}
+
+// decisionRefusal explains an answer of the decision endpoint that is no success. A session that
+// is unknown is told in JSON; a page under the same status says that the path is wrong.
+func decisionRefusal(a answer) error {
+	switch a.status {
+	case http.StatusOK:
+		return nil
+	case http.StatusNotFound:
+		e := &Error{Kind: KindUnexpected, Op: a.op, Status: a.status}
+		var said struct {
+			Detail string `json:"detail"`
+		}
+		if json.Unmarshal(a.body, &said) == nil && said.Detail != "" {
+			e.Kind, e.Detail = KindNotFound, clip(said.Detail)
+		}
+		return e
+	}
+	if err := sessionRefusal(a); err != nil {
+		return err
+	}
+	return &Error{Kind: KindUnexpected, Op: a.op, Status: a.status}
 }
 
 func kindOfStatus(status int) Kind {

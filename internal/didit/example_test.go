@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 
 	"didit-sessions/internal/didit"
+	"didit-sessions/internal/didit/didittest"
 )
 
 // newDidit stands in for Didit's two origins.
@@ -59,6 +60,64 @@ func ExampleClient_CreateSession() {
 	// Output:
 	// session 11111111-2222-3333-4444-555555555555 (Not Started)
 	// https://verify.didit.me/session/abcdef123456
+}
+
+// The simulator stands in for Didit here: it signs as Didit does.
+func ExampleVerifier_Verify() {
+	verifier := &didit.Verifier{
+		Secrets: &didit.WebhookSecretCache{
+			Read: func(context.Context) (didit.WebhookSecrets, error) {
+				return didit.WebhookSecrets{Current: didittest.DefaultWebhookSecret}, nil
+			},
+		},
+	}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, didit.MaxWebhookBytes))
+		if err != nil {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		event, err := verifier.Verify(r.Context(), r.Header, body)
+		if refused, ok := errors.AsType[*didit.WebhookError](err); ok {
+			fmt.Println(refused)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Println(event.Type, event.Status, *event.VendorData)
+	}))
+	defer backend.Close()
+
+	sim := &didittest.Server{WebhookURL: backend.URL}
+	if err := sim.Start(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sim.Close()
+	sim.Misdeliver(didittest.SendForged, 1)
+	client := &didit.Client{
+		Credentials: &didit.CredentialCache{
+			Read: func(context.Context) (string, error) { return `{"api_key":"` + didittest.DefaultAPIKey + `"}`, nil },
+		},
+		APIURL: sim.URL(),
+	}
+	ctx := context.Background()
+	session, err := client.CreateSession(ctx, didit.SessionRequest{
+		WorkflowID: "11111111-2222-3333-4444-555555555555",
+		VendorData: "user-123",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := sim.SetStatus(session.ID, "Approved"); err != nil {
+		fmt.Println(err)
+	}
+	if err := sim.Settle(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// didit: webhook: signature mismatch: the signature fits no secret
+	// status.updated Approved user-123
 }
 
 // An error tells what failed by its kind; its text is safe to log, its fields are not.

@@ -26,6 +26,7 @@ const (
 	okToken    = `{"access_token":"token-1","expires_in":86400}`
 	okSession  = `{"session_id":"11111111-2222-3333-4444-555555555555","url":"https://verify.didit.me/session/abc","status":"Not Started"}`
 	workflow   = "99999999-2222-3333-4444-555555555555"
+	sessionID  = "11111111-2222-3333-4444-555555555555"
 )
 
 // named and nameless are requests that may and that may not be repeated.
@@ -77,7 +78,7 @@ func startFake(t *testing.T, token, session http.HandlerFunc) *fakeDidit {
 		case prefix + "/auth/v2/token/":
 			f.keep(&f.tokens, request)
 			token(w, r)
-		case prefix + "/v2/session/", prefix + "/v3/session/":
+		case prefix + "/v2/session/", prefix + "/v3/session/", prefix + "/v2/session/" + sessionID + "/decision/", prefix + "/v3/session/" + sessionID + "/decision/":
 			f.keep(&f.sessions, request)
 			session(w, r)
 		default:

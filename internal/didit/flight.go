@@ -16,6 +16,7 @@ type sharedCall[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
+	late  bool // it failed when its starter's time was over, whatever it says
 }
 
 // do returns what fn returns, calling it at most once at a time: a caller that arrives while
@@ -35,7 +36,7 @@ func (f *flight[T]) do(ctx context.Context, fn func(context.Context) (T, error))
 			return zero, ctx.Err()
 		case <-call.done:
 		}
-		if leads || !ranOut(call.err) || ctx.Err() != nil {
+		if leads || !call.late && !ranOut(call.err) || ctx.Err() != nil {
 			return call.value, call.err
 		}
 	}
@@ -59,6 +60,7 @@ func (f *flight[T]) run(ctx context.Context, call *sharedCall[T], fn func(contex
 		defer cancel()
 	}
 	call.value, call.err = fn(shared)
+	call.late = call.err != nil && shared.Err() != nil
 	f.mu.Lock()
 	f.call = nil
 	f.mu.Unlock()

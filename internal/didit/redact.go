@@ -81,3 +81,68 @@ func (s Session) LogValue() slog.Value {
 // MarshalJSON encodes a fixed word: the URL is a secret, and whoever hands it out says so
 // by naming the field.
 func (Session) MarshalJSON() ([]byte, error) { return []byte(redactedJSON), nil }
+
+// Format prints a fixed word for every verb: Didit's sentences may quote personal data, and so may
+// names of fields that Didit makes up.
+func (FieldError) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// LogValue logs a fixed word.
+func (FieldError) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes a fixed word.
+func (FieldError) MarshalJSON() ([]byte, error) { return []byte(redactedJSON), nil }
+
+// Format prints a fixed word for every verb.
+func (answer) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// Format prints a fixed word for every verb.
+func (refusal) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// Format prints a fixed word for every verb.
+func (WebhookSecrets) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// LogValue logs a fixed word.
+func (WebhookSecrets) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON encodes a fixed word.
+func (WebhookSecrets) MarshalJSON() ([]byte, error) { return []byte(redactedJSON), nil }
+
+// Format prints a fixed word for every verb.
+func (*WebhookSecretCache) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// Format prints the event's id, type, session and status alone, for every verb.
+func (e WebhookEvent) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "event %s %s session %s (%s)", e.ID, e.Type, e.SessionID, e.Status)
+}
+
+// LogValue logs the event's id, type, session and status alone.
+func (e WebhookEvent) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("event_id", e.ID), slog.String("type", e.Type),
+		slog.String("session_id", e.SessionID), slog.String("status", e.Status))
+}
+
+// MarshalJSON encodes a fixed word: vendor data is nobody's to print by accident.
+func (WebhookEvent) MarshalJSON() ([]byte, error) { return []byte(redactedJSON), nil }
+
+// Format prints the session's id and status alone, for every verb.
+func (d Decision) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "decision of session %s (%s)", d.SessionID, d.Status)
+}
+
+// LogValue logs the session's id and status alone.
+func (d Decision) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("session_id", d.SessionID), slog.String("status", d.Status))
+}
+
+// MarshalJSON encodes a fixed word. Raw is the document, and whoever hands it out says so by
+// naming the field.
+func (Decision) MarshalJSON() ([]byte, error) { return []byte(redactedJSON), nil }
+
+// Format prints a fixed word for every verb.
+func (*delivery) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// Format prints a fixed word for every verb.
+func (jsonValue) Format(f fmt.State, _ rune) { formatRedacted(f) }
+
+// Format prints a fixed word for every verb.
+func (jsonMember) Format(f fmt.State, _ rune) { formatRedacted(f) }

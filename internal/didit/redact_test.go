@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,13 @@ func TestRedaction(t *testing.T) {
 	failure := Error{Kind: KindInvalidRequest, Op: "create_session", Status: 400, Detail: marker, Fields: []FieldError{{marker, marker}}}
 	secrets := &CredentialCache{cached: creds}
 	tokens := &TokenCache{token: token, owner: creds, flights: map[Credentials]*flight[accessToken]{creds: nil}}
+	webhookSecrets := WebhookSecrets{Current: marker, Previous: marker}
+	event := WebhookEvent{ID: "e", Type: TypeStatusUpdated, SessionID: "i", Status: "Approved", VendorData: ptr(marker)}
+	decision := Decision{SessionID: "i", Status: "Approved", VendorData: ptr(marker), Raw: raw}
+	document, err := parseJSON(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
 	const failed = "didit: create_session: invalid request (status 400)"
 	values := []struct {
 		value any
@@ -50,6 +58,22 @@ func TestRedaction(t *testing.T) {
 		{failure, failed},
 		{error(&failure), failed},
 		{fmt.Errorf("wrapped: %w", &failure), "wrapped: " + failed},
+		{failure.Fields[0], redacted},
+		{&failure.Fields[0], redacted},
+		{failure.Fields, "[" + redacted + "]"},
+		{answer{op: opCreateSession, body: []byte(marker), header: http.Header{marker: {marker}}}, redacted},
+		{refusal{detail: marker, fields: failure.Fields}, redacted},
+		{webhookSecrets, redacted},
+		{&webhookSecrets, redacted},
+		{&WebhookSecretCache{cached: webhookSecrets}, redacted},
+		{&Verifier{Secrets: &WebhookSecretCache{cached: webhookSecrets}}, ""},
+		{event, "event e status.updated session i (Approved)"},
+		{&event, "event e status.updated session i (Approved)"},
+		{decision, "decision of session i (Approved)"},
+		{&decision, "decision of session i (Approved)"},
+		{document, redacted},
+		{document.members, "[" + redacted + "]"},
+		{&delivery{body: raw, value: document, forms: [][]byte{raw}}, redacted},
 		{secrets, redacted},
 		{tokens, redacted},
 		{&Client{Credentials: secrets, Tokens: tokens}, ""},
@@ -61,6 +85,7 @@ func TestRedaction(t *testing.T) {
 			E Error
 		}{creds, &session, failure}, ""},
 		{map[string]any{"c": creds, "s": session, "e": &failure}, ""},
+		{[]any{webhookSecrets, event, decision}, ""},
 	}
 	for _, v := range values {
 		kind := fmt.Sprintf("%T", v.value)
@@ -124,13 +149,13 @@ func TestError_text(t *testing.T) {
 func TestKind_String(t *testing.T) {
 	t.Parallel()
 	names := map[string]Kind{}
-	for k := KindUnexpected; k <= KindTimeout; k++ {
+	for k := KindUnexpected; k <= KindNotFound; k++ {
 		if other, taken := names[k.String()]; taken || k.String() == "" || k.String() == "unknown kind" {
 			t.Errorf("kind %d: got %q, the name of kind %d", int(k), k, int(other))
 		}
 		names[k.String()] = k
 	}
-	for _, k := range []Kind{-1, KindTimeout + 1} {
+	for _, k := range []Kind{-1, KindNotFound + 1} {
 		if got := k.String(); got != "unknown kind" {
 			t.Errorf("kind %d: got %q, want unknown kind", int(k), got)
 		}

@@ -82,6 +82,7 @@ func (c *trackedConn) idle() time.Duration {
 // connUse watches which connection an attempt gets.
 type connUse struct {
 	fresh   bool        // refuse stale connections
+	dead    atomic.Bool // one was closed instead of being used
 	reached atomic.Bool // a connection was handed over: the request may have reached Didit
 }
 
@@ -94,6 +95,7 @@ func (u *connUse) trace(ctx context.Context) context.Context {
 			dead := info.Reused && (idleTime(info) > u.trusted() || closedByPeer(info.Conn))
 			if dead {
 				_ = netConn(info.Conn).Close()
+				u.dead.Store(true)
 			}
 			u.reached.Store(!dead)
 		},

@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"didit-sessions/internal/api"
+	"didit-sessions/internal/awsstore"
+	"didit-sessions/internal/config"
 	"didit-sessions/internal/verification"
 )
 
@@ -107,16 +109,137 @@ func section(t *testing.T, text, from, to string) string {
 	return before
 }
 
-// Ensure that code, template and README know the same variables.
+// loaders are the functions' configurations, by directory.
+var loaders = map[string]func(getenv func(string) string) error{
+	"createsession": func(f func(string) string) error { _, err := config.LoadCreateSession(f); return err },
+	"getsession":    func(f func(string) string) error { _, err := config.LoadGetSession(f); return err },
+	"webhook":       func(f func(string) string) error { _, err := config.LoadWebhook(f); return err },
+	"trackstatus":   func(f func(string) string) error { _, err := config.LoadTrackStatus(f); return err },
+	"awaitdecision": func(f func(string) string) error { _, err := config.LoadAwaitDecision(f); return err },
+	"reconcile":     func(f func(string) string) error { _, err := config.LoadReconcile(f); return err },
+	"getdecision":   func(f func(string) string) error { _, err := config.LoadGetDecision(f); return err },
+}
+
+// Ensure that code, template and README know the same variables, and that the template gives each
+// function those that it reads.
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	inCode := constants(t, "internal/config/config.go", func(string) bool { return true })
-	template := section(t, read(t, "template.yaml"), "        Variables:\n", "      Events:")
-	inTemplate := slices.DeleteFunc(all(`(?m)^ {10}([A-Z_]+):`, template), func(name string) bool {
-		return strings.HasPrefix(name, "SSL_") // Go's own
-	})
-	same(t, "variables of template.yaml", inTemplate, inCode)
 	same(t, "variables of README.md", all("(?m)^\\| `([A-Z_]+)` \\|", section(t, read(t, "README.md"), "## Configuration", "\n## ")), inCode)
+	for _, name := range functions(t) {
+		load := loaders[name]
+		if load == nil {
+			t.Errorf("functions/%s: its configuration is not tested here", name)
+			continue
+		}
+		var reads []string
+		_ = load(func(variable string) string { reads = append(reads, variable); return "" })
+		slices.Sort(reads)
+		same(t, "variables of "+name+" in template.yaml", all(`(?m)^ {10}([A-Z_]+):`, resource(t, name)), slices.Compact(reads))
+	}
+}
+
+// functions are the directories of the functions.
+func functions(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob(root + "functions/*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatal("no functions", err)
+	}
+	for i, path := range mains {
+		mains[i] = filepath.Base(filepath.Dir(path))
+	}
+	return mains
+}
+
+// resource is the text of a function's resource in the template.
+func resource(t *testing.T, function string) string {
+	t.Helper()
+	for _, text := range regexp.MustCompile(`(?m)^  \w+:$`).Split(section(t, read(t, "template.yaml"), "\nResources:\n", "\nOutputs:"), -1) {
+		if strings.Contains(text, "Role: !GetAtt ") && strings.EqualFold(all(`Role: !GetAtt (\w+)Role\.Arn`, text)[0], function) && strings.Contains(text, "AWS::Serverless::Function") {
+			return text
+		}
+	}
+	t.Fatalf("template.yaml has no function for functions/%s", function)
+	return ""
+}
+
+// Ensure that each function is published under an alias whose version follows the parameters, and that
+// workflows and other stacks are told the alias.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	template := read(t, "template.yaml")
+	if !strings.Contains(template, "Transform:\n  - AWS::LanguageExtensions\n  - AWS::Serverless-2016-10-31\n") {
+		t.Error("without the language extensions an alias keeps the old configuration")
+	}
+	for _, name := range functions(t) {
+		text := resource(t, name)
+		if !strings.Contains(text, "AutoPublishAlias: live\n") || !strings.Contains(text, "AutoPublishAliasAllProperties: true\n") {
+			t.Errorf("%s has no alias, or one that keeps the old configuration", name)
+		}
+	}
+	// An execution that waits for days, or somebody else's workflow, must not be bound to what was
+	// deployed when it began.
+	for _, place := range []string{section(t, template, "DefinitionSubstitutions:\n", "      Role:"), section(t, template, "- Sid: CreateAndAwait\n", "\nOutputs:"),
+		section(t, template, "\n  AwaitDecisionFunctionArn:\n", "\n  GetDecision")} {
+		if arns := all(`(\w+Function(?:\.\w+)?)$`, place); strings.Contains(place, "Function.Arn") || !strings.Contains(place, "Function.Alias") {
+			t.Errorf("%q names a function without its alias: %q", place, arns)
+		}
+	}
+}
+
+// Ensure that the state machine matches on errors that functions return, and on no others.
+func TestStateMachine(t *testing.T) {
+	t.Parallel()
+	var machine struct {
+		States map[string]struct {
+			Type         string
+			Retry, Catch []struct{ ErrorEquals []string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "functions/awaitdecision/verifyidentity.asl.json")), &machine); err != nil {
+		t.Fatal(err)
+	}
+	known := all("\\| `(\\w+)` \\|", section(t, read(t, "README.md"), "### Errors", "\n## "))
+	known = append(known, verification.TaskSessionExpired, verification.TaskSessionAbandoned, verification.TaskSessionNotFound)
+	caught := map[string]bool{}
+	for name, state := range machine.States {
+		for _, rule := range append(state.Retry, state.Catch...) {
+			for _, e := range rule.ErrorEquals {
+				caught[e] = true
+				service := strings.HasPrefix(e, "Lambda.") || strings.HasPrefix(e, "States.") || strings.HasPrefix(e, "Sandbox.")
+				if !service && !slices.Contains(known, e) {
+					t.Errorf("%s matches on %s, which nothing returns", name, e)
+				}
+			}
+		}
+		if state.Type == "Task" && (len(state.Retry) != 1 || !slices.Contains(state.Retry[0].ErrorEquals, "BackendUnavailable")) {
+			t.Errorf("%s does not try again", name)
+		}
+	}
+	for _, want := range []string{"Throttled", "DiditUnavailable", "DiditTimeout", "BackendUnavailable", "UserBlocked", "SessionExpired", "SessionAbandoned", "SessionNotFound", "States.Timeout"} {
+		if !caught[want] {
+			t.Errorf("nothing matches on %s", want)
+		}
+	}
+}
+
+// Ensure that the template's table and its indexes are those that the code uses.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	table := section(t, read(t, "template.yaml"), "\n  SessionsTable:\n", "\n  EventBus:")
+	for _, want := range []string{
+		"AttributeName: " + awsstore.PartitionKey + ", KeyType: HASH", "AttributeName: " + awsstore.SortKey + ", KeyType: RANGE",
+		"IndexName: " + awsstore.OwnerIndex + "\n", "IndexName: " + awsstore.DueIndex + "\n",
+		"AttributeName: " + awsstore.OwnerPartitionKey + ", KeyType: HASH", "AttributeName: " + awsstore.OwnerSortKey + ", KeyType: RANGE",
+		"AttributeName: " + awsstore.DuePartitionKey + ", KeyType: HASH", "AttributeName: " + awsstore.DueSortKey + ", KeyType: RANGE",
+		"TimeToLiveSpecification: {AttributeName: " + awsstore.ExpiryAttribute + ", Enabled: true}",
+		"BillingMode: PAY_PER_REQUEST", "PointInTimeRecoveryEnabled: true",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table of template.yaml does not have %q", want)
+		}
+	}
 }
 
 // failing is a domain that fails with one code.
@@ -139,9 +262,9 @@ func TestErrors(t *testing.T) {
 		case "unauthenticated", "not_found", "payload_too_large", "unsupported_media_type":
 			continue // of the api package itself, whose tests hold their statuses
 		}
-		c := &api.CreateSession{Sessions: failing(code), Log: slog.New(slog.DiscardHandler), Identify: func(*http.Request) api.Identity {
+		c := &api.CreateSession{Sessions: failing(code), Log: slog.New(slog.DiscardHandler), Callers: api.Callers{Identify: func(*http.Request) api.Identity {
 			return api.Identity{Claims: map[string]json.RawMessage{"sub": json.RawMessage(`"u"`)}}
-		}}
+		}}}
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/sessions", strings.NewReader(`{}`)))
 		if got := fmt.Sprint(w.Code); got != status || !strings.Contains(w.Body.String(), `"code":"`+code+`"`) {
@@ -162,7 +285,7 @@ func TestErrors(t *testing.T) {
 // Ensure that README's parameter table has every field that create takes.
 func TestParameters(t *testing.T) {
 	t.Parallel()
-	table := section(t, read(t, "README.md"), "### `POST /sessions`", "### Direct")
+	table := section(t, read(t, "README.md"), "### `POST /sessions`", "\n### ")
 	var told []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.+?) \\|").FindAllStringSubmatch(table, -1) {
 		object := ""
@@ -203,7 +326,7 @@ func TestTemplate(t *testing.T) {
 		built = append(built, all(`(?m)^build-(\w+):\n.*\./functions/`+name+`\n`, makefile)...)
 	}
 	slices.Sort(built)
-	same(t, "functions that the Makefile builds", built, all(`(?m)^  (\w+):\n    Type: AWS::Serverless::Function\n    Metadata:\n      BuildMethod: makefile`, template))
+	same(t, "functions that the Makefile builds", built, all(`(?m)^  (\w+):\n    Type: AWS::Serverless::Function\n(?:    Condition: \w+\n)?    Metadata:\n      BuildMethod: makefile`, template))
 	if len(built) != len(functions) {
 		t.Errorf("%d functions, %d of them are built", len(functions), len(built))
 	}
@@ -211,6 +334,7 @@ func TestTemplate(t *testing.T) {
 	for _, match := range regexp.MustCompile(`Method: (\w+)\n +Path: (\S+)`).FindAllStringSubmatch(template, -1) {
 		routes = append(routes, match[1]+" "+match[2])
 	}
+	slices.Sort(routes)
 	same(t, "routes of README.md", all("(?m)^### `([A-Z]+ /\\S+)`", read(t, "README.md")), routes)
 }
 
@@ -224,7 +348,7 @@ func TestMakefile(t *testing.T) {
 			t.Errorf("make %s is promised, but is no target", name)
 		}
 	}
-	for _, want := range []string{"run", "demo", "test", "check", "build", "fuzz", "invoke", "validate", "sam-build", "sam-invoke", "deploy", "destroy", "clean"} {
+	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "validate", "sam-build", "sam-invoke", "deploy", "destroy", "clean"} {
 		if !slices.Contains(targets, want) {
 			t.Errorf("there is no make %s", want)
 		}

@@ -53,10 +53,22 @@ var rules = []rule{
 	{"internal/didit", nil, []string{"log"}, "the client could be published alone, and leaves logging to its user"},
 	{"internal/didit/didittest", nil, []string{"testing"}, "the simulator fakes the wire, not our client, and runs in programs too"},
 	{"internal/verification", []string{"internal/didit"}, []string{"net/http"}, "the domain knows no transport"},
-	{"internal/api", []string{"internal/verification"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
+	{"internal/verification/verificationtest", []string{"internal/verification"}, nil, "the suites know the interfaces, not who implements them"},
+	{"internal/api", []string{"internal/verification", "internal/didit"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
 	{"internal/lambdahttp", []string{"github.com/aws/aws-lambda-go/"}, nil, "the adapter knows payloads, not the product"},
 	{"internal/awssecret", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", "github.com/aws/smithy-go"},
 		nil, "one AWS service each"},
+	{"internal/awsstore", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/service/dynamodb/types", "github.com/aws/smithy-go"},
+		nil, "one AWS service each"},
+	{"internal/awsevents", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/eventbridge/types", "github.com/aws/smithy-go"},
+		nil, "one AWS service each"},
+	{"internal/awstasks", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sfn", "github.com/aws/smithy-go"},
+		nil, "one AWS service each"},
+	{"internal/memory", []string{"internal/verification"}, []string{"testing"}, "the twins in memory run in programs too"},
+	{"internal/start", []string{"internal/api", "internal/lambdahttp", "github.com/aws/aws-lambda-go/", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/middleware", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go/middleware"},
+		nil, "how functions begin, not what they do: no AWS service is linked by all"},
+	{"internal/connect", []string{"internal/api", "internal/awssecret", "internal/config", "internal/didit", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
+		nil, "Didit's client and its secret, for the functions that ask Didit"},
 	{"internal/config", []string{"internal/verification"}, nil, "where things are, not what they do"},
 	{"internal/lambdatest", nil, []string{"testing"}, "it runs real binaries, in programs too, and links none of their code"},
 }
@@ -99,13 +111,24 @@ func TestImports(t *testing.T) {
 // Ensure that a function links only the AWS services that it calls, and nothing made for tests.
 func TestFunctionDependencies(t *testing.T) {
 	t.Parallel()
-	services := map[string][]string{"createsession": {"secretsmanager"}}
+	services := map[string][]string{
+		"createsession": {"secretsmanager", "dynamodb"},
+		"getsession":    {"secretsmanager", "dynamodb", "eventbridge"},
+		"webhook":       {"secretsmanager", "dynamodb", "eventbridge"},
+		"trackstatus":   {"dynamodb", "sfn"},
+		"awaitdecision": {"secretsmanager", "dynamodb", "eventbridge", "sfn"},
+		"reconcile":     {"secretsmanager", "dynamodb", "eventbridge", "sfn"},
+		"getdecision":   {"secretsmanager"},
+	}
 	// What the SDK's configuration brings along to find credentials.
 	always := []string{"sso", "ssooidc", "sts", "signin", "internal"}
 	for _, p := range list(t) {
 		name, ok := strings.CutPrefix(p.ImportPath, module+"functions/")
-		if !ok {
+		if !ok || strings.Contains(name, "/testdata/") {
 			continue
+		}
+		if services[name] == nil {
+			t.Errorf("functions/%s: which AWS services it may link is not said here", name)
 		}
 		for _, dependency := range p.Deps {
 			if service, ok := strings.CutPrefix(dependency, "github.com/aws/aws-sdk-go-v2/service/"); ok {
@@ -114,7 +137,7 @@ func TestFunctionDependencies(t *testing.T) {
 					t.Errorf("functions/%s links the AWS service %s, which it does not call", name, service)
 				}
 			}
-			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/didit/didittest"} {
+			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/didit/didittest"} {
 				if dependency == test {
 					t.Errorf("functions/%s links %s", name, dependency)
 				}

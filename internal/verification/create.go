@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -38,13 +39,18 @@ type CreateRequest struct {
 type Service struct {
 	Didit  Provider // required
 	Policy Policy
-	Now    func() time.Time // nil means [time.Now]
+	// Store gets a record of every session before its URL is handed out; nil: none is kept.
+	Store interface {
+		Add(ctx context.Context, r Record) error
+	}
+	Now func() time.Time // nil means [time.Now]
 }
 
 // Create validates the request and creates a session at Didit, or gets the end user's unfinished
 // one. Its errors are [*Error]s. Refusals come in this order, and the first that applies
 // answers: field_not_allowed, invalid_request with all invalid fields, vendor_data_mismatch,
-// workflow_not_allowed; then what Didit says.
+// workflow_not_allowed; then what Didit says; then, when the session is there but could not be put on
+// record, backend_unavailable or internal.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (Session, error) {
 	if !r.Caller.Trusted {
 		if refused := s.Policy.notAllowed(r.Fields); len(refused) > 0 {
@@ -56,18 +62,73 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (Session, error) 
 		return Session{}, &Error{Code: CodeInvalidRequest, Fields: d.invalid}
 	}
 	if sent, ok := d.texts["vendor_data"]; ok && !r.Caller.Trusted && sent != r.Caller.Principal {
-		return Session{}, &Error{Code: CodeVendorDataMismatch, Fields: []FieldError{{
-			Field: "vendor_data", Message: "must be left out, or be the signed-in user's own id."}}}
+		return Session{}, mismatch()
 	}
 	if !s.Policy.AnyWorkflow && !slices.Contains(s.Policy.WorkflowIDs, d.workflowID) {
 		return Session{}, &Error{Code: CodeWorkflowNotAllowed, Fields: []FieldError{{
 			Field: "workflow_id", Message: "is not one of the workflows of this deployment."}}}
 	}
-	session, err := s.Didit.CreateSession(ctx, d.request())
+	session, err := s.create(ctx, d)
 	if err != nil {
 		return Session{}, explain(err, d.defaulted)
 	}
+	if err := s.record(ctx, session, d); err != nil {
+		return Session{}, err
+	}
 	return session, nil
+}
+
+// recordReserve is kept of a call's time for writing down what Didit said.
+const recordReserve = 2 * time.Second
+
+// withReserve is the part of a call's time in which Didit may answer.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(recordReserve, time.Until(deadline)/4)))
+}
+
+func (s *Service) create(ctx context.Context, d *draft) (Session, error) {
+	if s.Store != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = withReserve(ctx)
+		defer cancel()
+	}
+	return s.Didit.CreateSession(ctx, d.request())
+}
+
+// record puts the session on record: a URL that was handed out is always there.
+func (s *Service) record(ctx context.Context, session Session, d *draft) error {
+	if s.Store == nil {
+		return nil
+	}
+	id, ok := normalID(session.ID)
+	if !ok {
+		return &Error{Code: CodeDiditUnavailable, RetryAfter: defaultRetryAfter, Reason: "Didit's session id is not a UUID"}
+	}
+	workflowID := strings.ToLower(session.WorkflowID)
+	if workflowID == "" {
+		workflowID = d.workflowID
+	}
+	status := cmp.Or(session.Status, StatusNotStarted)
+	if err := s.Store.Add(ctx, NewRecord(id, d.vendorData, workflowID, status, s.now())); err != nil {
+		return AsError(err)
+	}
+	return nil
+}
+
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func mismatch() *Error {
+	return &Error{Code: CodeVendorDataMismatch, Fields: []FieldError{{
+		Field: "vendor_data", Message: "must be left out, or be the signed-in user's own id."}}}
 }
 
 // notAllowed lists the fields that a signed-in user may not send.

@@ -2,8 +2,12 @@ package verification
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"didit-sessions/internal/didit"
 )
@@ -13,6 +17,12 @@ type Provider interface {
 	// CreateSession creates a session, or gets the unfinished one of the same vendor data. It
 	// returns a [*didit.Error], or an [*Error] of whoever keeps the credentials.
 	CreateSession(ctx context.Context, r didit.SessionRequest) (didit.Session, error)
+}
+
+// Decisions is what following sessions needs of Didit; [*didit.Client] is one.
+type Decisions interface {
+	// Decision reads the decision document of a session. It returns errors as Provider does.
+	Decision(ctx context.Context, sessionID string) (didit.Decision, error)
 }
 
 // Session is a verification session as Didit described it. It prints as its id and status.
@@ -70,6 +80,7 @@ var codes = map[didit.Kind]Code{
 	didit.KindPlanRequired:        CodePlanRequired,
 	didit.KindInsufficientCredits: CodeInsufficientCredits,
 	didit.KindUserBlocked:         CodeUserBlocked,
+	didit.KindNotFound:            CodeNotFound,
 	didit.KindCredentialsRejected: CodeCredentialsRejected,
 	didit.KindThrottled:           CodeThrottled,
 	didit.KindUnavailable:         CodeDiditUnavailable,
@@ -97,6 +108,8 @@ func explain(err error, defaulted bool) *Error {
 			e.Fields = append(e.Fields, FieldError{Field: f.Field, Message: f.Message, Private: true})
 		}
 		e.Detail = failure.Detail
+	case CodeNotFound:
+		e.Detail = noSession().Detail
 	case CodePlanRequired, CodeInsufficientCredits:
 		e.Detail = sentenceOf(failure)
 	case CodeThrottled, CodeDiditUnavailable:
@@ -118,4 +131,70 @@ func sentenceOf(e *didit.Error) string {
 		sentences = append(sentences, f.Message)
 	}
 	return strings.Join(sentences, " ")
+}
+
+// Receive publishes an event that Didit delivered and whose signature was verified. Events that concern
+// no session are ignored. It returns an [*Error] when the table or the bus is out of reach; then
+// Didit must be made to deliver again.
+func (t *Tracker) Receive(ctx context.Context, w didit.WebhookEvent) error {
+	if w.Ignored {
+		return nil
+	}
+	return t.receive(ctx, Event{
+		ID: boundedID(w.ID), DataUpdated: w.Type == didit.TypeDataUpdated, SessionID: w.SessionID,
+		VendorData: valueOf(w.VendorData), WorkflowID: valueOf(w.WorkflowID), Status: w.Status, Checks: checksOf(w.Checks),
+		OccurredAt: w.OccurredAt.UTC(), Environment: valueOf(w.Environment),
+	})
+}
+
+// mostEventID is the longest event id that is kept as Didit sent it; a UUID has 36 characters.
+const mostEventID = 128
+
+// boundedID is the id of a delivered event. One that is too long to be kept, or that looks like an id
+// of our own, is replaced by its hash.
+func boundedID(id string) string {
+	if len(id) <= mostEventID && !strings.HasPrefix(id, readPrefix) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+// ask reads at Didit where a session stands. What was read counts as of the start of the reading.
+func (t *Tracker) ask(ctx context.Context, sessionID string) (Event, error) {
+	ctx, cancel := withReserve(ctx)
+	defer cancel()
+	start := t.now().Truncate(time.Second)
+	d, err := t.Didit.Decision(ctx, sessionID)
+	if err != nil {
+		return Event{}, explain(err, false)
+	}
+	return Event{
+		ID: readID(sessionID, d.Status, start), Recorded: true, SessionID: sessionID,
+		VendorData: valueOf(d.VendorData), WorkflowID: valueOf(d.WorkflowID), Status: d.Status, Checks: checksOf(d.Checks),
+		OccurredAt: start,
+	}, nil
+}
+
+func checksOf(from []didit.Check) []Check {
+	checks := make([]Check, len(from))
+	for i, c := range from {
+		checks[i] = Check{Feature: c.Feature, Status: c.Status}
+	}
+	return checks
+}
+
+// ReadDecision returns Didit's decision for a session, byte for byte as Didit sent it: personal data.
+// It returns an [*Error], with code invalid_request for a malformed id and not_found for a session
+// that Didit does not know.
+func ReadDecision(ctx context.Context, d Decisions, sessionID string) (json.RawMessage, error) {
+	id, ok := normalID(sessionID)
+	if !ok {
+		return nil, &Error{Code: CodeInvalidRequest, Fields: []FieldError{{Field: "session_id", Message: checkUUID(sessionID)}}}
+	}
+	decision, err := d.Decision(ctx, id)
+	if err != nil {
+		return nil, explain(err, false)
+	}
+	return decision.Raw, nil
 }

@@ -108,6 +108,7 @@ func TestExplain(t *testing.T) {
 		{didit.KindThrottled, CodeThrottled, 30 * time.Second, advice, told{}},
 		{didit.KindUnavailable, CodeDiditUnavailable, 30 * time.Second, advice, told{}},
 		{didit.KindTimeout, CodeDiditTimeout, 0, 0, told{}},
+		{didit.KindNotFound, CodeNotFound, 0, 0, told{}},
 	} {
 		t.Run(test.kind.String(), func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +132,7 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
-	if next := didit.KindTimeout + 1; next.String() != "unknown kind" || len(codes) != int(next) {
+	if next := didit.KindNotFound + 1; next.String() != "unknown kind" || len(codes) != int(next) {
 		t.Errorf("got %d kinds with codes; kind %d is %q: a kind is missing here", len(codes), next, next)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // draft is a request under validation: what was sent, by path, and what is wrong with it.
@@ -91,11 +90,7 @@ func (d *draft) takeText(p parameter, text string) {
 func (s *Service) checkRelations(d *draft, caller Caller) {
 	const details = "expected_details."
 	if day, ok := d.texts[details+"date_of_birth"]; ok && d.valid(details+"date_of_birth") {
-		now := time.Now
-		if s.Now != nil {
-			now = s.Now
-		}
-		if problem := checkDate(day, now()); problem != "" {
+		if problem := checkDate(day, s.now()); problem != "" {
 			d.refuse(details+"date_of_birth", problem, false)
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	CodeFieldNotAllowed     Code = "field_not_allowed"
 	CodeWorkflowNotAllowed  Code = "workflow_not_allowed"
 	CodeUserBlocked         Code = "user_blocked"
+	CodeNotFound            Code = "not_found"
 	CodePlanRequired        Code = "plan_required"
 	CodeInsufficientCredits Code = "insufficient_credits"
 	CodeCredentialsRejected Code = "credentials_rejected"

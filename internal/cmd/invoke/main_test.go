@@ -23,8 +23,8 @@ func TestRun_usage(t *testing.T) {
 		want string
 	}{
 		"nothing":          {nil, "-function is missing; there are: "},
-		"unknown function": {[]string{"-function", "nosuch", "-event", text}, `no function "nosuch"; there are: createsession`},
-		"path as function": {[]string{"-function", "../functions/createsession", "-event", text}, "there are: createsession"},
+		"unknown function": {[]string{"-function", "nosuch", "-event", text}, `no function "nosuch"; there are: awaitdecision, createsession, `},
+		"path as function": {[]string{"-function", "../functions/createsession", "-event", text}, "there are: awaitdecision, createsession, "},
 		"no event":         {[]string{"-function", "createsession"}, "-event is missing"},
 		"missing file":     {[]string{"-function", "createsession", "-event", "none.json"}, "none.json"},
 		"not JSON":         {[]string{"-function", "createsession", "-event", text}, text},

@@ -93,14 +93,14 @@ func start(o options) (*system, error) {
 		secret:          &secret{},
 		url:             origin(host, gatewayListener),
 		simulatorURL:    origin(host, simulatorListener),
-		callerAuth:      settings.CallerAuth,
+		callerAuth:      settings.Callers.CallerAuth,
 		gatewayListener: gatewayListener,
 	}
 	s.simulator = &didittest.Server{BaseURL: s.simulatorURL, OnRequest: log.didit}
 	s.secret.set(didittest.DefaultClientID, didittest.DefaultClientSecret)
 	gateway := &gateway{
 		function: s.function(settings, origin(loopbackOf(o.listen), simulatorListener), o.out),
-		iam:      settings.CallerAuth == "iam",
+		iam:      settings.Callers.CallerAuth == "iam",
 		log:      log,
 	}
 	s.serve(gatewayListener, s.page(gateway))
@@ -113,15 +113,17 @@ func (s *system) function(settings config.CreateSession, diditURL string, out io
 	create := &api.CreateSession{
 		Sessions: &verification.Service{Policy: settings.Policy, Didit: &didit.Client{
 			Credentials: &didit.CredentialCache{Read: s.secret.read},
-			AuthURL:     diditURL, APIURL: diditURL, Version: didit.Version(settings.APIVersion),
+			AuthURL:     diditURL, APIURL: diditURL, Version: didit.Version(settings.Didit.APIVersion),
 			Observe: func(ctx context.Context, a didit.Attempt) {
 				api.Observe(ctx, api.Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
 			},
 		}},
-		Identify:       func(r *http.Request) api.Identity { return api.Identity(lambdahttp.ProofOf(r.Context())) },
-		TrustIAM:       settings.CallerAuth == "iam",
-		PrincipalClaim: settings.PrincipalClaim,
-		Log:            slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutMetrics})),
+		Callers: api.Callers{
+			Identify:       func(r *http.Request) api.Identity { return api.Identity(lambdahttp.ProofOf(r.Context())) },
+			TrustIAM:       settings.Callers.CallerAuth == "iam",
+			PrincipalClaim: settings.Callers.PrincipalClaim,
+		},
+		Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutMetrics})),
 	}
 	return &lambdahttp.Handler{HTTP: create, Direct: create.Direct}
 }

@@ -25,7 +25,7 @@ func control(work func(http.ResponseWriter, *http.Request) (answer, error)) http
 		a, err := work(w, r)
 		if err != nil {
 			status := http.StatusBadRequest
-			if errors.Is(err, ErrUnknownSession) {
+			if errors.Is(err, ErrUnknownSession) || errors.Is(err, ErrUnknownEvent) {
 				status = http.StatusNotFound
 			}
 			a = jsonAnswer(status, map[string]string{"error": strings.TrimPrefix(err.Error(), "didittest: ")})

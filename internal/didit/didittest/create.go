@@ -52,8 +52,9 @@ func (s *Server) fulfil(o order, origin string) createBody {
 	now := s.now()
 	defer s.lock()()
 	v := s.sessions.reusable(owner{text(o.VendorData), o.WorkflowID})
-	if v == nil || s.NoReuse {
-		v = &session{vendorData: o.VendorData, workflowID: o.WorkflowID, created: now}
+	made := v == nil || s.NoReuse
+	if made {
+		v = &session{vendorData: o.VendorData, workflowID: o.WorkflowID, created: now, origin: origin}
 		s.sessions.add(v, o.raw)
 	} else {
 		s.sessions.keep(v, o.raw)
@@ -66,6 +67,9 @@ func (s *Server) fulfil(o order, origin string) createBody {
 	}
 	if o.Language != nil {
 		v.language = o.Language
+	}
+	if made {
+		s.announce(v, statusUpdated, now)
 	}
 	return createBody{
 		SessionID: v.id, SessionNumber: v.number, SessionToken: v.token, VendorData: v.vendorData,

@@ -35,6 +35,8 @@
 //	POST /auth/v2/token/             an access token, for HTTP Basic authentication with grant_type=client_credentials
 //	POST /v2/session/                a session, for a bearer token or x-api-key
 //	POST /v3/session/                the same, with workflow_version and session_kind
+//	GET  /v2/session/{id}/decision/  how the session stands, in v2's shape, for the same credentials
+//	GET  /v3/session/{id}/decision/  the same, in v3's shape
 //	GET  /session/{token}            the page on which a person decides how the verification ends, also under
 //	     /{language}/session/{token} a language
 //	POST /session/{token}/decision   the page's form
@@ -45,6 +47,21 @@
 // what the new request sends; and a bad phone number is ignored in silence. Where Didit publishes no rule, such as for
 // the wording of a bad date, the simulator answers as Django REST Framework does, on which Didit's API is built. It
 // never declines by expected_details, enforces no rate limit of its own, and ignores fields it does not know.
+//
+// # Webhooks
+//
+// With [Server.WebhookURL] set, every change of a session's status is told there, signed as Didit signs, in the
+// background: by the page, by [Server.SetStatus], and when a session is made; [Server.EditData] tells that data was
+// edited. A delivery that meets a 5xx, a 404, a timeout of 5 s or no connection is repeated after [Server.RetryWaits];
+// one that meets anything else is not, and redirects are not followed. [Server.Deliveries] tells what came of each,
+// [Server.Settle] waits for all, and [Server.Resend] sends an event again, as Didit's console does.
+//
+//	sim := &didittest.Server{WebhookURL: backend.URL + "/webhooks/didit", RetryWaits: []time.Duration{0, 0}}
+//
+// What a backend must bear beyond that is a [Quirk]: an event that comes twice, late or never, is forged or stale, or
+// was written anew by a proxy.
+//
+//	sim.Misdeliver(didittest.SendTwice, 1)
 //
 // # By hand
 //
@@ -65,7 +82,15 @@
 //	DELETE /simulator/faults                disarms all
 //	GET    /simulator/sessions              {"sessions": […]}, each as [Session]
 //	POST   /simulator/sessions/{id}/status  {"status": "Declined"}
+//	POST   /simulator/sessions/{id}/data    {}; sends data.updated
 //	GET    /simulator/requests              {"requests": […]}, each as [Request], the body as text
+//	GET    /simulator/webhook               {"url", "version", "quirks": […]}
+//	POST   /simulator/webhook               {"url", "secret", "version"}; what is left out stays
+//	POST   /simulator/webhook/quirks        {"quirk": "twice", "times": 1}
+//	DELETE /simulator/webhook/quirks        disarms all
+//	GET    /simulator/deliveries            {"deliveries": […]}, each as [Delivery]
+//	POST   /simulator/deliveries/{event_id}/resend
+//	                                        {}; answers the [Delivery]
 //
 // # What it is not for
 //

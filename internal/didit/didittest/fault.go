@@ -14,14 +14,18 @@ import (
 // An Op names what a request asks for.
 type Op string
 
-// The ops. A fault may wait for the first three; [Server.Count] takes all.
+// The ops. A fault may wait for the first four; [Server.Count] takes all.
 const (
-	OpAny    Op = "any"    // each of the others; in a [Fault] just the token and the create op
-	OpToken  Op = "token"  // the token endpoint
-	OpCreate Op = "create" // the create endpoints, v2 and v3
-	OpPage   Op = "page"   // what the end user's browser loads and sends
-	OpOther  Op = "other"  // paths that Didit does not have, or that lack their trailing slash
+	OpAny      Op = "any"      // each of the others; in a [Fault] just the next three
+	OpToken    Op = "token"    // the token endpoint
+	OpCreate   Op = "create"   // the create endpoints, v2 and v3
+	OpDecision Op = "decision" // the decision endpoints, v2 and v3
+	OpPage     Op = "page"     // what the end user's browser loads and sends
+	OpOther    Op = "other"    // paths that Didit does not have, or that lack their trailing slash
 )
+
+// faulty are the ops that meet faults.
+var faulty = []Op{OpToken, OpCreate, OpDecision}
 
 // A Mode says what a fault does to a request.
 type Mode string
@@ -51,14 +55,14 @@ const DefaultPause = 100 * time.Millisecond
 // maxFaultSize bounds [Fault.Size], 1 GiB.
 const maxFaultSize = 1 << 30
 
-// A Fault is trouble on demand, armed by [Server.Inject]. The zero value answers every token and create request with
-// status 500 and an empty body.
+// A Fault is trouble on demand, armed by [Server.Inject]. The zero value answers every token, create and
+// decision request with status 500 and an empty body.
 //
 // The package's variables ([PaidPlan], [RateLimited], …) are faults ready-made. Treat them as constants, and adapt a
 // copy by [Fault.At] and [Fault.Once].
 type Fault struct {
 	Name  string        // what [Exchange.Fault] shows; empty means the mode's word
-	On    Op            // [OpToken], [OpCreate] or [OpAny]; empty means OpAny
+	On    Op            // [OpToken], [OpCreate], [OpDecision] or [OpAny]; empty means OpAny
 	Times int           // how many requests it meets; zero means all until [Server.ClearFaults]
 	Mode  Mode          // empty means [ModeAnswer]
 	Pause time.Duration // of [ModeDrip] and [ModeSlow]; zero means [DefaultPause]
@@ -126,8 +130,8 @@ func KnownNames() []string {
 // check returns an error that begins with the name of the wrong field.
 func (f Fault) check() error {
 	switch {
-	case !slices.Contains([]Op{"", OpAny, OpToken, OpCreate}, f.On):
-		return fmt.Errorf("on: %q is not one of any, token, create", f.On)
+	case f.On != "" && f.On != OpAny && !slices.Contains(faulty, f.On):
+		return fmt.Errorf("on: %q is not one of any, token, create, decision", f.On)
 	case f.Times < 0:
 		return fmt.Errorf("times: %d is negative", f.Times)
 	case f.Pause < 0:
@@ -178,7 +182,7 @@ func (f *Fault) works() bool { return f == nil || slices.Contains(modesAfter, f.
 
 // takeFault returns the fault that a request meets, or nil.
 func (s *Server) takeFault(op Op, body []byte) *Fault {
-	if op != OpToken && op != OpCreate {
+	if !slices.Contains(faulty, op) {
 		return nil
 	}
 	defer s.lock()()

@@ -94,7 +94,17 @@ var (
 	TokenDetail = onToken("token_detail", 401, `{"detail":"Invalid client credentials."}`)
 )
 
-// Trouble that no page documents and every API has. All wait for token and create requests.
+// What Didit answers when it is asked for a decision. All wait for decision requests.
+var (
+	// SessionNotFound is the other sentence for an unknown session, or one outside the key's workflows (Didit's OpenAPI
+	// 3.0.0, retrieve decision; "Didit: API keys").
+	SessionNotFound = answerJSON("session_not_found", 404, `{"detail":"Session not found."}`).At(OpDecision)
+	// ReadRateLimited is the limit of v1 and v2 (Didit's OpenAPI 3.0.0, retrieve decision).
+	ReadRateLimited = limited("read_rate_limited", "100", "23",
+		`{"detail":"GET request rate limit exceeded. You can make up to 100 requests per minute."}`).At(OpDecision)
+)
+
+// Trouble that no page documents and every API has. All wait for token, create and decision requests.
 var (
 	// ServerError is a 500 with an HTML page.
 	ServerError = htmlPage("server_error", 500, "Server Error (500)")
@@ -131,6 +141,7 @@ var known = []Fault{
 	RateLimited, WriteRateLimited, SandboxQuota, Throttled,
 	InvalidClient, InvalidClient400, InvalidClientDescribed, InvalidRequest, InvalidGrant, UnsupportedGrantType,
 	TokenMessage, TokenDetail,
+	SessionNotFound, ReadRateLimited,
 	ServerError, BadGateway, ServiceUnavailable, GatewayTimeout, ServerErrorJSON, NotFoundPage, NotFound, HTMLPage,
 	MovedPermanently, TemporaryRedirect, Oversize,
 }

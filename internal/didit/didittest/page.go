@@ -54,13 +54,14 @@ func (s *Server) page(c *call) answer {
 	if lang != "" && !slices.Contains(languages, lang) {
 		return notFound(c)
 	}
+	now := s.now()
 	defer s.lock()()
 	v := s.sessions.byToken[c.PathValue("token")]
 	if v == nil {
 		return unknownSession()
 	}
 	if v.status == notStarted {
-		v.status = inProgress
+		s.change(v, inProgress, now)
 	}
 	data := pageData{WorkflowID: v.workflowID, Number: v.number, Status: v.status}
 	if unfinished(v.status) {
@@ -82,6 +83,7 @@ func (s *Server) decide(c *call) answer {
 	if err != nil || !slices.ContainsFunc(choices, func(each choice) bool { return each.Status == chosen }) {
 		return render(http.StatusBadRequest, pageData{Problem: "That is no status this page offers."}, nil)
 	}
+	now := s.now()
 	defer s.lock()()
 	v := s.sessions.byToken[c.PathValue("token")]
 	if v == nil {
@@ -89,7 +91,7 @@ func (s *Server) decide(c *call) answer {
 	}
 	to := &url.URL{Path: "/session/" + v.token}
 	if unfinished(v.status) {
-		v.status = chosen
+		s.change(v, chosen, now)
 		if u := v.returnURL(); u != nil {
 			to = u
 		}

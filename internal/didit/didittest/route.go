@@ -51,7 +51,11 @@ func (s *Server) routes() *http.ServeMux {
 	m.Handle("/auth/v2/token/{$}", s.serve(OpToken, only("POST", s.token)))
 	m.Handle("/v2/session/{$}", s.serve(OpCreate, only("POST", s.create)))
 	m.Handle("/v3/session/{$}", s.serve(OpCreate, only("POST", s.create)))
-	for _, path := range []string{"/auth/v2/token", "/v2/session", "/v3/session"} {
+	m.Handle("/v2/session/{id}/decision/{$}", s.serve(OpDecision, only("GET", s.decided("v2"))))
+	m.Handle("/v3/session/{id}/decision/{$}", s.serve(OpDecision, only("GET", s.decided("v3"))))
+	for _, path := range []string{
+		"/auth/v2/token", "/v2/session", "/v3/session", "/v2/session/{id}/decision", "/v3/session/{id}/decision",
+	} {
 		m.Handle(path, s.serve(OpOther, addSlash))
 	}
 	m.Handle("GET /session/{token}", s.serve(OpPage, s.page))
@@ -64,7 +68,14 @@ func (s *Server) routes() *http.ServeMux {
 	m.Handle("DELETE /simulator/faults", control(s.deleteFaults))
 	m.Handle("GET /simulator/sessions", control(s.listSessions))
 	m.Handle("POST /simulator/sessions/{id}/status", control(s.postStatus))
+	m.Handle("POST /simulator/sessions/{id}/data", control(s.postData))
 	m.Handle("GET /simulator/requests", control(s.listRequests))
+	m.Handle("GET /simulator/webhook", control(s.getWebhook))
+	m.Handle("POST /simulator/webhook", control(s.postWebhook))
+	m.Handle("POST /simulator/webhook/quirks", control(s.postQuirk))
+	m.Handle("DELETE /simulator/webhook/quirks", control(s.deleteQuirks))
+	m.Handle("GET /simulator/deliveries", control(s.listDeliveries))
+	m.Handle("POST /simulator/deliveries/{event_id}/resend", control(s.postResend))
 	return m
 }
 

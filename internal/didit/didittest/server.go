@@ -55,7 +55,19 @@ type Server struct {
 	// to perform this action."}, as Didit's OpenAPI 3.0.0 has it for missing, wrong and expired credentials alike.
 	Unauthorized bool
 
-	// Now is the clock by which tokens expire and sessions are dated. Nil means [time.Now]. It may be called by
+	// WebhookURL is the destination: where a webhook goes with each change of a session's status. Empty means that none
+	// is sent. WebhookSecret signs it; empty means [DefaultWebhookSecret]. WebhookVersion is the shape of its body, v1,
+	// v2 or v3; empty means v3. [Server.SetWebhook] changes them later.
+	WebhookURL, WebhookSecret, WebhookVersion string
+
+	// RetryWaits are the times after which a delivery that failed is repeated. Nil means a minute and four more
+	// ("Didit: Webhooks"); an empty list, never.
+	RetryWaits []time.Duration
+
+	// WebhookTransport carries the deliveries. Nil means one with a new connection for each.
+	WebhookTransport http.RoundTripper
+
+	// Now is the clock by which tokens expire and sessions and events are dated. Nil means [time.Now]. It may be called by
 	// several goroutines at once.
 	Now func() time.Time
 
@@ -64,6 +76,10 @@ type Server struct {
 	// called by several goroutines at once, and the answer waits for it. What it gets holds no secret and is fit
 	// for a log.
 	OnRequest func(Exchange)
+
+	// OnDelivery, if not nil, is called once for each delivery after its end. It may be called by several goroutines at
+	// once, and must not call [Server.Close]. What it gets holds no secret and is fit for a log.
+	OnDelivery func(Delivery)
 
 	once sync.Once
 	mux  *http.ServeMux
@@ -78,6 +94,7 @@ type Server struct {
 	sessions    registry
 	faults      []Fault
 	log         journal
+	hooks       webhooks
 }
 
 // ServeHTTP answers as Didit would, unless a fault says otherwise. Some faults take over the connection; where that
@@ -113,7 +130,8 @@ func (s *Server) URL() string {
 	return s.url
 }
 
-// Close ends what Start began and lets go of every request that a fault keeps waiting. A Server served by
+// Close ends what Start began, gives up the deliveries that are under way or wait for their repetition, and lets go of
+// every request that a fault keeps waiting. A Server served by
 // [net/http/httptest] needs it too, before the test server's own Close, which otherwise waits for such requests.
 // Further calls do nothing.
 func (s *Server) Close() {
@@ -126,6 +144,9 @@ func (s *Server) Close() {
 	if s.http != nil {
 		s.http.Close()
 	}
+	for s.hooks.pending > 0 {
+		s.hooks.settled.Wait()
+	}
 }
 
 // setup turns the knobs into state, once.
@@ -135,6 +156,7 @@ func (s *Server) setup() {
 		s.credentials = credentials{DefaultClientID, DefaultClientSecret, DefaultAPIKey}
 		s.credentials.replace(s.ClientID, s.ClientSecret, s.APIKey)
 		s.tokens = make(map[string]time.Time)
+		s.hooks.setup(s)
 		s.mux = s.routes()
 	})
 }

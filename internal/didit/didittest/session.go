@@ -72,23 +72,47 @@ func (s *Server) Session(id string) (Session, bool) {
 
 // SetStatus moves a session to a status, whatever the one before, as a reviewer in Didit's console may. The status is
 // one of Didit's words, in its spelling: Not Started, In Progress, Awaiting User, In Review, Approved, Declined,
-// Resubmitted, Abandoned, Expired, Kyc Expired. The error is [ErrUnknownStatus] or [ErrUnknownSession].
+// Resubmitted, Abandoned, Expired, Kyc Expired. A session that has it already stays as it is, and no webhook is sent.
+// The error is [ErrUnknownStatus] or [ErrUnknownSession].
 func (s *Server) SetStatus(sessionID, status string) error {
 	if !slices.Contains(statuses, status) {
 		return fmt.Errorf("%w %q; want one of %s", ErrUnknownStatus, status, strings.Join(statuses, ", "))
 	}
+	now := s.now()
 	defer s.lock()()
 	v := s.sessions.byID[sessionID]
 	if v == nil {
 		return fmt.Errorf("%w %q", ErrUnknownSession, sessionID)
 	}
-	v.status = status
+	s.change(v, status, now)
 	return nil
+}
+
+// EditData does what a reviewer does who corrects the data of a session in Didit's console: it sends the webhook
+// data.updated, and the status stays. The error is [ErrUnknownSession].
+func (s *Server) EditData(sessionID string) error {
+	now := s.now()
+	defer s.lock()()
+	v := s.sessions.byID[sessionID]
+	if v == nil {
+		return fmt.Errorf("%w %q", ErrUnknownSession, sessionID)
+	}
+	s.announce(v, dataUpdated, now)
+	return nil
+}
+
+// change gives a session its status and, unless it has it already, sends the webhook. The caller holds the lock.
+func (s *Server) change(v *session, status string, now time.Time) {
+	if v.status == status {
+		return
+	}
+	v.status = status
+	s.announce(v, statusUpdated, now)
 }
 
 // session is the record behind a [Session].
 type session struct {
-	id, token          string
+	id, token, origin  string
 	number             int
 	vendorData         *string
 	workflowID         string

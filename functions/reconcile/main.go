@@ -1,0 +1,50 @@
+// Reconcile is the Lambda function that a schedule invokes: it asks Didit about sessions that stayed unfinished
+// for too long.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"didit-sessions/internal/api"
+	"didit-sessions/internal/awsevents"
+	"didit-sessions/internal/awsstore"
+	"didit-sessions/internal/awstasks"
+	"didit-sessions/internal/config"
+	"didit-sessions/internal/connect"
+	"didit-sessions/internal/didit"
+	"didit-sessions/internal/lambdahttp"
+	"didit-sessions/internal/start"
+	"didit-sessions/internal/verification"
+)
+
+// These survive warm invocations: the access token, and the secret that buys it.
+var (
+	tokens      didit.TokenCache
+	credentials didit.CredentialCache
+)
+
+func main() { start.Function(newHandler) }
+
+func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
+	settings, err := config.LoadReconcile(getenv)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := start.AWS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tracker := &verification.Tracker{
+		Store:          &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: settings.Table.Name, Retention: settings.Table.Retention},
+		Bus:            &awsevents.Bus{Client: eventbridge.NewFromConfig(aws), Name: settings.BusName},
+		Tasks:          &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
+		Didit:          connect.Didit(aws, settings.Didit, &tokens, &credentials),
+		ReconcileAfter: settings.After,
+		Trouble:        api.Trouble,
+	}
+	return &lambdahttp.Handler{Direct: api.Reconcile(tracker).Serve}, nil
+}

@@ -1,0 +1,188 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+// environment reads variables and collects what is wrong with them.
+type environment struct {
+	getenv   func(string) string
+	problems []error
+}
+
+func (e *environment) refuse(name, format string, args ...any) {
+	e.problems = append(e.problems, fmt.Errorf("%s "+format, append([]any{name}, args...)...))
+}
+
+func (e *environment) text(name, standard string) string {
+	if value := strings.TrimSpace(e.getenv(name)); value != "" {
+		return value
+	}
+	return standard
+}
+
+func (e *environment) required(name, meaning string) string {
+	value := e.text(name, "")
+	if value == "" {
+		e.refuse(name, "is not set; it must be %s", meaning)
+	}
+	return value
+}
+
+func (e *environment) didit() Didit {
+	return Didit{
+		SecretID:   e.required(DiditSecretID, "the name or ARN of the secret with Didit's credentials"),
+		AuthURL:    e.origin(DiditAuthURL),
+		APIURL:     e.origin(DiditAPIURL),
+		APIVersion: e.oneOf(DiditAPIVersion, "", "v2", "v3"),
+	}
+}
+
+func (e *environment) callers() Callers {
+	return Callers{CallerAuth: e.oneOf(CallerAuth, "jwt", "jwt", "iam"), PrincipalClaim: e.text(PrincipalClaim, "sub")}
+}
+
+func (e *environment) table() Table {
+	return Table{Name: e.required(TableName, "the name of the table that sessions are recorded in"), Retention: e.retention()}
+}
+
+func (e *environment) bus() string {
+	return e.required(EventBusName, "the name of the bus that events are published on")
+}
+
+// Bounds of RETENTION_DAYS. The record of an unfinished session is written at least once a day
+// while somebody waits for it, which keeps it.
+const (
+	fewestDays = 2
+	mostDays   = 3650
+)
+
+func (e *environment) retention() time.Duration {
+	value := e.text(RetentionDays, "365")
+	days, err := strconv.Atoi(value)
+	if err != nil || days < fewestDays || days > mostDays {
+		e.refuse(RetentionDays, "is %q; it must be a number of days from %d to %d", value, fewestDays, mostDays)
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
+
+func (e *environment) duration(name string, standard, least, most time.Duration) time.Duration {
+	value := e.text(name, standard.String())
+	d, err := time.ParseDuration(value)
+	if err != nil || d < least || d > most {
+		e.refuse(name, "is %q; it must be a duration from %v to %v, such as 15m", value, least, most)
+	}
+	return d
+}
+
+func (e *environment) oneOf(name, standard string, words ...string) string {
+	value := e.text(name, standard)
+	if value != "" && !slices.Contains(words, value) {
+		e.refuse(name, "is %q; it must be %s", value, strings.Join(words, " or "))
+	}
+	return value
+}
+
+func (e *environment) list(name string) []string {
+	var items []string
+	for item := range strings.SplitSeq(e.text(name, ""), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// origin reads an https URL, or an http one on this machine's loopback.
+func (e *environment) origin(name string) string {
+	value := e.text(name, "")
+	if value == "" {
+		return ""
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, "?#") ||
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		// The value is not shown: a URL with a password in it ends up here.
+		e.refuse(name, "must be an https URL without query (http is allowed for a loopback address only)")
+	}
+	return value
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (e *environment) uuids(name string) []string {
+	ids := e.list(name)
+	for i, id := range ids {
+		if !verification.ValidUUID(id) {
+			e.refuse(name, "holds %q; it must be UUIDs separated by commas", id)
+		}
+		ids[i] = strings.ToLower(id)
+	}
+	return ids
+}
+
+func (e *environment) workflows() (ids []string, anyWorkflow bool) {
+	value := e.required(WorkflowIDs, "the UUIDs of the workflows that may be used, separated by commas, or * for any")
+	if value == "" || value == "*" {
+		return nil, value == "*"
+	}
+	ids = e.uuids(WorkflowIDs)
+	if len(ids) == 0 {
+		e.refuse(WorkflowIDs, "holds no UUID")
+	}
+	return ids, false
+}
+
+var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
+
+func (e *environment) extraFields() []string {
+	names := e.list(ExtraFields)
+	for _, name := range names {
+		switch {
+		case !fieldName.MatchString(name) || name == "include_url":
+			e.refuse(ExtraFields, "holds %q; it must be names of top-level fields separated by commas", name)
+		case verification.KnownField(name):
+			e.refuse(ExtraFields, "holds %q, which is a field already", name)
+		}
+	}
+	return names
+}
+
+func (e *environment) userFields(extra []string) []string {
+	names := e.list(UserFields)
+	if len(names) == 0 {
+		return verification.UserFields
+	}
+	for _, name := range names {
+		if !verification.KnownField(name) && !slices.Contains(extra, name) {
+			e.refuse(UserFields, "holds %q, which is neither a field nor one of %s", name, ExtraFields)
+		}
+	}
+	return names
+}
+
+func (e *environment) callbacks() []verification.CallbackPrefix {
+	var prefixes []verification.CallbackPrefix
+	for i, entry := range e.list(AllowedCallbacks) {
+		prefix, err := verification.ParseCallbackPrefix(entry)
+		if err != nil {
+			// The entry is not shown: a URL with a password in it ends up here.
+			e.refuse(AllowedCallbacks, "is wrong in entry %d, which %w", i+1, err)
+			continue
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes
+}

@@ -1,0 +1,59 @@
+// Package start is how every function begins: its log, its AWS configuration, its loop. It refuses to
+// know what a function does.
+package start
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/middleware"
+
+	"didit-sessions/internal/api"
+	"didit-sessions/internal/lambdahttp"
+)
+
+// Function runs a Lambda function and does not return. newHandler reads the configuration through
+// getenv; its error ends the process, and so the init phase, with one line in the log.
+func Function(newHandler func(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error)) {
+	slog.SetDefault(lambdacontext.NewLogger())
+	handler, err := newHandler(context.Background(), os.Getenv)
+	if err != nil {
+		slog.Error("wrong configuration", "error", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// AWS is the configuration of the AWS clients, from the SDK's own variables. Clients made of it note the
+// time of each operation for the log line of the call.
+func AWS(ctx context.Context) (aws.Config, error) {
+	c, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return c, err
+	}
+	c.APIOptions = append(c.APIOptions, func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("observe", observe), middleware.After)
+	})
+	return c, nil
+}
+
+// services are the names that the log gives to AWS services.
+var services = map[string]string{"Secrets Manager": "secret", "DynamoDB": "table", "EventBridge": "bus", "SFN": "tasks"}
+
+func observe(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+	begin := time.Now()
+	out, metadata, err := next.HandleInitialize(ctx, in)
+	api.Observe(ctx, api.Upstream{Op: services[awsmiddleware.GetServiceID(ctx)], Duration: time.Since(begin)})
+	return out, metadata, err
+}
+
+// Identify is what the gateway proved of the caller of a request.
+func Identify(r *http.Request) api.Identity { return api.Identity(lambdahttp.ProofOf(r.Context())) }

@@ -1,0 +1,147 @@
+package verificationtest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+func wantOwned(t *testing.T, s verification.Store, owner string, most int, want ...int) {
+	t.Helper()
+	records, err := s.ByOwner(t.Context(), owner, most)
+	var got, ids []string
+	for _, r := range records {
+		got = append(got, r.SessionID)
+	}
+	for _, n := range want {
+		ids = append(ids, sessionID(n))
+	}
+	if err != nil || !slices.Equal(got, ids) {
+		t.Errorf("at most %d of %q: got %q, error %v, want %q", most, owner, got, err, ids)
+	}
+}
+
+func wantDue(t *testing.T, s verification.Store, from time.Time, most int, want ...int) {
+	t.Helper()
+	got, err := s.Due(t.Context(), from, most)
+	var ids []string
+	for _, n := range want {
+		ids = append(ids, sessionID(n))
+	}
+	if err != nil || !slices.Equal(got, ids) {
+		t.Errorf("at most %d due at %v: got %q, error %v, want %q", most, from, got, err, ids)
+	}
+}
+
+// byOwner ensures that an end user's records come newest first, whole, and nobody else's with them.
+func byOwner(t *testing.T, s verification.Store) {
+	at := recent()
+	for n, minutes := range []int{3, 1, 4, 0, 2} {
+		add(t, s, full(n, at.Add(time.Duration(minutes)*time.Minute)))
+	}
+	foreign, nobodys := newRecord(5, at.Add(time.Hour)), newRecord(6, at.Add(time.Hour))
+	foreign.VendorData, nobodys.VendorData = someoneElse, ""
+	add(t, s, foreign)
+	add(t, s, nobodys)
+
+	wantOwned(t, s, someone, 10, 2, 0, 4, 1, 3)
+	wantOwned(t, s, someone, 5, 2, 0, 4, 1, 3)
+	wantOwned(t, s, someone, 2, 2, 0)
+	wantOwned(t, s, someone, 0)
+	wantOwned(t, s, someoneElse, 10, 5)
+	wantOwned(t, s, "user-12", 10)
+	wantOwned(t, s, "USER-123", 10)
+	wantOwned(t, s, "", 10)
+
+	records, err := s.ByOwner(t.Context(), someone, 1)
+	if err != nil || len(records) != 1 {
+		t.Fatalf("got %d records, error %v, want 1", len(records), err)
+	}
+	wantRecord(t, "listed", records[0], full(2, at.Add(4*time.Minute)))
+	if records[0].Version != stored(t, s, 2).Version {
+		t.Errorf("listed version %d, stored is %d", records[0].Version, stored(t, s, 2).Version)
+	}
+	// What is written later changes nothing of the order.
+	oldest := stored(t, s, 3)
+	oldest.Status, oldest.CheckedAt = verification.StatusApproved, at.Add(time.Hour)
+	replace(t, s, oldest, true)
+	wantOwned(t, s, someone, 10, 2, 0, 4, 1, 3)
+}
+
+// byOwnerLaterKnown ensures that a record is listed once its owner is known.
+func byOwnerLaterKnown(t *testing.T, s verification.Store) {
+	for n := range 2 {
+		r := newRecord(n, recent().Add(time.Duration(n)*time.Second))
+		r.VendorData = ""
+		add(t, s, r)
+	}
+	wantOwned(t, s, someone, 10)
+	add(t, s, newRecord(0, recent()))
+	wantOwned(t, s, someone, 10, 0)
+	r := stored(t, s, 1)
+	r.VendorData = someone
+	replace(t, s, r, true)
+	wantOwned(t, s, someone, 10, 1, 0)
+}
+
+// byOwnerMany ensures that long lists are whole.
+func byOwnerMany(t *testing.T, s verification.Store) {
+	const many = 120
+	var want []int
+	for n := range many {
+		add(t, s, newRecord(n, recent().Add(time.Duration(n)*time.Millisecond)))
+		want = append(want, many-1-n)
+	}
+	wantOwned(t, s, someone, 1000, want...)
+	wantOwned(t, s, someone, 101, want[:101]...)
+}
+
+// due ensures that the oldest come first, the time itself counts, and zero is never due.
+func due(t *testing.T, s verification.Store) {
+	at := recent()
+	for n, minutes := range []int{3, 1, 4, 0, 2} {
+		r := newRecord(n, at)
+		r.DueFrom = at.Add(time.Duration(minutes) * time.Minute)
+		add(t, s, r)
+	}
+	never := newRecord(5, at)
+	never.DueFrom = time.Time{}
+	add(t, s, never)
+	ownerless := newRecord(6, at)
+	ownerless.VendorData, ownerless.DueFrom = "", at.Add(time.Hour)
+	add(t, s, ownerless)
+
+	wantDue(t, s, at.Add(-time.Millisecond), 10)
+	wantDue(t, s, at, 10, 3)
+	wantDue(t, s, at.Add(2*time.Minute), 10, 3, 1, 4)
+	wantDue(t, s, at.Add(2*time.Minute-time.Millisecond), 10, 3, 1)
+	wantDue(t, s, at.Add(2*time.Minute), 2, 3, 1)
+	wantDue(t, s, at.Add(2*time.Minute), 0)
+	wantDue(t, s, at.Add(24*time.Hour), 10, 3, 1, 4, 0, 2, 6)
+	wantDue(t, s, at.Add(24*time.Hour).In(time.FixedZone("elsewhere", -7200)), 1, 3)
+}
+
+// dueChanges ensures that the list follows the records.
+func dueChanges(t *testing.T, s verification.Store) {
+	at := recent()
+	later := at.Add(time.Hour)
+	add(t, s, newRecord(0, at))
+	add(t, s, newRecord(1, at.Add(time.Minute)))
+	r := stored(t, s, 0)
+	r.DueFrom = at.Add(2 * time.Minute)
+	replace(t, s, r, true)
+	wantDue(t, s, later, 10, 1, 0)
+	r = stored(t, s, 1)
+	r.DueFrom = time.Time{}
+	replace(t, s, r, true)
+	wantDue(t, s, later, 10, 0)
+	r = stored(t, s, 1)
+	replace(t, s, r, true)
+	wantDue(t, s, later, 10, 0)
+	add(t, s, newRecord(1, at.Add(3*time.Minute)))
+	wantDue(t, s, later, 10, 0, 1)
+	takeAway(t, s, stored(t, s, 0), true)
+	wantDue(t, s, later, 10, 1)
+}

@@ -1,0 +1,175 @@
+package verificationtest
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+// replaceAll ensures that all of the record is written but its creation time.
+func replaceAll(t *testing.T, s verification.Store) {
+	at := recent()
+	for n, pair := range [][2]verification.Record{
+		{newRecord(0, at), full(0, at.Add(time.Minute))},
+		{full(1, at), newRecord(1, at.Add(time.Minute))},
+		{full(2, at), {SessionID: sessionID(2), VendorData: someone, WorkflowID: workflow}},
+	} {
+		add(t, s, pair[0])
+		before := stored(t, s, n)
+		next := pair[1]
+		next.Version = before.Version
+		replace(t, s, next, true)
+		next.CreatedAt = pair[0].CreatedAt
+		after := stored(t, s, n)
+		wantRecord(t, "replaced", after, next)
+		if after.Version <= before.Version {
+			t.Errorf("version was %d and is %d after a write, want it to grow", before.Version, after.Version)
+		}
+	}
+}
+
+// replaceOwner ensures that owner and workflow that are known stay, and others are filled in.
+func replaceOwner(t *testing.T, s verification.Store) {
+	for n, test := range []struct{ owner, workflow, newOwner, newWorkflow, wantOwner, wantWorkflow string }{
+		{someone, workflow, someoneElse, otherWorkflow, someone, workflow},
+		{someone, workflow, "", "", someone, workflow},
+		{"", workflow, someone, otherWorkflow, someone, workflow},
+		{"", "", someone, workflow, someone, workflow},
+		{"", "", "", "", "", ""},
+	} {
+		add(t, s, verification.NewRecord(sessionID(n), test.owner, test.workflow, verification.StatusNotStarted, recent()))
+		r := stored(t, s, n)
+		r.VendorData, r.WorkflowID = test.newOwner, test.newWorkflow
+		replace(t, s, r, true)
+		if r = stored(t, s, n); r.VendorData != test.wantOwner || r.WorkflowID != test.wantWorkflow {
+			t.Errorf("%+v: got owner %q, workflow %q", test, r.VendorData, r.WorkflowID)
+		}
+	}
+}
+
+func replaceAbsent(t *testing.T, s verification.Store) {
+	for _, version := range []int64{0, 1} {
+		r := newRecord(1, recent())
+		r.Version = version
+		replace(t, s, r, false)
+		if _, ok, err := s.Session(t.Context(), r.SessionID); ok || err != nil {
+			t.Errorf("version %d of what is not there: got %v, error %v, want no record", version, ok, err)
+		}
+	}
+}
+
+// replaceVersions ensures that only the latest version can be replaced, also after an Add.
+func replaceVersions(t *testing.T, s verification.Store) {
+	at := recent()
+	add(t, s, newRecord(1, at))
+	first := stored(t, s, 1)
+	first.Status = verification.StatusInProgress
+	replace(t, s, first, true)
+	second := stored(t, s, 1)
+	first.Status = verification.StatusDeclined
+	replace(t, s, first, false)
+	wantRecord(t, "after a conflict", stored(t, s, 1), second)
+	if now := stored(t, s, 1); now.Version != second.Version {
+		t.Errorf("a write that did not happen changed the version from %d to %d", second.Version, now.Version)
+	}
+	add(t, s, newRecord(1, at.Add(time.Minute)))
+	second.Status = verification.StatusDeclined
+	replace(t, s, second, false)
+	third := stored(t, s, 1)
+	if third.Status != verification.StatusInProgress {
+		t.Errorf("got status %q, want that of the one write that counts", third.Status)
+	}
+	for _, version := range []int64{0, third.Version - 1, third.Version + 1} {
+		wrong := third
+		wrong.Version = version
+		replace(t, s, wrong, false)
+	}
+	replace(t, s, third, true)
+}
+
+// replaceRemoved ensures that a record that was removed and added again is another one.
+func replaceRemoved(t *testing.T, s verification.Store) {
+	add(t, s, newRecord(1, recent()))
+	old := stored(t, s, 1)
+	takeAway(t, s, old, true)
+	replace(t, s, old, false)
+	add(t, s, newRecord(1, recent()))
+	replace(t, s, old, false)
+	takeAway(t, s, old, false)
+	stored(t, s, 1)
+}
+
+// replaceOneWinner ensures that of many who read the same version one writes.
+func replaceOneWinner(t *testing.T, s verification.Store) {
+	add(t, s, newRecord(1, recent()))
+	read := stored(t, s, 1)
+	var all sync.WaitGroup
+	var won, winner atomic.Int64
+	for i := range 20 {
+		all.Go(func() {
+			r := read
+			r.Asked = i + 1
+			ok, err := s.Replace(t.Context(), r)
+			if err != nil {
+				t.Errorf("Replace: %v", err)
+			}
+			if ok {
+				won.Add(1)
+				winner.Store(int64(r.Asked))
+			}
+		})
+	}
+	all.Wait()
+	if got := stored(t, s, 1).Asked; won.Load() != 1 || int64(got) != winner.Load() {
+		t.Errorf("%d writers won, one with %d; %d is stored", won.Load(), winner.Load(), got)
+	}
+}
+
+// replaceNothingLost ensures that writers that try until they succeed lose nothing of each other's.
+func replaceNothingLost(t *testing.T, s verification.Store) {
+	const writers = 8
+	add(t, s, newRecord(1, recent()))
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for {
+				r, ok, err := s.Session(t.Context(), sessionID(1))
+				if err != nil || !ok {
+					t.Errorf("Session: got %v, error %v", ok, err)
+					return
+				}
+				r.Asked++
+				if ok, err = s.Replace(t.Context(), r); ok || err != nil {
+					if err != nil {
+						t.Errorf("Replace: %v", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := stored(t, s, 1).Asked; got != writers {
+		t.Errorf("%d writers counted to %d", writers, got)
+	}
+}
+
+// remove ensures that only the latest version can be removed.
+func remove(t *testing.T, s verification.Store) {
+	takeAway(t, s, newRecord(1, recent()), false)
+	add(t, s, newRecord(1, recent()))
+	add(t, s, newRecord(2, recent()))
+	old := stored(t, s, 1)
+	replace(t, s, old, true)
+	takeAway(t, s, old, false)
+	takeAway(t, s, stored(t, s, 1), true)
+	if _, ok, err := s.Session(t.Context(), sessionID(1)); ok || err != nil {
+		t.Errorf("after Remove: got %v, error %v, want no record", ok, err)
+	}
+	stored(t, s, 2)
+	wantOwned(t, s, someone, 10, 2)
+	wantDue(t, s, time.Now(), 10, 2)
+}
