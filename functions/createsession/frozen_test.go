@@ -1,109 +1,237 @@
 package main
 
 import (
-	"io"
-	"net"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/lambdatest"
 )
 
-// proxy stands between the function and Didit, and ends connections while the function is frozen.
-type proxy struct {
-	net.Listener
-	target string
-	mu     sync.Mutex
-	conns  []*net.TCPConn // the function's side
-}
-
-func newProxy(t *testing.T, target string) *proxy {
+// slow skips a test that waits for something real for half a minute or longer.
+func slow(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if os.Getenv("SLOW_TESTS") == "" {
+		t.Skip("waits for half a minute or longer; SLOW_TESTS=1 runs it")
 	}
-	p := &proxy{Listener: l, target: strings.TrimPrefix(target, "http://")}
-	t.Cleanup(func() { _ = l.Close() })
-	go p.serve()
-	return p
-}
-
-func (p *proxy) url() string { return "http://" + p.Addr().String() }
-
-func (p *proxy) serve() {
-	for {
-		conn, err := p.Accept()
-		if err != nil {
-			return
-		}
-		upstream, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = conn.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, conn.(*net.TCPConn))
-		p.mu.Unlock()
-		go func() { _, _ = io.Copy(upstream, conn); _ = upstream.Close() }()
-		go func() { _, _ = io.Copy(conn, upstream); _ = conn.Close() }()
-	}
-}
-
-// end closes all connections so far, by a reset if asked to, and returns how many there were.
-func (p *proxy) end(reset bool) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range p.conns {
-		if reset {
-			_ = conn.SetLinger(0)
-		}
-		_ = conn.Close()
-	}
-	ended := len(p.conns)
-	p.conns = nil
-	return ended
 }
 
 // Ensure that a connection that dies while the process is frozen costs a new connection, and
 // neither an error nor a second session, with and without vendor data.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name  string
-		body  string
-		reset bool
-	}{
-		{"closed, named", named, false}, {"closed, anonymous", anonymous, false},
-		{"reset, named", named, true}, {"reset, anonymous", anonymous, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
+	for _, row := range []freeze{{how: closed, named: true}, {how: closed}, {how: reset, named: true}, {how: reset}} {
+		t.Run(row.String(), func(t *testing.T) {
 			t.Parallel()
-			sim := &didittest.Server{}
-			if err := sim.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(sim.Close)
-			p := newProxy(t, sim.URL())
-			w := newWorld(t, 1, map[string]string{"DIDIT_API_URL": p.url(), "DIDIT_AUTH_URL": sim.URL()})
-			for i := range 10 {
-				if r := w.invoke(t, []byte(test.body)); r.Failed() {
-					t.Fatalf("call %d: got %q %s", i, r.ErrorType, r.ErrorMessage)
-				}
-				if got := sim.Count(didittest.OpCreate); got != i+1 {
-					t.Fatalf("call %d: got %d requests, want %d", i, got, i+1)
-				}
-				if err := w.Freeze(); err != nil {
-					t.Fatal(err)
-				}
-				if got := p.end(test.reset); got != 1 {
-					t.Errorf("call %d: got %d connections, want 1", i, got)
-				}
-				if err := w.Thaw(); err != nil {
-					t.Fatal(err)
-				}
+			f := row.begin(t)
+			for range 10 {
+				f.freezeAll(t)
+				f.thaw(t)
+				f.wantSession(t)
 			}
 		})
+	}
+}
+
+// Ensure that even a freeze of two seconds over which connections vanish costs no more than an
+// attempt where the request may be repeated, and makes no second session where it may not.
+func TestFrozen_twoSeconds(t *testing.T) {
+	t.Parallel()
+	testFreezes(t, 2*time.Second, []freeze{
+		{how: closed, named: true}, {how: closed}, {how: reset, named: true}, {how: reset},
+		{how: closed, named: true, rotated: true}, {how: reset, rotated: true},
+		{how: vanished, named: true, wasted: 1}, {how: vanished, lost: true},
+	})
+}
+
+// Ensure that a connection that vanished more than five seconds ago carries no request that could
+// not be repeated.
+func TestFrozen_sixSeconds(t *testing.T) {
+	t.Parallel()
+	slow(t)
+	testFreezes(t, 6*time.Second, []freeze{{how: closed}, {how: reset}, {how: vanished, named: true, wasted: 1}, {how: vanished}})
+}
+
+// Ensure that no connection is trusted after a minute, whatever has become of it.
+func TestFrozen_overAMinute(t *testing.T) {
+	t.Parallel()
+	slow(t)
+	testFreezes(t, 62*time.Second, []freeze{
+		{how: closed, named: true}, {how: closed}, {how: reset, named: true}, {how: reset},
+		{how: vanished, named: true}, {how: vanished},
+		{how: closed, rotated: true}, {how: reset, named: true, rotated: true}, {how: vanished, rotated: true},
+	})
+}
+
+// testFreezes freezes a process for each row, all for the same time, in which all of their
+// connections die. The time must pass for real: the process reads the wall clock.
+func testFreezes(t *testing.T, wait time.Duration, rows []freeze) {
+	t.Helper()
+	all := make([]*frozen, len(rows))
+	for i, row := range rows {
+		all[i] = row.begin(t)
+		all[i].freezeAll(t)
+	}
+	<-time.After(wait)
+	// The last one first, and no other beside it: its connection is the youngest.
+	for i, row := range slices.Backward(rows) {
+		t.Run(row.String(), func(t *testing.T) {
+			f := all[i]
+			f.thaw(t)
+			if row.lost {
+				f.wantNone(t)
+			}
+			f.wantSession(t)
+		})
+	}
+}
+
+// freeze is what happens while a process is frozen, and to what kind of caller.
+type freeze struct {
+	how     death
+	named   bool // the caller sends vendor data
+	rotated bool // the secret, too
+	wasted  int  // requests that run into a connection that looks alive, and are repeated
+	lost    bool // the request runs into such a connection, and must not be repeated
+}
+
+func (f freeze) String() string {
+	words := []string{string(f.how), "anonymous"}
+	if f.named {
+		words[1] = "named"
+	}
+	if f.rotated {
+		words = append(words, "rotated")
+	}
+	return strings.Join(words, ", ")
+}
+
+// frozen is a world in which a proxy stands before each upstream.
+type frozen struct {
+	*world
+	freeze
+	api, auth, store *proxy
+	calls            int // that made a session
+	connections      int // to the session API, before the freeze
+	answered         time.Time
+}
+
+// lostTimeout is short, for the rows in which nothing answers.
+const lostTimeout = 4 * time.Second
+
+// begin starts a function and makes the first call.
+func (f freeze) begin(t *testing.T) *frozen {
+	t.Helper()
+	w := newUpstreams(t)
+	z := &frozen{world: w, freeze: f, api: newProxy(t, w.didit.URL()), auth: newProxy(t, w.didit.URL()), store: newProxy(t, w.secrets.URL())}
+	options := lambdatest.Options{}
+	if f.how == vanished {
+		options.Timeout = lostTimeout
+	}
+	w.start(t, options, map[string]string{
+		"DIDIT_API_URL": z.api.url(), "DIDIT_AUTH_URL": z.auth.url(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": z.store.url(),
+	})
+	z.call(t)
+	return z
+}
+
+// call asks for the session of an end user who has none.
+func (z *frozen) call(t *testing.T) lambdatest.Result {
+	t.Helper()
+	body := anonymous
+	if z.named {
+		body = fmt.Sprintf(`{"vendor_data":"user-%d"}`, z.calls)
+	}
+	r := z.invoke(t, []byte(body))
+	z.answered = r.AnsweredAt
+	return r
+}
+
+// freezeAll stops the process and lets its connections die.
+func (z *frozen) freezeAll(t *testing.T) {
+	t.Helper()
+	z.calls++
+	if err := z.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	z.connections = z.api.connections()
+	if got := z.api.end(z.how); got != 1 {
+		t.Errorf("got %d connections to the session API, want 1", got)
+	}
+	z.auth.end(z.how)
+	z.store.end(z.how)
+	if z.rotated {
+		z.didit.SetCredentials("new-id", "new-secret", "new-key")
+		z.secrets.Set(secretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
+	}
+}
+
+func (z *frozen) thaw(t *testing.T) {
+	t.Helper()
+	if err := z.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantSession makes a call, which must get one session over one new connection.
+func (z *frozen) wantSession(t *testing.T) {
+	t.Helper()
+	refused := 0
+	if z.rotated {
+		refused = 1
+	}
+	creates := z.didit.Count(didittest.OpCreate)
+	if r := z.call(t); r.Failed() {
+		t.Fatalf("call %d: got %q %s\n%s", z.calls, r.ErrorType, r.ErrorMessage, z.Logs())
+	}
+	if got := z.didit.Count(didittest.OpCreate) - creates; got != 1+refused {
+		t.Errorf("call %d: Didit got %d requests, want %d", z.calls, got, 1+refused)
+	}
+	if got := len(z.didit.Sessions()); got != z.calls+1 {
+		t.Errorf("call %d: got %d sessions in all, want %d", z.calls, got, z.calls+1)
+	}
+	if got := z.api.connections() - z.connections; got != 1 {
+		t.Errorf("call %d: got %d new connections to the session API, want 1", z.calls, got)
+	}
+	if got, want := z.attempts(t), 1+z.wasted+2*refused; got != want {
+		t.Errorf("call %d: got %d requests sent, want %d", z.calls, got, want)
+	}
+	z.wasted = 0
+	// Each had one before the freeze.
+	if auth, store := z.auth.connections(), z.store.connections(); auth != 1+refused || store != 1+refused {
+		t.Errorf("call %d: got %d connections for tokens and %d for secrets, want %d each", z.calls, auth, store, 1+refused)
+	}
+}
+
+// attempts is how many requests to Didit the last call made, by its line in the log.
+func (z *frozen) attempts(t *testing.T) int {
+	t.Helper()
+	lines := z.LogLines()
+	var line struct {
+		Attempts int `json:"attempts"`
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
+		t.Fatal(err)
+	}
+	return line.Attempts
+}
+
+// wantNone makes a call whose request vanishes, which must not be made again.
+func (z *frozen) wantNone(t *testing.T) {
+	t.Helper()
+	if idle := time.Since(z.answered); idle > 4*time.Second {
+		t.Skipf("the machine is too busy: the connection was idle for %v, and is trusted for 5s", idle)
+	}
+	r := z.call(t)
+	if r.ErrorType != "DiditTimeout" || !strings.Contains(r.ErrorMessage, "unknown") {
+		t.Errorf("got %q %s, want DiditTimeout, and that the outcome is unknown", r.ErrorType, r.ErrorMessage)
+	}
+	if sessions, connections := len(z.didit.Sessions()), z.api.connections(); sessions != z.calls || connections != z.connections {
+		t.Errorf("got %d sessions over %d connections, want %d over %d", sessions, connections, z.calls, z.connections)
 	}
 }

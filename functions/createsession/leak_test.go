@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ const (
 	plantedID     = "planted-client-id"
 	plantedSecret = "planted-client-secret"
 	plantedKey    = "planted-api-key"
+	plantedToken  = "planted-access-token"
 	plantedBody   = `{"vendor_data":"planted-user","callback":"https://example.com/verification?planted=callback","language":"en",
 		"metadata":{"planted":"planted-metadata"},"portrait_image":"cGxhbnRlZA==",
 		"contact_details":{"email":"planted@example.com","phone":"+442071838750"},
@@ -23,9 +25,12 @@ const (
 		"address":"planted-address","identification_number":"planted-number","ip_address":"198.51.100.77"}}`
 )
 
-// planted are the texts that must not be found. The session's URL and token, and the access token,
-// are added as they become known.
-var planted = []string{"planted", "cGxhbnRlZA", "2071838750", "1990-05-15", "198.51.100.77", "Bearer ", "Basic "}
+// planted are the texts that must not be found. The session's URL and token are added as they become
+// known.
+var planted = []string{"planted", "cGxhbnRlZA", "2071838750", "1990-05-15", "198.51.100.77", "Bearer ", "Basic ", "/session/"}
+
+// credentials are those that not even the caller may see.
+var ourOwn = []string{plantedID, plantedSecret, plantedKey, plantedToken, "planted-jwt", "Bearer ", "Basic "}
 
 // echoes are refusals in which Didit quotes what was sent.
 var echoes = []dt.Fault{
@@ -42,36 +47,49 @@ var echoes = []dt.Fault{
 	token(401, `{"error":"invalid_client","error_description":"planted-client-secret"}`),
 	token(400, `{"error":"planted"}`),
 	token(200, `{"access_token":""}`),
+	token(200, `{"access_token":"planted-access-token","expires_in":"planted"}`),
 	token(500, `planted-client-id`),
 }
 
-// Ensure that nothing secret and nothing personal reaches stdout, stderr, or an error of the direct
-// door, whatever goes wrong; and that over HTTP a refusal holds no more than Didit's sentence.
+// invalid are bodies that our own validation refuses.
+var invalid = []string{
+	strings.Replace(plantedBody, `"USA"`, `"planted"`, 1), strings.Replace(plantedBody, `"en"`, `"planted en"`, 1),
+	strings.Replace(plantedBody, `planted@example.com`, `planted`, 1), strings.Replace(plantedBody, `+4420`, `4420`, 1),
+	plantedBody[:200], plantedBody + `"planted"`, `"planted"`, "planted\xff",
+	strings.Replace(plantedBody, `https://`, `javascript:planted//`, 1), strings.Replace(plantedBody, `cGxhbnRlZA==`, `planted!`, 1),
+	strings.Replace(plantedBody, `planted-user`, `planted-other`, 1),
+}
+
+// Ensure that nothing secret and nothing personal reaches stdout and stderr, metrics included, or an
+// error of the direct door, whatever goes wrong; and that a problem over HTTP holds no more of it
+// than Didit's sentence, and no credentials at all.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"})
-	w.didit.SetCredentials(plantedID, plantedSecret, plantedKey)
-	w.secrets.Set(secretID, fmt.Sprintf(`{"client_id":%q,"client_secret":%q}`, plantedID, plantedSecret))
-	search := func(what string, r lambdatest.Result, markers []string) {
-		t.Helper()
-		for _, text := range []string{string(w.Logs()), r.ErrorMessage, r.ErrorType} {
-			for _, marker := range markers {
-				if i := strings.Index(text, marker); i >= 0 {
-					t.Fatalf("%s: %q is told: …%.200s", what, marker, text[max(0, i-100):])
-				}
-			}
-		}
+	for name, secret := range map[string]string{
+		"bearer": fmt.Sprintf(`{"client_id":%q,"client_secret":%q}`, plantedID, plantedSecret), "api key": fmt.Sprintf(`{"api_key":%q}`, plantedKey),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1, map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+				"USER_FIELDS": "callback,language,metadata,portrait_image,contact_details,expected_details"})
+			w.didit.SetCredentials(plantedID, plantedSecret, plantedKey)
+			w.secrets.Set(secretID, secret)
+			testLeaks(t, &leaks{world: w, markers: planted, http: plantedEvent(t, plantedBody)})
+		})
 	}
-	r := w.invoke(t, []byte(plantedBody))
+}
+
+func testLeaks(t *testing.T, l *leaks) {
+	created := l.direct(t, "created", plantedBody)
 	var session struct {
 		Token string `json:"session_token"`
 		URL   string `json:"url"`
 	}
-	if err := json.Unmarshal(r.Payload, &session); err != nil || session.Token == "" {
-		t.Fatalf("got %s %s", r.Payload, r.ErrorMessage)
+	if err := json.Unmarshal(created.Payload, &session); err != nil || session.Token == "" {
+		t.Fatalf("got %s %s", created.Payload, created.ErrorMessage)
 	}
-	markers := append([]string{session.Token, session.URL}, planted...)
-	search("created", r, markers)
+	l.markers = append([]string{session.Token, session.URL}, planted...)
+	l.again(t, "created")
 
 	rows := echoes
 	for _, f := range faults {
@@ -80,21 +98,112 @@ func TestLeaks(t *testing.T) {
 		}
 	}
 	for _, f := range rows {
-		w.didit.RevokeTokens() // so that the token endpoint is asked, too
-		w.didit.Inject(f)
-		r := w.invoke(t, []byte(plantedBody))
-		search(fmt.Sprintf("fault %s %d %s", f.On, f.Status, f.Mode), r, markers)
-		w.didit.ClearFaults()
+		l.didit.RevokeTokens() // so that the token endpoint is asked, too
+		l.didit.Inject(f)
+		l.again(t, fmt.Sprintf("fault %s %d %s", f.On, f.Status, f.Mode))
+		l.didit.ClearFaults()
 	}
-	for _, body := range []string{
-		strings.Replace(plantedBody, `"USA"`, `"planted"`, 1), strings.Replace(plantedBody, `"en"`, `"planted en"`, 1),
-		strings.Replace(plantedBody, `planted@example.com`, `planted`, 1), strings.Replace(plantedBody, `+4420`, `4420`, 1),
-		plantedBody[:200], plantedBody + `"planted"`, `"planted"`, "planted\xff",
-		strings.Replace(plantedBody, `https://`, `javascript:planted//`, 1), strings.Replace(plantedBody, `cGxhbnRlZA==`, `planted!`, 1),
-	} {
-		search("invalid "+body, w.invoke(t, []byte(body)), markers)
+	for _, body := range invalid {
+		l.direct(t, "invalid", body)
+		l.request(t, "invalid", plantedEvent(t, body))
 	}
-	if lines := bytes.Count(w.Logs(), []byte("\n")); lines < len(rows) {
-		t.Errorf("only %d lines were searched", lines)
+	if got := bytes.Count(l.Logs(), []byte(`"CloudWatchMetrics"`)); got != l.calls || got < 2*len(rows) {
+		t.Errorf("%d lines of metrics were searched, of %d calls", got, l.calls)
+	}
+}
+
+// leaks searches what one function says.
+type leaks struct {
+	*world
+	markers  []string
+	http     []byte // the request of [plantedBody]
+	calls    int
+	searched int // bytes of the logs
+}
+
+// again makes the call of [plantedBody] through both doors.
+func (l *leaks) again(t *testing.T, what string) {
+	t.Helper()
+	l.direct(t, what, plantedBody)
+	l.request(t, what, l.http)
+}
+
+func (l *leaks) direct(t *testing.T, what, body string) lambdatest.Result {
+	t.Helper()
+	r := l.invoke(t, []byte(body))
+	l.search(t, what+", error", r.ErrorType+" "+r.ErrorMessage, l.markers)
+	l.searchLogs(t, what)
+	return r
+}
+
+func (l *leaks) request(t *testing.T, what string, payload []byte) {
+	t.Helper()
+	r := l.invoke(t, payload)
+	l.searchLogs(t, what)
+	a, err := r.HTTP()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	l.search(t, what+", answer", fmt.Sprint(a.Status, a.Header, string(a.Body)), ourOwn)
+	if a.Status == http.StatusCreated {
+		return
+	}
+	var problem map[string]any
+	if err := json.Unmarshal(a.Body, &problem); err != nil {
+		t.Fatalf("%s: %s: %v", what, a.Body, err)
+	}
+	switch problem["code"] {
+	case "invalid_request", "plan_required", "insufficient_credits":
+		// Didit's sentence, which the caller is to see, may quote what the caller sent.
+		delete(problem, "detail")
+		delete(problem, "errors")
+	}
+	l.search(t, what+", problem", fmt.Sprint(a.Header, problem), l.markers)
+}
+
+// searchLogs searches what the last call wrote.
+func (l *leaks) searchLogs(t *testing.T, what string) {
+	t.Helper()
+	l.calls++
+	logs := string(l.Logs())
+	l.search(t, what+", logs", logs[l.searched:], l.markers)
+	l.searched = len(logs)
+}
+
+func (l *leaks) search(t *testing.T, what, text string, markers []string) {
+	t.Helper()
+	for _, marker := range markers {
+		if i := strings.Index(text, marker); i >= 0 {
+			t.Fatalf("%s: %q is told: …%.200s", what, marker, text[max(0, i-100):])
+		}
+	}
+}
+
+// Ensure that a secret in the wrong place, or of the wrong form, is not told either.
+func TestLeaks_configuration(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"planted", `{"client_id":"planted"}`, `{"api_key":"planted\nkey"}`, `{"api_key":["planted"]}`, `["planted"]`} {
+		w := newWorld(t, 1, nil)
+		w.secrets.Set(secretID, secret)
+		l := &leaks{world: w, markers: planted}
+		if r := l.direct(t, secret, named); r.ErrorType != "SecretUnavailable" {
+			t.Errorf("%s: got %q, want SecretUnavailable", secret, r.ErrorType)
+		}
+		l.request(t, secret, event(t, "http-minimal"))
+	}
+	for _, name := range []string{"DIDIT_AUTH_URL", "DIDIT_API_URL"} {
+		for _, value := range []string{"https://planted:planted@didit.example.com", "https://didit.example.com/?token=planted", "https://didit.example.com:planted"} {
+			w := newWorld(t, 1, map[string]string{name: value})
+			if _, err := w.WaitReady(t.Context()); err == nil || !strings.Contains(string(w.Logs()), name) {
+				t.Errorf("%s=%s: got %v, logs %s", name, value, err, w.Logs())
+			}
+			l := &leaks{world: w}
+			l.search(t, name, string(w.Logs()), []string{"planted"})
+		}
+	}
+	w := newWorld(t, 1, map[string]string{"DIDIT_SECRET_ID": `{"client_secret":"planted"}`})
+	l := &leaks{world: w, markers: planted}
+	if r := l.direct(t, "the secret instead of its name", named); !r.Failed() {
+		t.Error("a secret instead of its name was taken")
 	}
 }

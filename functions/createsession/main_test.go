@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"didit-sessions/internal/didit/didittest"
@@ -78,6 +78,14 @@ func newWorld(t *testing.T, concurrency int, env map[string]string) *world {
 
 func newWorldWith(t *testing.T, options lambdatest.Options, env map[string]string) *world {
 	t.Helper()
+	w := newUpstreams(t)
+	w.start(t, options, env)
+	return w
+}
+
+// newUpstreams is a world whose function is not started yet.
+func newUpstreams(t *testing.T) *world {
+	t.Helper()
 	w := &world{didit: &didittest.Server{}, secrets: &lambdatest.SecretsManager{}}
 	if err := w.didit.Start(); err != nil {
 		t.Fatal(err)
@@ -88,20 +96,25 @@ func newWorldWith(t *testing.T, options lambdatest.Options, env map[string]strin
 	}
 	t.Cleanup(w.secrets.Close)
 	w.secrets.Set(secretID, pairSecret)
+	return w
+}
+
+// start starts the function as it ships, unless the options name another binary.
+func (w *world) start(t *testing.T, options lambdatest.Options, env map[string]string) {
+	t.Helper()
 	all := map[string]string{
 		"DIDIT_SECRET_ID": secretID, "DIDIT_AUTH_URL": w.didit.URL(), "DIDIT_API_URL": w.didit.URL(),
 		"WORKFLOW_IDS": workflow, "ALLOWED_CALLBACKS": "https://example.com/verification",
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secrets.URL(),
 	}
 	maps.Copy(all, env)
+	options.Binary, options.Env = cmp.Or(options.Binary, binary), all
 	var err error
-	options.Binary, options.Env = binary, all
 	w.Function, err = lambdatest.Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Stop() })
-	return w
 }
 
 func (w *world) invoke(t *testing.T, payload []byte) lambdatest.Result {
@@ -220,27 +233,6 @@ func (w *world) wantCalls(t *testing.T, secretReads, tokens, creates int) {
 	if gotReads != secretReads || gotTokens != tokens || gotCreates != creates {
 		t.Errorf("got %d secret reads, %d token requests, %d creates; want %d, %d, %d\n%s",
 			gotReads, gotTokens, gotCreates, secretReads, tokens, creates, w.Logs())
-	}
-}
-
-// Ensure that 200 concurrent cold callers in one process share one read and one token.
-func TestConcurrentCold(t *testing.T) {
-	t.Parallel()
-	const callers = 200
-	w := newWorld(t, callers, nil)
-	var calling sync.WaitGroup
-	for i := range callers {
-		calling.Go(func() {
-			r, err := w.Invoke(t.Context(), fmt.Appendf(nil, `{"vendor_data":"user-%d"}`, i))
-			if err != nil || r.Failed() {
-				t.Errorf("caller %d: %v %s", i, err, r.ErrorMessage)
-			}
-		})
-	}
-	calling.Wait()
-	w.wantCalls(t, 1, 1, callers)
-	if got := len(w.didit.Sessions()); got != callers {
-		t.Errorf("got %d sessions, want %d", got, callers)
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
@@ -35,7 +37,7 @@ type DirectHandler func(ctx context.Context, payload []byte) ([]byte, error)
 // an HTTP payload with claims in it, which is why the permission to invoke it belongs to API
 // Gateway and to trusted callers alone.
 type Handler struct {
-	// HTTP answers requests. Required. It is called on the goroutine of the invocation, so
+	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the invocation, so
 	// that a panic reaches the Lambda runtime. Bodies arrive decoded from base64, headers
 	// whole, and a stage's name is taken off the path; what it writes is sent as text unless
 	// its content type or its bytes say otherwise.
@@ -44,11 +46,15 @@ type Handler struct {
 }
 
 // Invoke answers one payload. The context that handlers get ends early enough for the answer
-// to leave in time.
+// to leave in time. A panic of a handler goes on, without its value.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, budget(ctx))
 	defer cancel()
+	defer conceal()
 	if event, ok := parseEvent(payload); ok {
+		if h.HTTP == nil {
+			return nil, messages.InvokeResponse_Error{Type: "InvalidRequest", Message: "This function takes no HTTP requests."}
+		}
 		return serve(ctx, h.HTTP, event)
 	}
 	if h.Direct == nil {
@@ -59,6 +65,18 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, named(err)
 	}
 	return answer, nil
+}
+
+// conceal lets a panic go on to the runtime, which reports and logs it, without its value: nobody
+// knows what that quotes. The stack trace stays.
+func conceal() {
+	switch value := recover().(type) {
+	case nil:
+	case runtime.Error:
+		panic(value) // indexes, types and the like
+	default:
+		panic(fmt.Sprintf("a value of type %T", value))
+	}
 }
 
 // budget is the time for an answer: what the invocation has, less a reserve, within what API

@@ -181,6 +181,9 @@ func TestHandler_direct(t *testing.T) {
 	if _, err := (&Handler{}).Invoke(t.Context(), []byte(`{}`)); err == nil || err.(messages.InvokeResponse_Error).Type != "InvalidRequest" {
 		t.Errorf("without a direct door: got %v, want InvalidRequest", err)
 	}
+	if _, err := (&Handler{}).Invoke(t.Context(), payload(t, nil, nil)); err == nil || err.(messages.InvokeResponse_Error).Type != "InvalidRequest" {
+		t.Errorf("without an HTTP door: got %v, want InvalidRequest", err)
+	}
 }
 
 // Ensure that the door is HTTP's for exactly the payloads that API Gateway makes.

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"didit-sessions/internal/lambdatest"
+)
+
+const callers = 200
+
+// Ensure that 200 concurrent cold callers in one process share one read and one token, and that
+// after a rotation they share one more read.
+func TestConcurrentCold(t *testing.T) {
+	t.Parallel()
+	testConcurrent(t, lambdatest.Options{MaxConcurrency: callers})
+}
+
+// Ensure the same of a binary with the race detector in it, and that it finds nothing.
+func TestConcurrentCold_race(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "CGO_ENABLED").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(string(out)) != "1" {
+		t.Skip("the race detector needs cgo, and a C compiler for it (gcc or clang)")
+	}
+	raced := filepath.Join(t.TempDir(), "bootstrap")
+	// With its paths untrimmed it shares with `go test -race` what is compiled.
+	if err := lambdatest.Build(t.Context(), "./functions/createsession", raced, "-race", "-trimpath=false"); err != nil {
+		t.Fatal(err)
+	}
+	w := testConcurrent(t, lambdatest.Options{MaxConcurrency: callers, Binary: raced})
+	w.Stop()
+	if bytes.Contains(w.Logs(), []byte("DATA RACE")) {
+		t.Errorf("the race detector says:\n%s", w.Logs())
+	}
+}
+
+func testConcurrent(t *testing.T, options lambdatest.Options) *world {
+	t.Helper()
+	w := newWorldWith(t, options, nil)
+	w.callAll(t, "cold")
+	w.wantCalls(t, 1, 1, callers)
+
+	w.didit.SetCredentials("new-id", "new-secret", "new-key")
+	w.secrets.Set(secretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
+	w.callAll(t, "rotated")
+	if got := w.secrets.Calls(); got != 2 {
+		t.Errorf("after the rotation: got %d secret reads, want 2", got)
+	}
+	if got := len(w.didit.Sessions()); got != callers {
+		t.Errorf("got %d sessions, want %d", got, callers)
+	}
+	return w
+}
+
+// callAll makes a call for each end user at once, and returns when all have their session.
+func (w *world) callAll(t *testing.T, when string) {
+	t.Helper()
+	var calling sync.WaitGroup
+	for i := range callers {
+		calling.Go(func() {
+			r, err := w.Invoke(t.Context(), fmt.Appendf(nil, `{"vendor_data":"user-%d"}`, i))
+			if err != nil || r.Failed() {
+				t.Errorf("%s, caller %d: %v %s", when, i, err, r.ErrorMessage)
+			}
+		})
+	}
+	calling.Wait()
+}
