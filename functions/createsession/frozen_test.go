@@ -187,7 +187,8 @@ func (z *frozen) wantSession(t *testing.T) {
 	}
 	creates := z.didit.Count(didittest.OpCreate)
 	if r := z.call(t); r.Failed() {
-		t.Fatalf("call %d: got %q %s\n%s", z.calls, r.ErrorType, r.ErrorMessage, z.Logs())
+		t.Fatalf("call %d: got %q %s, %d connections for tokens, %d for secrets, %d reads\n%s", z.calls, r.ErrorType, r.ErrorMessage,
+			z.auth.connections(), z.store.connections(), z.secrets.Calls(), z.Logs())
 	}
 	if got := z.didit.Count(didittest.OpCreate) - creates; got != 1+refused {
 		t.Errorf("call %d: Didit got %d requests, want %d", z.calls, got, 1+refused)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/middleware"
 
@@ -32,12 +33,19 @@ func Function(newHandler func(ctx context.Context, getenv func(string) string) (
 	lambda.Start(handler)
 }
 
-// AWS is the configuration of the AWS clients, from the SDK's own variables. Clients made of it note the
-// time of each operation for the log line of the call.
+// AWS is the configuration of the AWS clients, from the SDK's own variables. Clients made of it open new
+// connections after a freeze, try again soon, and note the time of each operation for the log line of
+// the call.
 func AWS(ctx context.Context) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return c, err
+	}
+	if base, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
+		c.HTTPClient = newClient(base)
+	}
+	if c.RetryMode != aws.RetryModeAdaptive {
+		c.Retryer = patient
 	}
 	c.APIOptions = append(c.APIOptions, func(s *middleware.Stack) error {
 		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("observe", observe), middleware.After)

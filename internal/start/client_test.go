@@ -1,0 +1,105 @@
+package start
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// Ensure that a connection is used again after a short pause, and left behind after a long one, as the
+// wall clock tells it: in a frozen process no other goes on.
+func TestClient_living(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	now := time.Now()
+	c := newClient(awshttp.NewBuildableClient())
+	c.now = func() time.Time { return now }
+	for _, step := range []struct {
+		pause time.Duration
+		want  int64
+	}{{0, 1}, {time.Second, 1}, {29 * time.Second, 1}, {30 * time.Second, 1}, {31 * time.Second, 2}, {time.Second, 2}, {time.Hour, 3}, {-time.Hour, 3}} {
+		now = now.Add(step.pause)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		if got := connections.Load(); got != step.want {
+			t.Errorf("after %v: got %d connections, want %d", step.pause, got, step.want)
+		}
+	}
+}
+
+// Ensure that an attempt which gets no answer leaves time for another one.
+func TestClient_silence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer func() { _ = there.Close() }()
+		go func() { _, _ = io.Copy(io.Discard, there) }()
+		c := newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) { return here, nil }
+		}))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://service.example.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, err = c.Do(r)
+		timeout, ok := errors.AsType[net.Error](err)
+		if took := time.Since(start); took != answerLimit || !ok || !timeout.Timeout() {
+			t.Errorf("got %v after %v, want a timeout after %v", err, took, answerLimit)
+		}
+	})
+}
+
+// Ensure that pauses between attempts suit a caller who waits.
+func TestPatient(t *testing.T) {
+	t.Parallel()
+	r := patient()
+	for attempt := 1; attempt < 10; attempt++ {
+		if d, err := r.RetryDelay(attempt, errors.New("x")); err != nil || d > longestBackoff {
+			t.Errorf("attempt %d: got %v, %v, want at most %v", attempt, d, err, longestBackoff)
+		}
+	}
+}
+
+// Ensure that the SDK's variables keep their meaning.
+func TestAWS(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_MAX_ATTEMPTS", "7")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	c, err := AWS(t.Context())
+	if err != nil || c.Region != "eu-west-1" || c.RetryMaxAttempts != 7 {
+		t.Errorf("got region %q, %d attempts, error %v", c.Region, c.RetryMaxAttempts, err)
+	}
+	if _, ok := c.HTTPClient.(*client); !ok {
+		t.Errorf("got the HTTP client %T", c.HTTPClient)
+	}
+	t.Setenv("AWS_RETRY_MODE", "adaptive")
+	if c, err = AWS(t.Context()); err != nil || c.Retryer != nil {
+		t.Errorf("adaptive: the retryer is overruled, error %v", err)
+	}
+}
