@@ -199,7 +199,8 @@ func (z *frozen) wantSession(t *testing.T) {
 	if got := z.api.connections() - z.connections; got != 1 {
 		t.Errorf("call %d: got %d new connections to the session API, want 1", z.calls, got)
 	}
-	if got, want := z.attempts(t), 1+z.wasted+2*refused; got != want {
+	// Where the end of a connection is noticed at the very moment of its use, it costs an attempt.
+	if got, want := z.attempts(t), 1+z.wasted+2*refused; z.how == vanished && got != want || got > want+1 {
 		t.Errorf("call %d: got %d requests sent, want %d", z.calls, got, want)
 	}
 	z.wasted = 0
