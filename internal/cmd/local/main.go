@@ -1,6 +1,6 @@
 // Local runs the whole system on loopback: a gateway that turns HTTP into Lambda events for our
-// handlers, the Didit simulator, and a page on which a person creates a session. It needs Go
-// alone: no Docker, no AWS, no account.
+// handlers, a table, a bus and waiting tasks in memory, the Didit simulator, and a page on which a
+// person creates a session and sees what comes of it. It needs Go alone: no Docker, no AWS, no account.
 //
 //	go run ./internal/cmd/local [-port 8080] [-simulator-port 8081] [-listen 127.0.0.1]
 //	go run ./internal/cmd/local demo
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		}
 		return demo(ctx, out)
 	}
-	o := options{getenv: getenv, out: out}
+	o := options{getenv: getenv, out: out, reconcileEvery: reconcilePause}
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.IntVar(&o.port, "port", 8080, "port of the API and of the page; 0 takes a free one")
 	flags.IntVar(&o.simulatorPort, "simulator-port", -1, "port of the Didit simulator (default: the one after -port)")

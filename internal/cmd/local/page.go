@@ -3,33 +3,36 @@ package main
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"net/http"
+	"strings"
 )
 
 //go:embed page.html
 var pageHTML []byte
 
-// page serves the page at / and what it needs beside the API, and leaves all else to the gateway.
+// pagePolicy lets the page run its own script and ask this origin, and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+
+// page serves the page at / and what it needs beside the API under /local/, and leaves all else to the
+// gateway, with the path as it came.
 func (s *system) page(gateway http.Handler) http.Handler {
-	mux := http.NewServeMux()
 	html := bytes.Replace(pageHTML, []byte(`data-caller-auth="jwt"`), []byte(`data-caller-auth="`+s.callerAuth+`"`), 1)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	local := http.NewServeMux()
+	local.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'")
+		w.Header().Set("Content-Security-Policy", pagePolicy)
 		_, _ = w.Write(html)
 	})
-	// What Didit knows of a session, for the page to show live.
-	mux.HandleFunc("GET /local/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
-		session, ok := s.simulator.Session(r.PathValue("id"))
-		if !ok {
-			message(w, http.StatusNotFound, "Not Found")
+	local.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	local.HandleFunc("GET /local/state", s.serveState)
+	local.HandleFunc("POST /local/workflows", s.serveWorkflow)
+	local.HandleFunc("POST /local/webhooks", s.serveWebhooks)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if strings.HasPrefix(r.URL.Path, "/local/") || read && (r.URL.Path == "/" || r.URL.Path == "/favicon.ico") {
+			local.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]string{"status": session.Status})
+		gateway.ServeHTTP(w, r)
 	})
-	mux.Handle("/", gateway)
-	return mux
 }

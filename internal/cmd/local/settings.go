@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"didit-sessions/internal/config"
+)
+
+// defaults are the functions' variables where the environment sets none. RECONCILE_AFTER is as short
+// as it may be: whoever loses a webhook here does not want to wait for 15 minutes.
+var defaults = map[string]string{
+	config.DiditSecretID:    "local",
+	config.WebhookSecretID:  "local",
+	config.TableName:        "local",
+	config.EventBusName:     "local",
+	config.WorkflowIDs:      "11111111-2222-3333-4444-555555555555",
+	config.AllowedCallbacks: "https://example.com/verification,myapp://",
+	config.ReconcileAfter:   "1m",
+}
+
+// settings are the configurations of the functions.
+type settings struct {
+	create    config.CreateSession
+	get       config.GetSession
+	webhook   config.Webhook
+	await     config.AwaitDecision
+	reconcile config.Reconcile
+}
+
+// load reads the configurations, and names every wrong variable at once.
+func load(getenv func(string) string) (settings, error) {
+	withDefaults := func(name string) string {
+		if value := getenv(name); value != "" {
+			return value
+		}
+		return defaults[name]
+	}
+	var s settings
+	var problems [5]error
+	s.create, problems[0] = config.LoadCreateSession(withDefaults)
+	s.get, problems[1] = config.LoadGetSession(withDefaults)
+	s.webhook, problems[2] = config.LoadWebhook(withDefaults)
+	s.await, problems[3] = config.LoadAwaitDecision(withDefaults)
+	s.reconcile, problems[4] = config.LoadReconcile(withDefaults)
+	return s, distinct(problems[:])
+}
+
+// distinct joins the errors, each of their lines once: functions share variables.
+func distinct(problems []error) error {
+	var lines []string
+	for _, problem := range problems {
+		if problem == nil {
+			continue
+		}
+		for line := range strings.SplitSeq(problem.Error(), "\n") {
+			if !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errors.New("wrong configuration:\n" + strings.Join(lines, "\n"))
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"didit-sessions/internal/memory"
+)
+
+// mostExecutions is how many are remembered.
+const mostExecutions = 100
+
+// longestWait is the state machine's TimeoutSeconds.
+const longestWait = 30 * 24 * time.Hour
+
+// workflows stand in for Step Functions and the state machine VerifyIdentity
+// (functions/awaitdecision/verifyidentity.asl.json): each execution creates a session by the direct
+// door, waits on a task token, and tells how that ended. Unlike there, nothing that fails is repeated.
+// Set create, await and tasks before first use; it is safe for concurrent use.
+type workflows struct {
+	create, await function
+	tasks         *memory.Tasks
+
+	mu         sync.Mutex
+	executions []*execution // oldest first
+	started    int
+	waiting    sync.WaitGroup
+}
+
+// execution is one run of the workflow, as the page shows it.
+type execution struct {
+	Name      string    `json:"name"`
+	StartedAt time.Time `json:"started_at"`
+	State     string    `json:"state"` // waiting, succeeded or failed
+	SessionID string    `json:"session_id"`
+	Output    *output   `json:"output"` // of one that succeeded
+	Error     string    `json:"error"`  // of one that failed
+	ended     chan struct{}
+}
+
+// start executes the workflow for a user until it waits or has ended, and returns how it stands then.
+// The end of ctx ends its waiting.
+func (w *workflows) start(ctx context.Context, userID string) execution {
+	x := w.begin()
+	sessionID, err := w.createSession(ctx, userID)
+	if err != nil {
+		return w.end(x, blockedOrFailed(err))
+	}
+	w.mu.Lock()
+	x.SessionID = sessionID
+	w.mu.Unlock()
+	token := rand.Text()
+	w.tasks.Open(token)
+	payload, _ := json.Marshal(map[string]string{"session_id": sessionID, "task_token": token})
+	if _, err := w.await.Invoke(ctx, payload); err != nil {
+		return w.end(x, outcomeOf(memory.Outcome{Failed: true, Name: errorName(err)}, sessionID))
+	}
+	w.waiting.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, longestWait)
+		defer cancel()
+		task, err := w.tasks.Wait(ctx, token)
+		if err != nil {
+			task = memory.Outcome{Failed: true, Name: timedOut}
+		}
+		w.end(x, outcomeOf(task, sessionID))
+	})
+	return w.shown(x)
+}
+
+func (w *workflows) begin() *execution {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started++
+	x := &execution{Name: "execution-" + strconv.Itoa(w.started), StartedAt: time.Now().UTC(), State: "waiting", ended: make(chan struct{})}
+	w.executions = append(w.executions, x)
+	if len(w.executions) > mostExecutions {
+		w.executions = slices.Delete(w.executions, 0, 1)
+	}
+	return x
+}
+
+// createSession is the state of that name. The URL stays out of what an execution keeps: the app asks
+// for it.
+func (w *workflows) createSession(ctx context.Context, userID string) (sessionID string, err error) {
+	payload, _ := json.Marshal(map[string]any{
+		"vendor_data": userID, "workflow_id": nil, "include_url": false,
+		"contact_details": map[string]any{"email": nil, "send_notification_emails": true},
+	})
+	answer, err := w.create.Invoke(ctx, payload)
+	if err != nil {
+		return "", err
+	}
+	var session struct {
+		SessionID string `json:"session_id"`
+	}
+	return session.SessionID, json.Unmarshal(answer, &session)
+}
+
+func (w *workflows) end(x *execution, e ending) execution {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x.State, x.Output, x.Error = "succeeded", e.output, e.err
+	if e.output == nil {
+		x.State = "failed"
+	}
+	close(x.ended)
+	return *x
+}
+
+func (w *workflows) shown(x *execution) execution {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *x
+}
+
+// wait returns the execution of the name once it has ended. It fails for one that is not remembered, and
+// when the context ends first.
+func (w *workflows) wait(ctx context.Context, name string) (execution, error) {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.executions, func(x *execution) bool { return x.Name == name })
+	if i < 0 {
+		w.mu.Unlock()
+		return execution{}, errors.New("no such execution")
+	}
+	x := w.executions[i]
+	w.mu.Unlock()
+	select {
+	case <-x.ended:
+		return w.shown(x), nil
+	case <-ctx.Done():
+		return w.shown(x), ctx.Err()
+	}
+}
+
+// latest returns the latest executions, newest first.
+func (w *workflows) latest(most int) []execution {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := []execution{}
+	for _, x := range slices.Backward(w.executions) {
+		if len(list) == most {
+			break
+		}
+		list = append(list, *x)
+	}
+	return list
+}
