@@ -52,7 +52,7 @@ func testConcurrent(t *testing.T, options lambdatest.Options) *world {
 	w.didit.SetCredentials("new-id", "new-secret", "new-key")
 	w.secrets.Set(secretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
 	w.callAll(t, "rotated")
-	if got := w.secrets.Calls(); got != 2 {
+	if got := w.reads(); got != 2 {
 		t.Errorf("after the rotation: got %d secret reads, want 2", got)
 	}
 	if got := len(w.didit.Sessions()); got != callers {

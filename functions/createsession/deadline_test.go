@@ -98,7 +98,7 @@ func testDeadlines(t *testing.T, timeout time.Duration) {
 			name := fmt.Sprintf("%s, %s", upstream.variable, s)
 			w := newUpstreams(t)
 			env := map[string]string{upstream.variable: s.start(t)}
-			w.start(t, lambdatest.Options{Timeout: timeout, MaxConcurrency: 3}, env)
+			w.startUnprepared(t, lambdatest.Options{Timeout: timeout, MaxConcurrency: 3}, env)
 			for _, body := range []string{named, anonymous} {
 				calling.Go(func() {
 					r, err := w.Invoke(t.Context(), []byte(body))

@@ -308,7 +308,7 @@ func TestSecretAttempts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, map[string]string{"AWS_MAX_ATTEMPTS": "1"})
 	w.secrets.Fail(lambdatest.InternalError, lambdatest.UntilCleared)
-	if r := w.invoke(t, []byte(named)); r.ErrorType != "BackendUnavailable" || w.secrets.Calls() != 1 {
-		t.Errorf("got %q after %d reads, want BackendUnavailable after 1", r.ErrorType, w.secrets.Calls())
+	if r := w.invoke(t, []byte(named)); r.ErrorType != "BackendUnavailable" || w.reads() != 1 {
+		t.Errorf("got %q after %d reads, want BackendUnavailable after 1", r.ErrorType, w.reads())
 	}
 }

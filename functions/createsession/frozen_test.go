@@ -115,10 +115,11 @@ func (f freeze) String() string {
 type frozen struct {
 	*world
 	freeze
-	api, auth, store *proxy
-	calls            int // that made a session
-	connections      int // to the session API, before the freeze
-	answered         time.Time
+	api, auth, store        *proxy
+	calls                   int // that made a session
+	connections             int // to the session API, before the freeze
+	tokenLinks, secretLinks int // connections for them, before the freeze
+	answered                time.Time
 }
 
 // lostTimeout is short, for the rows in which nothing answers.
@@ -133,7 +134,7 @@ func (f freeze) begin(t *testing.T) *frozen {
 	if f.how == vanished {
 		options.Timeout = lostTimeout
 	}
-	w.start(t, options, map[string]string{
+	w.startUnprepared(t, options, map[string]string{
 		"DIDIT_API_URL": z.api.url(), "DIDIT_AUTH_URL": z.auth.url(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": z.store.url(),
 	})
 	z.call(t)
@@ -159,7 +160,7 @@ func (z *frozen) freezeAll(t *testing.T) {
 	if err := z.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	z.connections = z.api.connections()
+	z.connections, z.tokenLinks, z.secretLinks = z.api.connections(), z.auth.connections(), z.store.connections()
 	if got := z.api.end(z.how); got != 1 {
 		t.Errorf("got %d connections to the session API, want 1", got)
 	}
@@ -188,7 +189,7 @@ func (z *frozen) wantSession(t *testing.T) {
 	creates := z.didit.Count(didittest.OpCreate)
 	if r := z.call(t); r.Failed() {
 		t.Fatalf("call %d: got %q %s, %d connections for tokens, %d for secrets, %d reads\n%s", z.calls, r.ErrorType, r.ErrorMessage,
-			z.auth.connections(), z.store.connections(), z.secrets.Calls(), z.Logs())
+			z.auth.connections(), z.store.connections(), z.reads(), z.Logs())
 	}
 	if got := z.didit.Count(didittest.OpCreate) - creates; got != 1+refused {
 		t.Errorf("call %d: Didit got %d requests, want %d", z.calls, got, 1+refused)
@@ -204,9 +205,8 @@ func (z *frozen) wantSession(t *testing.T) {
 		t.Errorf("call %d: got %d requests sent, want %d", z.calls, got, want)
 	}
 	z.wasted = 0
-	// Each had one before the freeze.
-	if auth, store := z.auth.connections(), z.store.connections(); auth != 1+refused || store != 1+refused {
-		t.Errorf("call %d: got %d connections for tokens and %d for secrets, want %d each", z.calls, auth, store, 1+refused)
+	if auth, store := z.auth.connections()-z.tokenLinks, z.store.connections()-z.secretLinks; auth != refused || store != refused {
+		t.Errorf("call %d: got %d new connections for tokens and %d for secrets, want %d each", z.calls, auth, store, refused)
 	}
 }
 

@@ -33,10 +33,12 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 	if err != nil {
 		return nil, err
 	}
-	sessions := &verification.Service{Policy: settings.Policy, Didit: connect.Didit(aws, settings.Didit, &tokens, &credentials)}
+	client := connect.Didit(aws, settings.Didit, &tokens, &credentials)
+	sessions := &verification.Service{Policy: settings.Policy, Didit: client}
 	if table := settings.Table; table.Name != "" {
 		sessions.Store = &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: table.Name, Retention: table.Retention}
 	}
+	start.Warm(ctx, client.Warm)
 	create := &api.CreateSession{Sessions: sessions, Callers: api.Callers{
 		Identify: start.Identify, TrustIAM: settings.Callers.CallerAuth == "iam", PrincipalClaim: settings.Callers.PrincipalClaim}}
 	return &lambdahttp.Handler{HTTP: create, Direct: create.Direct}, nil

@@ -69,7 +69,11 @@ type world struct {
 	*lambdatest.Function
 	didit   *didittest.Server
 	secrets *lambdatest.SecretsManager
+	tried   int // reads of the secret while the function started
 }
+
+// reads is how often the secret was read since the function started.
+func (w *world) reads() int { return w.secrets.Calls() - w.tried }
 
 func newWorld(t *testing.T, concurrency int, env map[string]string) *world {
 	t.Helper()
@@ -79,7 +83,7 @@ func newWorld(t *testing.T, concurrency int, env map[string]string) *world {
 func newWorldWith(t *testing.T, options lambdatest.Options, env map[string]string) *world {
 	t.Helper()
 	w := newUpstreams(t)
-	w.start(t, options, env)
+	w.startUnprepared(t, options, env)
 	return w
 }
 
@@ -97,6 +101,18 @@ func newUpstreams(t *testing.T) *world {
 	t.Cleanup(w.secrets.Close)
 	w.secrets.Set(secretID, pairSecret)
 	return w
+}
+
+// startUnprepared starts the function, which is denied the secret until it is ready: what a test does
+// from then on meets the first request, and not what prepares it. Most tests begin so.
+func (w *world) startUnprepared(t *testing.T, options lambdatest.Options, env map[string]string) {
+	t.Helper()
+	w.secrets.Fail(lambdatest.AccessDenied, lambdatest.UntilCleared)
+	w.start(t, options, env)
+	// A function that does not start has its own tests.
+	_, _ = w.WaitReady(t.Context())
+	w.secrets.ClearFaults()
+	w.tried = w.secrets.Calls()
 }
 
 // start starts the function as it ships, unless the options name another binary.
@@ -229,7 +245,7 @@ func TestWarm(t *testing.T) {
 
 func (w *world) wantCalls(t *testing.T, secretReads, tokens, creates int) {
 	t.Helper()
-	gotReads, gotTokens, gotCreates := w.secrets.Calls(), w.didit.Count(didittest.OpToken), w.didit.Count(didittest.OpCreate)
+	gotReads, gotTokens, gotCreates := w.reads(), w.didit.Count(didittest.OpToken), w.didit.Count(didittest.OpCreate)
 	if gotReads != secretReads || gotTokens != tokens || gotCreates != creates {
 		t.Errorf("got %d secret reads, %d token requests, %d creates; want %d, %d, %d\n%s",
 			gotReads, gotTokens, gotCreates, secretReads, tokens, creates, w.Logs())

@@ -54,6 +54,7 @@ type Client struct {
 
 	once      sync.Once
 	transport http.RoundTripper
+	opener    *opener // of a transport of our own
 	tokens    *TokenCache
 	repairs   atomic.Uint64 // calls that were refused and asked for other credentials
 }
@@ -78,7 +79,7 @@ func (c *Client) setup() {
 	c.once.Do(func() {
 		c.transport, c.tokens = c.Transport, c.Tokens
 		if c.transport == nil {
-			c.transport = NewTransport(c.Now)
+			c.transport, c.opener = newTransport(c.Now)
 		}
 		if c.tokens == nil {
 			c.tokens = new(TokenCache)

@@ -25,10 +25,16 @@ const (
 // between invocations and the monotonic clock may stop with it. now is the clock; nil means
 // [time.Now].
 func NewTransport(now func() time.Time) *http.Transport {
+	transport, _ := newTransport(now)
+	transport.DialTLSContext = nil // the caller's TLSClientConfig decides
+	return transport
+}
+
+// newTransport is NewTransport with what opens connections ahead of it.
+func newTransport(now func() time.Time) (*http.Transport, *opener) {
 	dialer := &net.Dialer{}
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	o := &opener{
+		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -37,17 +43,23 @@ func NewTransport(now func() time.Time) *http.Transport {
 			tracked.touch()
 			return tracked, nil
 		},
-		TLSClientConfig: &tls.Config{
+		tls: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(8),
 		},
+	}
+	return &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		DialContext:     o.dialPlain,
+		DialTLSContext:  o.dialTLS,
+		TLSClientConfig: o.tls, // behind a proxy
 		// One request at a time needs no multiplexing, and what has happened to a request
 		// is certain on HTTP/1.1 alone.
 		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     5 * time.Minute,
 		DisableCompression:  true,
-	}
+	}, o
 }
 
 // trackedConn knows when it last carried anything.

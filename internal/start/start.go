@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -61,6 +62,23 @@ func observe(ctx context.Context, in middleware.InitializeInput, next middleware
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	api.Observe(ctx, api.Upstream{Op: services[awsmiddleware.GetServiceID(ctx)], Duration: time.Since(begin)})
 	return out, metadata, err
+}
+
+// warmLimit is how long the init phase waits for others. Lambda gives it 10 s (AWS Lambda: execution
+// environment, init phase); a request that follows at once would wait as well.
+const warmLimit = 2 * time.Second
+
+// Warm runs what prepares the first invocation, side by side, and returns when all of it has ended or is
+// cancelled: a process is frozen between the init phase and its first invocation, and what goes on then
+// would be cut in two.
+func Warm(ctx context.Context, prepare ...func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, warmLimit)
+	defer cancel()
+	var work sync.WaitGroup
+	for _, p := range prepare {
+		work.Go(func() { p(ctx) })
+	}
+	work.Wait()
 }
 
 // Identify is what the gateway proved of the caller of a request.
