@@ -49,7 +49,7 @@ func AwaitDecision(t interface {
 		if err := t.Await(ctx, in["session_id"], in["task_token"]); err != nil {
 			return nil, nil, err
 		}
-		return struct{}{}, []slog.Attr{slog.String("session_id", in["session_id"])}, nil
+		return struct{}{}, about(in["session_id"]), nil
 	}}
 }
 
@@ -61,8 +61,16 @@ func GetDecision(read func(ctx context.Context, sessionID string) (json.RawMessa
 			return nil, nil, err
 		}
 		decision, err := read(ctx, in["session_id"])
-		return decision, []slog.Attr{slog.String("session_id", in["session_id"])}, err
+		return decision, about(in["session_id"]), err
 	}}
+}
+
+// about names the session in the log, unless what was sent as its id may be anything.
+func about(sessionID string) []slog.Attr {
+	if !verification.ValidUUID(sessionID) {
+		return nil
+	}
+	return []slog.Attr{slog.String("session_id", sessionID)}
 }
 
 // TrackStatus is the operation that records an event: EventBridge's payload in, {} out.

@@ -70,6 +70,8 @@ var rules = []rule{
 	{"internal/connect", []string{"internal/api", "internal/awssecret", "internal/config", "internal/didit", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
 		nil, "Didit's client and its secret, for the functions that ask Didit"},
 	{"internal/config", []string{"internal/verification"}, nil, "where things are, not what they do"},
+	{"internal/functiontest", []string{"internal/awsstore", "internal/didit", "internal/didit/didittest", "internal/lambdatest", "internal/verification", "github.com/aws/aws-sdk-go-v2/"},
+		nil, "tests of binaries know the wire, and no function"},
 	{"internal/lambdatest", nil, []string{"testing"}, "it runs real binaries, in programs too, and links none of their code"},
 }
 
@@ -137,7 +139,7 @@ func TestFunctionDependencies(t *testing.T) {
 					t.Errorf("functions/%s links the AWS service %s, which it does not call", name, service)
 				}
 			}
-			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/didit/didittest"} {
+			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/functiontest", module + "internal/didit/didittest"} {
 				if dependency == test {
 					t.Errorf("functions/%s links %s", name, dependency)
 				}

@@ -1,6 +1,7 @@
 // Command invoke runs one function of this module on one event, on this machine
 // and for real: the binary as it ships, under a Runtime API, with a Didit
-// simulator and a Secrets Manager on loopback. No Docker, no AWS, no Didit.
+// simulator and the AWS services that it calls on loopback. No Docker, no AWS,
+// no Didit. The session that an event is about is on record, and not started.
 //
 //	go run ./internal/cmd/invoke -function createsession -event events/createsession-http-minimal.json
 //
@@ -131,7 +132,7 @@ func (c call) check(ctx context.Context) error {
 // invoke starts all that the function needs, and the function, and prints what
 // comes of it.
 func (c call) invoke(ctx context.Context, binary string, event event, stdout, stderr io.Writer) int {
-	upstream, err := startUpstream(c.apiKey)
+	upstream, err := startUpstream(ctx, c.apiKey, event)
 	if err != nil {
 		fmt.Fprintln(stderr, "invoke:", err)
 		return exitFailed

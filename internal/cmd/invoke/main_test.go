@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -132,19 +133,61 @@ func TestInvoke_crash(t *testing.T) {
 	}
 }
 
-func TestReadEvent_iam(t *testing.T) {
+func TestParseEvent(t *testing.T) {
 	t.Parallel()
-	for payload, want := range map[string]bool{
-		`{"requestContext":{"authorizer":{"iam":{"userArn":"x"}}}}`:   true,
-		`{"requestContext":{"authorizer":{"iam":{}}}}`:                true,
-		`{"requestContext":{"authorizer":{"iam":null}}}`:              false,
-		`{"requestContext":{"authorizer":{"jwt":{"claims":{}}}}}`:     false,
-		`{"workflow_id":"x","vendor_data":"requestContext.iam.fake"}`: false,
-		`[]`: false,
+	const id = "99999999-2222-3333-4444-55555555abcd"
+	for payload, want := range map[string]event{
+		`{"requestContext":{"authorizer":{"iam":{"userArn":"x"}}}}`:                                               {iam: true},
+		`{"requestContext":{"authorizer":{"iam":{}}}}`:                                                            {iam: true},
+		`{"requestContext":{"authorizer":{"iam":null}}}`:                                                          {},
+		`{"requestContext":{"authorizer":{"jwt":{"claims":{"sub":"u"}}}},"rawPath":"/sessions/` + id + `"}`:       {principal: "u", sessionID: id},
+		`{"workflow_id":"x","vendor_data":"requestContext.iam.fake"}`:                                             {},
+		`{"session_id":"` + strings.ToUpper(id) + `","task_token":"t"}`:                                           {sessionID: id, taskToken: "t"},
+		`{"source":"didit.sessions","detail":{"session_id":"` + id + `"}}`:                                        {sessionID: id},
+		`{"version":"2.0","rawPath":"/webhooks/didit","body":"{\"session_id\":\"` + id + `\",\"status\":\"x\"}"}`: {sessionID: id},
+		`{"rawPath":"/sessions/x"}`:                                                                               {},
+		`[]`:                                                                                                      {},
 	} {
-		if got := hasIAM([]byte(payload)); got != want {
-			t.Errorf("%s: got %v, want %v", payload, got, want)
+		got := parseEvent([]byte(payload))
+		if got.payload = nil; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", payload, got, want)
 		}
+	}
+}
+
+// Ensure that every function answers its events, in surroundings that suit them.
+func TestInvoke_functions(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"getsession-http-one":             {"200 OK", `"status": "Not Started"`, `"next": "verify"`, "DynamoDB         1"},
+		"getsession-http-iam":             {"200 OK"},
+		"getsession-http-list":            {"200 OK", `"sessions": [`},
+		"webhook-http-approved":           {"200 OK", "EventBridge      1"}, // signed anew
+		"webhook-http-ignored":            {"200 OK", `"code":"ignored"`},
+		"webhook-http-unsigned":           {"401 Unauthorized", "unauthenticated"},
+		"trackstatus-direct-status":       {"{}", "DynamoDB         3"},
+		"awaitdecision-direct-refused":    {`"errorType": "InvalidRequest"`},
+		"awaitdecision-direct-wait":       {`"errorType": "SessionNotFound"`, "Didit decision   1"}, // the simulator is new
+		"reconcile-direct-schedule":       {`"asked": 0`},
+		"getdecision-direct-decision":     {`"errorType": "SessionNotFound"`, "Didit decision   1"},
+		"createsession-direct-full":       {`"session_id": "`, "DynamoDB         1"},
+		"createsession-http-refused":      {"400 Bad Request"},
+		"getsession-http-unauthenticated": {"401 Unauthorized"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			function, _, _ := strings.Cut(name, "-")
+			var stdout, stderr strings.Builder
+			code := run(t.Context(), []string{"-function", function, "-event", "../../../events/" + name + ".json"}, &stdout, &stderr)
+			if code != exitAnswered {
+				t.Fatalf("exit code %d, stderr %q, stdout:\n%s", code, &stderr, &stdout)
+			}
+			for _, text := range want {
+				if !strings.Contains(stdout.String(), text) {
+					t.Errorf("%q is missing in:\n%s", text, &stdout)
+				}
+			}
+		})
 	}
 }
 

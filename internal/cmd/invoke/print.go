@@ -55,6 +55,14 @@ func printUpstream(w io.Writer, u *upstream) {
 	fmt.Fprintf(w, "Secrets Manager  %d\n", u.secrets.Calls())
 	fmt.Fprintf(w, "Didit token      %d\n", u.didit.Count(didittest.OpToken))
 	fmt.Fprintf(w, "Didit session    %d\n", u.didit.Count(didittest.OpCreate))
+	for _, service := range []struct {
+		name  string
+		calls int
+	}{{"Didit decision", u.didit.Count(didittest.OpDecision)}, {"DynamoDB", u.table.Calls("") - u.filled}, {"EventBridge", u.bus.Calls()}, {"Step Functions", u.tasks.Calls()}} {
+		if service.calls > 0 {
+			fmt.Fprintf(w, "%-16s %d\n", service.name, service.calls)
+		}
+	}
 	if other := u.didit.Count(didittest.OpOther); other > 0 {
 		fmt.Fprintf(w, "Didit other      %d\n", other)
 	}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+)
+
+// recording is the function with a table.
+func recording(t *testing.T, env map[string]string) *functiontest.World {
+	t.Helper()
+	all := map[string]string{"ALLOWED_CALLBACKS": "https://example.com/verification"}
+	maps.Copy(all, env)
+	return functiontest.New(t, functiontest.Options{Binary: binary, Env: all})
+}
+
+// created is the part of a session that tests look at.
+type created struct {
+	ID    string `json:"session_id"`
+	URL   string `json:"url"`
+	Token string `json:"session_token"`
+}
+
+// answered is the session in an answer through either door, nothing where it failed, and how it failed.
+func answered(t *testing.T, r lambdatest.Result) (s created, failure string) {
+	t.Helper()
+	body := r.Payload
+	if r.Failed() {
+		return s, r.ErrorType
+	}
+	if a, err := r.HTTP(); err == nil {
+		body = a.Body
+		if a.Status != 201 {
+			failure = fmt.Sprint(a.Status, " ", a.Header.Get("Retry-After"))
+		}
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		t.Fatalf("got %s: %v", body, err)
+	}
+	return s, failure
+}
+
+// Ensure that a session is on record when its URL is handed out, by one write, through every door; and that a repeated
+// create changes nothing of it.
+func TestRecording(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, owner string
+		env         map[string]string
+		payload     []byte
+	}{
+		{"http", "user-123", nil, event(t, "http-minimal")},
+		{"http, all fields", "user-123", nil, event(t, "http-full")},
+		{"iam", "user-123", map[string]string{"CALLER_AUTH": "iam"}, event(t, "http-iam")},
+		{"direct", "user-123", nil, event(t, "direct-minimal")},
+		{"direct, nobody's", "", nil, []byte(anonymous)},
+		{"direct, without its URL", "user-123", nil, event(t, "direct-full")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := recording(t, test.env)
+			begin := time.Now().Truncate(time.Millisecond)
+			first, failure := answered(t, w.Call(t, test.payload))
+			if first.ID == "" || failure != "" || (first.URL == "") != strings.Contains(test.name, "without") || (first.Token == "") != (first.URL == "") {
+				t.Fatalf("got %+v, %q", first, failure)
+			}
+			if w.Writes() != 1 || w.Table.Calls("UpdateItem") != 1 || w.Table.Calls("") != 2 { // the table was made
+				t.Errorf("got %d writes and %d requests to the table, want 1 and no other", w.Writes(), w.Table.Calls("")-1)
+			}
+			r, found := w.Row(t, first.ID)
+			if !found || r.VendorData != test.owner || r.WorkflowID != functiontest.Workflow || r.Status != "Not Started" ||
+				r.CreatedAt.Before(begin) || r.DueFrom.IsZero() || r.Awaited {
+				t.Errorf("got %v, %q's session of workflow %s at %q, created %v, due from %v, awaited %v",
+					found, r.VendorData, r.WorkflowID, r.Status, r.CreatedAt, r.DueFrom, r.Awaited)
+			}
+			if test.owner == "" {
+				return // each create is another session
+			}
+			r.Status, r.Source = "In Progress", "event"
+			if written, err := w.Store.Replace(t.Context(), r); !written || err != nil {
+				t.Fatal(written, err)
+			}
+			second, _ := answered(t, w.Call(t, test.payload))
+			again, _ := w.Row(t, first.ID)
+			if second.ID != first.ID || again.Status != "In Progress" || !again.CreatedAt.Equal(r.CreatedAt) {
+				t.Errorf("a repeated create: got session %s at %q, created %v, want %s at In Progress, %v", second.ID, again.Status, again.CreatedAt, first.ID, r.CreatedAt)
+			}
+			if records, err := w.Store.ByOwner(t.Context(), test.owner, 10); err != nil || len(records) != 1 {
+				t.Errorf("the owner's list: got %d, %v, want 1", len(records), err)
+			}
+		})
+	}
+}
+
+// Ensure that no URL is handed out for a session that could not be recorded, that the trouble is named, and that the
+// next try gets the same session and records it.
+func TestRecording_faults(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name         string
+		fault        lambdatest.Fault
+		direct, http string
+	}{
+		{"throttled", lambdatest.Throttled, "BackendUnavailable", "503 30"},
+		{"over capacity", lambdatest.ProvisionedThroughputExceeded, "BackendUnavailable", "503 30"},
+		{"in trouble", lambdatest.InternalError, "BackendUnavailable", "503 30"},
+		{"reset", lambdatest.Reset, "BackendUnavailable", "503 30"},
+		{"silent", lambdatest.Silence, "BackendUnavailable", "503 30"},
+		{"denied", lambdatest.AccessDenied, "InternalError", "500 "},
+		{"missing", lambdatest.NotFound, "InternalError", "500 "},
+	} {
+		for _, door := range []struct {
+			event, want string
+		}{{"direct-minimal", test.direct}, {"http-minimal", test.http}} {
+			t.Run(test.name+" "+door.event, func(t *testing.T) {
+				t.Parallel()
+				w := recording(t, functiontest.OneAttempt)
+				w.Table.Fail(test.fault, lambdatest.UntilCleared)
+				result := w.Call(t, event(t, door.event))
+				s, failure := answered(t, result)
+				if failure != door.want || s.URL != "" || strings.Contains(string(result.Payload), "/session/") {
+					t.Errorf("got %q %s, want %q and no session", failure, result.Payload, door.want)
+				}
+				if strings.Contains(string(w.Logs()), "user-123") {
+					t.Errorf("the vendor data is logged: %s", w.Logs())
+				}
+				w.Table.ClearFaults()
+				s, failure = answered(t, w.Call(t, event(t, door.event)))
+				if sessions := w.Didit.Sessions(); failure != "" || len(sessions) != 1 || s.ID != sessions[0].ID {
+					t.Errorf("the next try: got %q, session %q of %d at Didit, want the one", failure, s.ID, len(sessions))
+				}
+				if _, found := w.Row(t, s.ID); !found {
+					t.Error("the next try: not on record")
+				}
+			})
+		}
+	}
+}
+
+// Ensure that one hitch of the table is mended by the AWS SDK's own repetition, without another request to Didit.
+func TestRecording_attempts(t *testing.T) {
+	t.Parallel()
+	w := recording(t, nil)
+	w.Table.Fail(lambdatest.InternalError, 1)
+	if s, failure := answered(t, w.Call(t, event(t, "http-minimal"))); s.URL == "" || w.Didit.Count(didittest.OpCreate) != 1 {
+		t.Errorf("got %q after %d creates, want a session after 1", failure, w.Didit.Count(didittest.OpCreate))
+	}
+}
+
+// Ensure that nothing is recorded of what was refused, by us or by Didit.
+func TestRecording_refused(t *testing.T) {
+	t.Parallel()
+	w := recording(t, nil)
+	for _, name := range []string{"http-refused", "http-unauthenticated", "direct-refused"} {
+		w.Call(t, event(t, name))
+	}
+	for _, f := range []didittest.Fault{didittest.PaidPlan, didittest.UserBlocked, didittest.RateLimited, didittest.Forbidden} {
+		w.Didit.Inject(f)
+		w.Call(t, event(t, "direct-minimal"))
+		w.Didit.ClearFaults()
+	}
+	if w.Writes() != 0 {
+		t.Errorf("got %d writes, want none", w.Writes())
+	}
+}
+
+// Ensure that without TABLE_NAME no table is asked for.
+func TestRecording_off(t *testing.T) {
+	t.Parallel()
+	w := recording(t, map[string]string{"TABLE_NAME": ""})
+	if s, failure := answered(t, w.Call(t, event(t, "http-minimal"))); s.URL == "" || w.Writes() != 0 {
+		t.Errorf("got %q and %d writes, want a session and none", failure, w.Writes())
+	}
+}
+
+// Ensure that what the table is given, and what it says of itself, stays out of logs and answers.
+func TestRecording_leaks(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
+	maps.Copy(env, functiontest.OneAttempt)
+	w := recording(t, env)
+	told := []string{"planted", "2071838750", "/session/", "arn:aws:", lambdatest.Account, "Bearer ", "Basic "}
+	l := &functiontest.Leaks{World: w, Logged: told, Answered: told}
+	for _, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.NotFound, lambdatest.InternalError, lambdatest.Reset} {
+		w.Table.Fail(f, 1)
+		l.Call(t, "direct", []byte(plantedBody))
+		w.Table.Fail(f, 1)
+		l.HTTP(t, "http", plantedEvent(t, `{"vendor_data":"planted-user"}`))
+	}
+	l.Call(t, "recorded", []byte(plantedBody))
+	l.Done(t)
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/verification"
+)
+
+func TestMain(m *testing.M) { functiontest.Main(m, "getsession") }
+
+// Of the recorded requests in events/.
+const (
+	sessionID = "99999999-2222-3333-4444-555555555555"
+	owner     = "user-123"
+)
+
+// get is API Gateway's payload for a request of that user for a session.
+func get(t *testing.T, id, user string) []byte {
+	t.Helper()
+	return functiontest.Edit(t, functiontest.Event(t, "http-one"), func(e map[string]any) {
+		e["rawPath"] = "/sessions/" + id
+		functiontest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = user
+	})
+}
+
+// list is API Gateway's payload for the named request, with that query.
+func list(t *testing.T, name, query string) []byte {
+	t.Helper()
+	return functiontest.Edit(t, functiontest.Event(t, name), func(e map[string]any) { e["rawQueryString"] = query })
+}
+
+var iam = map[string]string{"CALLER_AUTH": "iam"}
+
+// status is the part of a status object that tests look at.
+type status struct {
+	SessionID string               `json:"session_id"`
+	Status    string               `json:"status"`
+	Next      string               `json:"next"`
+	Checks    []verification.Check `json:"checks"`
+}
+
+func wantStatus(t *testing.T, a lambdatest.HTTPAnswer, want string) status {
+	t.Helper()
+	var s status
+	if err := json.Unmarshal(a.Body, &s); err != nil || a.Status != 200 || s.Status != want {
+		t.Errorf("got %d %s, want 200 and status %s", a.Status, a.Body, want)
+	}
+	return s
+}
+
+// Ensure that each recorded request gets the answer that its name promises.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		env    map[string]string
+		status int
+		want   string // in the body
+	}{
+		{"http-one", nil, 200, `"session_id":"` + sessionID + `"`},
+		{"http-list", nil, 200, `{"sessions":[{"session_id":"` + sessionID + `"`},
+		{"http-iam", iam, 200, `{"sessions":[{"session_id":"` + sessionID + `"`},
+		{"http-unauthenticated", nil, 401, `"code":"unauthenticated"`},
+		{"http-iam", nil, 401, `"code":"unauthenticated"`}, // a server at a door for users
+		{"http-one", iam, 401, `"code":"unauthenticated"`}, // a user at a door for servers
+	} {
+		w := functiontest.New(t, functiontest.Options{Env: test.env})
+		w.Add(t, functiontest.Record(sessionID, owner, "In Progress", 30*time.Second))
+		a := w.HTTP(t, functiontest.Event(t, test.name))
+		if a.Status != test.status || !strings.Contains(string(a.Body), test.want) || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %d %s, want %d %s", test.name, a.Status, a.Body, test.status, test.want)
+		}
+		if test.status == 401 && w.Table.Calls("GetItem")+w.Table.Calls("Query") != 0 {
+			t.Errorf("%s: the table was asked", test.name)
+		}
+	}
+}
+
+// Ensure that the owner gets the whole status object, and that nobody asked Didit for it.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	r := functiontest.Record(sessionID, owner, "In Review", 30*time.Second)
+	r.Checks = []verification.Check{{Feature: "LIVENESS", Status: new("Approved")}, {Feature: "AML"}}
+	w.Add(t, r)
+	a := w.HTTP(t, get(t, strings.ToUpper(sessionID), owner))
+	at := r.CreatedAt.Format(time.RFC3339)
+	want := `{"session_id":"` + sessionID + `","workflow_id":"` + functiontest.Workflow + `","vendor_data":"` + owner + `","status":"In Review","final":false,"next":"wait",` +
+		`"created_at":"` + at + `","updated_at":"` + at + `","checks":[{"feature":"LIVENESS","status":"Approved"},{"feature":"AML","status":null}]}`
+	if string(a.Body) != want || a.Status != 200 || a.Header.Get("Retry-After") == "" || a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %v\n%s\nwant\n%s", a.Status, a.Header, a.Body, want)
+	}
+	if w.Didit.Count(didittest.OpAny) != 0 || w.Secrets.Calls() != 0 {
+		t.Errorf("got %d requests at Didit and %d for the secret, want none", w.Didit.Count(didittest.OpAny), w.Secrets.Calls())
+	}
+}
+
+// Ensure that somebody else's session cannot be told from one that does not exist, and that Didit is asked about neither.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	nobodys := "99999999-2222-3333-4444-666666666666"
+	w.Add(t, functiontest.Record(sessionID, owner, "In Progress", time.Hour))
+	w.Add(t, functiontest.Record(nobodys, "", "In Progress", time.Hour))
+	var bodies []string
+	for _, id := range []string{sessionID, nobodys, "99999999-2222-3333-4444-777777777777", "session-1", "%2e%2e", sessionID + "/decision"} {
+		a := w.HTTP(t, get(t, id, "user-456"))
+		bodies = append(bodies, fmt.Sprint(a.Status, a.Header, string(a.Body)))
+	}
+	for i, body := range bodies {
+		if body != bodies[0] || !strings.HasPrefix(body, "404 ") || !strings.Contains(body, `"code":"not_found"`) {
+			t.Errorf("got %s, want 404 and what the others get", bodies[i])
+		}
+	}
+	if w.Didit.Count(didittest.OpAny) != 0 {
+		t.Errorf("Didit was asked %d times", w.Didit.Count(didittest.OpAny))
+	}
+}
+
+// Ensure that a trusted server sees every session on record, and gets 404 for others without a question to Didit.
+func TestIAM(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{Env: iam})
+	w.Add(t, functiontest.Record(sessionID, owner, "Approved", time.Hour))
+	unknown := w.Session(t, owner)
+	one := func(id string) []byte {
+		return functiontest.Edit(t, functiontest.Event(t, "http-iam"), func(e map[string]any) { e["rawPath"], e["rawQueryString"] = "/sessions/"+id, "" })
+	}
+	wantStatus(t, w.HTTP(t, one(sessionID)), "Approved")
+	if a := w.HTTP(t, one(unknown)); a.Status != 404 || w.Didit.Count(didittest.OpDecision) != 0 {
+		t.Errorf("got %d after %d questions to Didit, want 404 after none", a.Status, w.Didit.Count(didittest.OpDecision))
+	}
+	if a := w.HTTP(t, list(t, "http-iam", "")); a.Status != 400 || !strings.Contains(string(a.Body), `"field":"vendor_data"`) {
+		t.Errorf("got %d %s, want 400 that names vendor_data", a.Status, a.Body)
+	}
+	poolUser := functiontest.Edit(t, one(sessionID), func(e map[string]any) {
+		functiontest.Object(e, "requestContext", "authorizer", "iam")["cognitoIdentity"] = map[string]any{"identityId": "x"}
+	})
+	if a := w.HTTP(t, poolUser); a.Status != 401 {
+		t.Errorf("a user of an identity pool: got %d, want 401", a.Status)
+	}
+}
+
+// Ensure that the list holds the caller's latest ten sessions, newest first, from the table alone.
+func TestList(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	var want []string
+	for i := range 12 {
+		id := fmt.Sprintf("99999999-2222-3333-4444-%012d", i)
+		w.Add(t, functiontest.Record(id, owner, "In Progress", time.Duration(i+1)*time.Hour))
+		want = append(want, id)
+		w.Add(t, functiontest.Record(fmt.Sprintf("88888888-2222-3333-4444-%012d", i), "user-456", "In Progress", time.Hour))
+	}
+	for _, test := range []struct {
+		user string
+		want []string
+	}{{owner, want[:10]}, {"user-789", []string{}}} {
+		a := w.HTTP(t, functiontest.Edit(t, functiontest.Event(t, "http-list"), func(e map[string]any) {
+			functiontest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = test.user
+		}))
+		var got struct{ Sessions []status }
+		if err := json.Unmarshal(a.Body, &got); err != nil || got.Sessions == nil {
+			t.Fatalf("got %d %s", a.Status, a.Body)
+		}
+		ids := []string{}
+		for _, s := range got.Sessions {
+			ids = append(ids, s.SessionID)
+		}
+		if !slices.Equal(ids, test.want) {
+			t.Errorf("%s: got %q, want %q", test.user, ids, test.want)
+		}
+	}
+	if a := w.HTTP(t, list(t, "http-list", "vendor_data="+owner)); a.Status != 200 {
+		t.Errorf("who repeats his own id: got %d %s", a.Status, a.Body)
+	}
+	if a := w.HTTP(t, list(t, "http-list", "vendor_data=user-456")); a.Status != 403 || !strings.Contains(string(a.Body), `"code":"vendor_data_mismatch"`) {
+		t.Errorf("who asks for another: got %d %s, want 403", a.Status, a.Body)
+	}
+	if w.Didit.Count(didittest.OpAny) != 0 {
+		t.Errorf("Didit was asked %d times", w.Didit.Count(didittest.OpAny))
+	}
+}
+
+// Ensure that other paths and methods are refused, and that there is no direct door.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	for _, change := range []func(e map[string]any){
+		func(e map[string]any) { functiontest.Object(e, "requestContext", "http")["method"] = "POST" },
+		func(e map[string]any) { e["rawPath"] = "/session" },
+		func(e map[string]any) { e["rawPath"] = "/sessions/" },
+	} {
+		if a := w.HTTP(t, functiontest.Edit(t, functiontest.Event(t, "http-one"), change)); a.Status != 404 {
+			t.Errorf("got %d %s, want 404", a.Status, a.Body)
+		}
+	}
+	if r := w.Call(t, []byte(`{"session_id":"`+sessionID+`"}`)); r.ErrorType != "InvalidRequest" {
+		t.Errorf("directly: got %q %s, want InvalidRequest", r.ErrorType, r.Payload)
+	}
+}
+
+// Ensure that a start with a wrong configuration fails and names every wrong variable.
+func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "CALLER_AUTH": "basic", "DIDIT_SECRET_ID": ""}})
+	if _, err := w.WaitReady(t.Context()); err == nil {
+		t.Fatal("the function started")
+	}
+	for _, name := range []string{"TABLE_NAME", "EVENT_BUS_NAME", "CALLER_AUTH", "DIDIT_SECRET_ID"} {
+		if !strings.Contains(string(w.Logs()), name) {
+			t.Errorf("got logs %s, want %s named", w.Logs(), name)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/verification"
+)
+
+func TestMain(m *testing.M) { functiontest.Main(m, "reconcile") }
+
+// run invokes the function as its schedule does, and wants this answer.
+func run(t *testing.T, w *functiontest.World, asked, changed, failed int) {
+	t.Helper()
+	want := fmt.Sprintf(`{"asked":%d,"changed":%d,"failed":%d}`, asked, changed, failed)
+	if r := w.Call(t, functiontest.Event(t, "direct-schedule")); string(r.Payload) != want {
+		t.Errorf("got %s, want %s\n%s", r.Payload, want, w.Logs())
+	}
+}
+
+// left puts a session on record that was left alone for so long; at Didit it stands at another status.
+func left(t *testing.T, w *functiontest.World, onRecord, atDidit string, age time.Duration, tokens ...string) string {
+	t.Helper()
+	id := w.Session(t, fmt.Sprintf("user-%d", len(w.Didit.Sessions())))
+	w.SetStatus(t, id, atDidit)
+	leave(t, w, id, onRecord, age, tokens...)
+	return id
+}
+
+// leave is left for a session that Didit need not know.
+func leave(t *testing.T, w *functiontest.World, id, onRecord string, age time.Duration, tokens ...string) {
+	t.Helper()
+	r := functiontest.Record(id, "user-123", onRecord, age)
+	if r.Awaited = len(tokens) > 0; r.Final() && !r.Awaited {
+		r.DueFrom = time.Time{} // nobody needs to ask any more
+	}
+	w.Add(t, r)
+	w.Wait(t, id, tokens...)
+}
+
+func wantRow(t *testing.T, w *functiontest.World, id, status string, due bool) verification.Record {
+	t.Helper()
+	r, _ := w.Row(t, id)
+	if r.Status != status || r.DueFrom.IsZero() == due {
+		t.Errorf("got a row at %q, due from %v, want %q, due %v", r.Status, r.DueFrom, status, due)
+	}
+	return r
+}
+
+// Ensure that sessions that were left alone for RECONCILE_AFTER are asked about, awaited or not, and that what was
+// missed is published, recorded, and ends the tasks that wait for it.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	for _, after := range []string{"", "1m", "3h"} {
+		w := functiontest.New(t, functiontest.Options{Env: map[string]string{"RECONCILE_AFTER": after}})
+		wait := map[string]time.Duration{"": 15 * time.Minute, "1m": time.Minute, "3h": 3 * time.Hour}[after]
+		young := left(t, w, "In Progress", "Approved", wait-20*time.Second, "young")
+		approved := left(t, w, "In Progress", "Approved", wait+20*time.Second, "approved", "approved too")
+		expired := left(t, w, "Not Started", "Expired", wait+time.Hour, "expired")
+		alone := left(t, w, "Not Started", "In Review", wait+time.Minute)
+		same := left(t, w, "In Progress", "In Progress", wait+time.Minute, "same")
+		leave(t, w, "99999999-2222-3333-4444-555555555555", "Approved", wait+time.Hour)
+
+		run(t, w, 4, 3, 0)
+		wantRow(t, w, young, "In Progress", true)
+		wantRow(t, w, approved, "Approved", false)
+		wantRow(t, w, expired, "Expired", false)
+		wantRow(t, w, alone, "In Review", true)
+		if r := wantRow(t, w, same, "In Progress", true); r.Asked != 1 {
+			t.Errorf("asked in vain %d times, want 1", r.Asked)
+		}
+		for token, want := range map[string]string{"young": "", "approved": "success", "approved too": "success", "expired": "SessionExpired", "same": ""} {
+			outcome, ended := w.Tasks.Outcome(token)
+			if ended != (want != "") || ended && outcome.Failed != (want != "success") || outcome.Failed && outcome.Error != want {
+				t.Errorf("task %s: got %v, %v, want %q", token, ended, outcome, want)
+			}
+		}
+		types, details := w.Published(t)
+		published := map[string]string{}
+		for i, d := range details {
+			published[d.SessionID] = types[i] + ": " + d.Status
+		}
+		want := map[string]string{}
+		for id, status := range map[string]string{approved: "Approved", expired: "Expired", alone: "In Review"} {
+			want[id] = "Verification Session Status Updated: " + status
+		}
+		if len(details) != 3 || !maps.Equal(published, want) {
+			t.Errorf("got events %q, want %q", published, want)
+		}
+		run(t, w, 0, 0, 0) // nothing is due again so soon
+	}
+}
+
+// Ensure that a session is asked about less and less often, at least once a day, and as often as before once it has changed.
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	id := left(t, w, "In Progress", "In Progress", time.Hour)
+	for i, pause := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
+		run(t, w, 1, 0, 0)
+		r := wantRow(t, w, id, "In Progress", true)
+		// It is due 15 minutes after DueFrom.
+		if got := time.Until(r.DueFrom.Add(15 * time.Minute)).Round(time.Minute); got != pause || r.Asked != i+1 {
+			t.Errorf("after %d questions in vain: due in %v, want %v", r.Asked, got, pause)
+		}
+		r.DueFrom = time.Now().Add(-16 * time.Minute)
+		if written, err := w.Store.Replace(t.Context(), r); !written || err != nil {
+			t.Fatal(written, err)
+		}
+	}
+	w.SetStatus(t, id, "In Review")
+	run(t, w, 1, 1, 0)
+	if r := wantRow(t, w, id, "In Review", true); r.Asked != 0 || time.Since(r.DueFrom).Round(time.Minute) != 0 {
+		t.Errorf("asked %d times, due from %v", r.Asked, r.DueFrom)
+	}
+}
+
+// Ensure that a session of 30 days is not asked about any more, unless tasks wait on it.
+func TestOld(t *testing.T) {
+	t.Parallel()
+	const month = 30 * 24 * time.Hour
+	w := functiontest.New(t, functiontest.Options{})
+	young := left(t, w, "In Progress", "Approved", month-time.Hour)
+	old := left(t, w, "In Progress", "Approved", month+time.Hour)
+	awaited := left(t, w, "In Progress", "Approved", month+2*time.Hour, "token")
+	run(t, w, 2, 2, 0)
+	wantRow(t, w, young, "Approved", false)
+	wantRow(t, w, old, "In Progress", false)
+	wantRow(t, w, awaited, "Approved", false)
+}
+
+// Ensure that a session that Didit no longer knows fails its tasks by name, and is not asked about again.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	const unknown = "99999999-2222-3333-4444-777777777777"
+	w := functiontest.New(t, functiontest.Options{})
+	leave(t, w, unknown, "In Progress", time.Hour, "one", "two")
+	other := left(t, w, "In Progress", "Approved", time.Hour)
+	run(t, w, 2, 1, 0)
+	for _, token := range []string{"one", "two"} {
+		if outcome, ended := w.Tasks.Outcome(token); !ended || outcome.Error != "SessionNotFound" {
+			t.Errorf("%s: got %v, %v, want SessionNotFound", token, ended, outcome)
+		}
+	}
+	wantRow(t, w, unknown, "In Progress", false)
+	wantRow(t, w, other, "Approved", false)
+	if len(w.Tokens(t, unknown)) != 0 || len(w.Bus.Events()) != 1 {
+		t.Errorf("tokens %q are left, %d events were published", w.Tokens(t, unknown), len(w.Bus.Events()))
+	}
+	run(t, w, 0, 0, 0)
+}
+
+// Ensure that tasks which a crash left waiting on a finished session are ended without a question to Didit.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{})
+	leave(t, w, "99999999-2222-3333-4444-555555555555", "Declined", time.Hour, "token")
+	w.Tasks.Fail(lambdatest.InternalError, 1) // repeated by the SDK
+	run(t, w, 0, 0, 0)
+	if outcome, ended := w.Tasks.Outcome("token"); !ended || !strings.Contains(outcome.Output, `"Declined"`) {
+		t.Errorf("got %v, %s, want an output of Declined", ended, outcome.Output)
+	}
+	wantRow(t, w, "99999999-2222-3333-4444-555555555555", "Declined", false)
+	if w.Didit.Count(didittest.OpAny) != 0 || w.Bus.Calls() != 0 {
+		t.Errorf("got %d requests to Didit and %d to the bus, want none", w.Didit.Count(didittest.OpAny), w.Bus.Calls())
+	}
+}
+
+// Ensure that a run asks at most as often as the deployment may in a minute, the longest due first.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	const budget, sessions = 30, 40
+	for range 3 { // unless a new minute begins meanwhile
+		w := functiontest.New(t, functiontest.Options{})
+		var ids []string
+		for i := range sessions {
+			ids = append(ids, left(t, w, "In Progress", "Approved", time.Hour-time.Duration(i)*time.Minute/2))
+		}
+		minute := time.Now().UTC().Format("15:04")
+		r := w.Call(t, functiontest.Event(t, "direct-schedule"))
+		if time.Now().UTC().Format("15:04") != minute {
+			continue
+		}
+		if want := fmt.Sprintf(`{"asked":%d,"changed":%d,"failed":0}`, budget, budget); string(r.Payload) != want || w.Didit.Count(didittest.OpDecision) != budget {
+			t.Errorf("got %s after %d questions, want %s", r.Payload, w.Didit.Count(didittest.OpDecision), want)
+		}
+		for i, id := range ids {
+			wantRow(t, w, id, []string{"Approved", "In Progress"}[i/budget], i >= budget)
+		}
+		return
+	}
+	t.Fatal("no three rounds lay within a minute")
+}
+
+// Ensure that a start with a wrong configuration fails and names every wrong variable.
+func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "DIDIT_SECRET_ID": "", "RECONCILE_AFTER": "1s"}})
+	if _, err := w.WaitReady(t.Context()); err == nil {
+		t.Fatal("the function started")
+	}
+	for _, name := range []string{"TABLE_NAME", "EVENT_BUS_NAME", "DIDIT_SECRET_ID", "RECONCILE_AFTER"} {
+		if !strings.Contains(string(w.Logs()), name) {
+			t.Errorf("got logs %s, want %s named", w.Logs(), name)
+		}
+	}
+}
+
+// Ensure that no token, no secret and nothing personal reaches a log, an error or an answer, whatever goes wrong.
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
+	maps.Copy(env, functiontest.OneAttempt)
+	w := functiontest.New(t, functiontest.Options{Env: env})
+	w.Didit.SetCredentials("planted-id", "planted-secret", didittest.DefaultAPIKey)
+	w.Secrets.Set(functiontest.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
+	l := &functiontest.Leaks{World: w, Logged: []string{"planted", "user-", "Carmen", "Española", "CAA000000", "1980-01-01", "/session/", "Bearer ", "Basic "}}
+	call := func(what string) {
+		t.Helper()
+		if r := l.Call(t, what, functiontest.Event(t, "direct-schedule")); strings.Contains(string(r.Payload), "planted") {
+			t.Errorf("%s: got %s", what, r.Payload)
+		}
+	}
+	tokens := 0
+	due := func(status string) {
+		tokens++
+		left(t, w, "In Progress", status, time.Hour, fmt.Sprintf("planted-token-%d", tokens))
+	}
+	for _, status := range []string{"In Progress", "Approved", "Expired"} {
+		due(status)
+	}
+	leave(t, w, "99999999-2222-3333-4444-777777777777", "In Progress", time.Hour, "planted-token")
+	call("all well")
+	for _, f := range []didittest.Fault{didittest.ServerError, didittest.ReadRateLimited, didittest.Forbidden, didittest.InvalidClientDescribed,
+		{On: didittest.OpDecision, Status: 200, Body: `{"status":"planted\n","first_name":"planted"}`}} {
+		due("Approved")
+		w.Didit.RevokeTokens()
+		w.Didit.Inject(f)
+		call("Didit in trouble")
+		w.Didit.ClearFaults()
+	}
+	for _, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.InternalError} {
+		for _, fail := range []func(){func() { w.Table.Fail(f, 1) }, func() { w.Table.FailOperation("UpdateItem", f, 1) }, func() { w.Bus.Fail(f, 1) }, func() { w.Tasks.Fail(f, 1) }} {
+			due("Approved")
+			fail()
+			call("AWS in trouble")
+		}
+	}
+	l.Done(t)
+	if !slices.ContainsFunc(w.LogLines(), func(line string) bool { return strings.Contains(line, "trouble on the way") }) {
+		t.Error("nothing went wrong")
+	}
+}
