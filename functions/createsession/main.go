@@ -35,10 +35,13 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 	}
 	client := connect.Didit(aws, settings.Didit, &tokens, &credentials)
 	sessions := &verification.Service{Policy: settings.Policy, Didit: client}
+	prepare := []func(context.Context){client.Warm}
 	if table := settings.Table; table.Name != "" {
-		sessions.Store = &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: table.Name, Retention: table.Retention}
+		records := &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: table.Name, Retention: table.Retention}
+		sessions.Store = records
+		prepare = append(prepare, records.Warm)
 	}
-	start.Warm(ctx, client.Warm)
+	start.Warm(ctx, prepare...)
 	create := &api.CreateSession{Sessions: sessions, Callers: api.Callers{
 		Identify: start.Identify, TrustIAM: settings.Callers.CallerAuth == "iam", PrincipalClaim: settings.Callers.PrincipalClaim}}
 	return &lambdahttp.Handler{HTTP: create, Direct: create.Direct}, nil

@@ -131,3 +131,7 @@ func (t *Table) expiry() int64 {
 	}
 	return t.now().Add(retention).Unix()
 }
+
+// Warm opens the connection that the first operation needs, by reading what is not there. It is meant
+// for the init phase of a Lambda function; its failure is nobody's, because that operation tries again.
+func (t *Table) Warm(ctx context.Context) { _, _, _ = t.Session(ctx, "warm-up") }

@@ -170,7 +170,7 @@ func TestInvoke_functions(t *testing.T) {
 		"awaitdecision-direct-wait":       {`"errorType": "SessionNotFound"`, "Didit decision   1"}, // the simulator is new
 		"reconcile-direct-schedule":       {`"asked": 0`},
 		"getdecision-direct-decision":     {`"errorType": "SessionNotFound"`, "Didit decision   1"},
-		"createsession-direct-full":       {`"session_id": "`, "DynamoDB         1"},
+		"createsession-direct-full":       {`"session_id": "`, "DynamoDB         2"},
 		"createsession-http-refused":      {"400 Bad Request"},
 		"getsession-http-unauthenticated": {"401 Unauthorized"},
 	} {
