@@ -20,6 +20,8 @@ const (
 	// longestAnswer keeps an answer inside the 30 s after which API Gateway answers by itself
 	// (API Gateway: HTTP API quotas), with time for a cold start and the way back.
 	longestAnswer = 26 * time.Second
+	// longestDirect is the most that Lambda gives an invocation (AWS Lambda: quotas, timeout).
+	longestDirect = 15 * time.Minute
 	// reserve is kept of an invocation's time for the answer's way back.
 	reserve = time.Second
 )
@@ -48,10 +50,15 @@ type Handler struct {
 // Invoke answers one payload. The context that handlers get ends early enough for the answer
 // to leave in time. A panic of a handler goes on, without its value.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, budget(ctx))
-	defer cancel()
 	defer conceal()
-	if event, ok := parseEvent(payload); ok {
+	event, ok := parseEvent(payload)
+	longest := longestDirect
+	if ok {
+		longest = longestAnswer
+	}
+	ctx, cancel := context.WithTimeout(ctx, budget(ctx, longest))
+	defer cancel()
+	if ok {
 		if h.HTTP == nil {
 			return nil, messages.InvokeResponse_Error{Type: "InvalidRequest", Message: "This function takes no HTTP requests."}
 		}
@@ -79,15 +86,14 @@ func conceal() {
 	}
 }
 
-// budget is the time for an answer: what the invocation has, less a reserve, within what API
-// Gateway waits.
-func budget(ctx context.Context) time.Duration {
+// budget is the time for an answer: what the invocation has, less a reserve, and no longer than that.
+func budget(ctx context.Context, longest time.Duration) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return longestAnswer
+		return longest
 	}
 	left := time.Until(deadline)
-	return min(longestAnswer, left-min(reserve, left/4))
+	return min(longest, left-min(reserve, left/4))
 }
 
 // named makes the error that aws-lambda-go reports under a name of our choice: it must be this

@@ -244,12 +244,12 @@ func FuzzDoor(f *testing.F) {
 func TestHandler_deadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for _, test := range []struct{ invocation, want time.Duration }{
-			{0, 26 * time.Second},
-			{15 * time.Minute, 26 * time.Second},
-			{28 * time.Second, 26 * time.Second},
-			{20 * time.Second, 19 * time.Second},
-			{2 * time.Second, 1500 * time.Millisecond},
+		for _, test := range []struct{ invocation, http, direct time.Duration }{
+			{0, 26 * time.Second, 15 * time.Minute},
+			{15 * time.Minute, 26 * time.Second, 15*time.Minute - time.Second},
+			{28 * time.Second, 26 * time.Second, 27 * time.Second},
+			{20 * time.Second, 19 * time.Second, 19 * time.Second},
+			{2 * time.Second, 1500 * time.Millisecond, 1500 * time.Millisecond},
 		} {
 			ctx := t.Context()
 			if test.invocation > 0 {
@@ -258,13 +258,21 @@ func TestHandler_deadline(t *testing.T) {
 				defer cancel()
 			}
 			var got time.Duration
-			h := &Handler{Direct: func(ctx context.Context, _ []byte) ([]byte, error) {
+			left := func(ctx context.Context) {
 				deadline, _ := ctx.Deadline()
 				got = time.Until(deadline)
-				return nil, nil
-			}}
-			if _, err := h.Invoke(ctx, []byte(`{}`)); err != nil || got != test.want {
-				t.Errorf("invocation of %v: got %v, %v, want %v", test.invocation, got, err, test.want)
+			}
+			h := &Handler{
+				HTTP:   http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { left(r.Context()) }),
+				Direct: func(ctx context.Context, _ []byte) ([]byte, error) { left(ctx); return nil, nil },
+			}
+			for _, door := range []struct {
+				payload []byte
+				want    time.Duration
+			}{{payload(t, nil, nil), test.http}, {[]byte(`{}`), test.direct}} {
+				if _, err := h.Invoke(ctx, door.payload); err != nil || got != door.want {
+					t.Errorf("invocation of %v, %.12s: got %v, %v, want %v", test.invocation, door.payload, got, err, door.want)
+				}
 			}
 		}
 	})

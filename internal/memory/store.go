@@ -23,7 +23,7 @@ type Store struct {
 	records map[string]verification.Record
 	tasks   map[string][]string // tokens by session, in the order of their arrival
 	taken   map[time.Time]int   // reads by minute
-	writes  int64               // the last version given away
+	added   int64               // records that were ever new
 }
 
 var _ verification.Store = (*Store)(nil)
@@ -43,6 +43,11 @@ func (s *Store) Add(ctx context.Context, r verification.Record) error {
 			stored.DueFrom = next.DueFrom
 		}
 		next = stored
+	} else {
+		// Far from the versions of every other, so that a record that was removed and added again
+		// is not taken for the one that was read.
+		s.added++
+		next.Version = s.added << 32
 	}
 	s.put(next)
 	return nil
@@ -71,7 +76,7 @@ func (s *Store) Replace(ctx context.Context, r verification.Record) (bool, error
 		return false, nil
 	}
 	next := copied(r)
-	next.CreatedAt = stored.CreatedAt
+	next.Version, next.CreatedAt = stored.Version, stored.CreatedAt
 	next.VendorData, next.WorkflowID = stored.VendorData, stored.WorkflowID
 	fillIn(&next, r)
 	s.put(next)
@@ -139,11 +144,9 @@ func (s *Store) TakeRead(ctx context.Context, at time.Time, most int) (bool, err
 	return true, nil
 }
 
-// put stores the record as the latest version. Versions are never used twice, so that a record that
-// was removed and added again is not taken for the one that was read. The caller holds mu.
+// put stores the record as the version after its own. The caller holds mu.
 func (s *Store) put(r verification.Record) {
-	s.writes++
-	r.Version = s.writes
+	r.Version++
 	if s.records == nil {
 		s.records = make(map[string]verification.Record)
 	}

@@ -62,7 +62,6 @@ func TestRecord_after_stands(t *testing.T) {
 		{"nothing", nil, StatusNotStarted},
 		{"create is older than an event from long ago", []Event{happened(-86400, progress)}, progress},
 		{"create is older than a reading from long ago", []Event{seenAtDidit(-86400, progress)}, progress},
-		{"create's status is final, and still older", []Event{happened(-1, progress)}, progress},
 		{"newer", []Event{happened(1, progress), happened(2, review)}, review},
 		{"older", []Event{happened(2, progress), happened(1, review)}, progress},
 		{"newer takes a final one back", []Event{happened(1, approved), happened(2, progress)}, progress},

@@ -1,0 +1,207 @@
+package verification_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+func TestTracker_Await_invalid(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ session, token, fields string }{
+		{"", "", "session_id task_token"},
+		{"not a UUID", token, "session_id"},
+		{session + "0", token, "session_id"},
+		{session, "", "task_token"},
+		{session, " \n", "task_token"},
+		{session, strings.Repeat("x", 2049), "task_token"},
+	} {
+		s := newSystem()
+		err := s.Await(t.Context(), test.session, test.token)
+		wantCode(t, "Await", err, verification.CodeInvalidRequest)
+		var fields []string
+		for _, f := range verification.AsError(err).Fields {
+			fields = append(fields, f.Field)
+		}
+		want(t, "fields", strings.Join(fields, " "), test.fields)
+		want(t, "calls", s.did(), "")
+	}
+	s := newSystem()
+	s.wire.set(says("In Progress"))
+	long := strings.Repeat("x", 2048)
+	wantCode(t, "the longest token", s.Await(t.Context(), strings.ToUpper(session), long), "")
+	want(t, "tokens", strings.Join(s.waiting(t, session), " "), long)
+}
+
+// Ensure what Await does, for each way in which a session may stand.
+func TestTracker_Await(t *testing.T) {
+	t.Parallel()
+	const enrolled = "AddTask, Replace "
+	for _, test := range []struct {
+		name   string
+		known  func(*verification.Record) // nil: not on record
+		didit  func(string, *http.Request) response
+		calls  string
+		ended  string
+		status string
+	}{
+		{"unfinished", func(*verification.Record) {}, says("Not Started"), enrolled + "Not Started, Decision, Replace Not Started", "", "Not Started"},
+		{"finished on record", func(r *verification.Record) { r.Status, r.DueFrom = "Approved", time.Time{} }, says("Declined"),
+			enrolled + "Approved, Succeed, RemoveTask, Replace Approved", "Approved", "Approved"},
+		{"expired on record", func(r *verification.Record) { r.Status, r.DueFrom = "Expired", time.Time{} }, nil,
+			enrolled + "Expired, Fail SessionExpired, RemoveTask, Replace Expired", "SessionExpired", "Expired"},
+		{"finished at Didit", func(*verification.Record) {}, says("Declined"),
+			enrolled + "Not Started, Decision, Publish Declined, Replace Declined, Succeed, RemoveTask, Replace Declined", "Declined", "Declined"},
+		{"abandoned at Didit", func(*verification.Record) {}, says("Abandoned"),
+			enrolled + "Not Started, Decision, Publish Abandoned, Replace Abandoned, Fail SessionAbandoned, RemoveTask, Replace Abandoned", "SessionAbandoned", "Abandoned"},
+		{"further at Didit", func(*verification.Record) {}, says("In Review"), enrolled + "Not Started, Decision, Publish In Review, Replace In Review", "", "In Review"},
+		{"not on record, unfinished", nil, says("Not Started"), "AddTask, Add, Replace Not Started, Decision, Replace Not Started", "", "Not Started"},
+		{"not on record, finished", nil, says("Approved"),
+			"AddTask, Add, Replace Not Started, Decision, Publish Approved, Replace Approved, Succeed, RemoveTask, Replace Approved", "Approved", "Approved"},
+		{"Didit is down", func(*verification.Record) {}, fails(503), enrolled + "Not Started, Decision", "", "Not Started"},
+		{"not on record, Didit is down", nil, fails(503), "AddTask, Add, Replace Not Started, Decision", "", "Not Started"},
+		{"Didit refuses", nil, fails(401), "AddTask, Add, Replace Not Started, Decision", "", "Not Started"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem()
+			s.tasks.Open(token)
+			if test.known != nil {
+				s.record(t, session, test.known)
+			}
+			if test.didit != nil {
+				s.wire.set(test.didit)
+			}
+			s.clock.pass(time.Second)
+			wantCode(t, "Await", s.Await(t.Context(), session, token), "")
+			want(t, "calls", s.did(), test.calls)
+			want(t, "task", s.ended(token), test.ended)
+			r := s.stored(t, session)
+			want(t, "status", r.Status, test.status)
+			want(t, "awaited", r.Awaited, true)
+			want(t, "not due", r.DueFrom.IsZero(), test.ended != "")
+			want(t, "tasks that wait", len(s.waiting(t, session)) == 0, test.ended != "")
+			if test.known == nil {
+				want(t, "owner", r.VendorData, "")
+			}
+			want(t, "trouble", s.troubles() != "", strings.Contains(test.name, "down") || strings.Contains(test.name, "refuses"))
+			for _, e := range s.bus.Published() {
+				want(t, "detail type", e.DetailType(), verification.DetailStatusUpdated)
+			}
+		})
+	}
+}
+
+// Ensure that a session that Didit does not know is an error, and leaves nothing behind that was not there.
+func TestTracker_Await_notFound(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		known  func(*verification.Record)
+		others []string
+		stays  bool
+	}{
+		{"not on record", nil, nil, false},
+		{"created through this backend", func(*verification.Record) {}, nil, true},
+		{"created for nobody", func(r *verification.Record) { r.VendorData = "" }, nil, true},
+		{"another task waits", nil, []string{"other"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem()
+			if test.known != nil {
+				s.record(t, session, test.known)
+			}
+			for _, other := range test.others {
+				if err := s.store.AddTask(t.Context(), session, other); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantCode(t, "Await", s.Await(t.Context(), session, token), verification.CodeNotFound)
+			want(t, "tasks that wait", strings.Join(s.waiting(t, session), " "), strings.Join(test.others, " "))
+			_, found, err := s.store.Session(t.Context(), session)
+			if err != nil || found != test.stays {
+				t.Errorf("got on record %v, error %v, want %v", found, err, test.stays)
+			}
+		})
+	}
+}
+
+// Ensure that Await fails where the token is not stored for good, and nowhere else.
+func TestTracker_Await_trouble(t *testing.T) {
+	t.Parallel()
+	for call, code := range map[string]verification.Code{
+		"AddTask": verification.CodeBackendUnavailable, "Session": verification.CodeBackendUnavailable,
+		"Add": verification.CodeBackendUnavailable, "Replace": verification.CodeBackendUnavailable,
+		"Decision": "", "Publish": "", "Tasks": "", "Succeed": "", "RemoveTask": "",
+	} {
+		s := newSystem()
+		s.wire.set(says("Approved"))
+		s.refuse[call] = down()
+		wantCode(t, call, s.Await(t.Context(), session, token), code)
+		if code == "" {
+			want(t, call+": tasks that wait", len(s.waiting(t, session)), 1)
+			want(t, call+": not due", s.stored(t, session).DueFrom.IsZero(), false)
+			want(t, call+": told", s.troubles(), "backend_unavailable")
+		}
+	}
+	// Finished on record, and the tasks out of reach: it stays due.
+	s := newSystem()
+	s.record(t, session, func(r *verification.Record) { r.Status, r.DueFrom = "Approved", time.Time{} })
+	s.refuse["Succeed"] = down()
+	wantCode(t, "finished", s.Await(t.Context(), session, token), "")
+	want(t, "finished: not due", s.stored(t, session).DueFrom.IsZero(), false)
+	want(t, "finished: tasks that wait", len(s.waiting(t, session)), 1)
+}
+
+// Ensure that a silent Didit leaves time for the answer.
+func TestTracker_Await_silence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSystem()
+		s.wire.set(func(_ string, r *http.Request) response {
+			<-r.Context().Done()
+			return response{err: r.Context().Err()}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		wantCode(t, "Await", s.Await(ctx, session, token), "")
+		if ctx.Err() != nil {
+			t.Error("no time is left")
+		}
+		want(t, "tasks that wait", len(s.waiting(t, session)), 1)
+	})
+}
+
+// Ensure that a task that comes while an older status is settled gets the one that stands: here a reviewer
+// takes Declined back between the writing of it and the reading of the tokens.
+func TestTracker_settlesWhatStands(t *testing.T) {
+	t.Parallel()
+	for later, end := range map[string]string{"In Review": "", "Approved": "Approved"} {
+		s := newSystem()
+		s.record(t, session, nil)
+		s.tasks.Open(token)
+		b := s.Tracker.Store.(*backend)
+		call, raced := b.call, false
+		b.call = func(name string, make func() error) error {
+			if name == "Tasks" && !raced {
+				raced = true
+				if err := s.track(t, "e2", later, noon().Add(time.Second)); err != nil {
+					t.Error(err)
+				}
+				s.wire.set(says(later))
+				s.clock.pass(time.Hour)
+				wantCode(t, "Await", s.Await(t.Context(), session, token), "")
+			}
+			return call(name, make)
+		}
+		wantCode(t, "Track", s.track(t, "e1", "Declined", noon()), "")
+		want(t, later+": task", s.ended(token), end)
+		want(t, later+": status", s.stored(t, session).Status, later)
+	}
+}

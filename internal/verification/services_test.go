@@ -1,0 +1,151 @@
+package verification_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"didit-sessions/internal/didit"
+	"didit-sessions/internal/verification"
+)
+
+// wire is Didit's decision endpoint without the network.
+type wire struct {
+	mu     sync.Mutex
+	asked  []string                                  // ids of the sessions
+	answer func(id string, r *http.Request) response // nil: 404
+}
+
+type response struct {
+	status     int
+	body       string
+	retryAfter string
+	err        error // instead of an answer
+}
+
+// says answers with a status of the session.
+func says(status string) func(string, *http.Request) response {
+	return func(id string, _ *http.Request) response {
+		return response{status: 200, body: `{"session_id":"` + id + `","status":"` + status + `"}`}
+	}
+}
+
+func fails(status int) func(string, *http.Request) response {
+	return func(string, *http.Request) response { return response{status: status, body: `{"detail":"Not found."}`} }
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	id := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/v3/session/"), "/decision/")
+	w.mu.Lock()
+	w.asked = append(w.asked, id)
+	answer := w.answer
+	w.mu.Unlock()
+	a := response{status: 404, body: `{"detail":"Not found."}`}
+	if answer != nil {
+		a = answer(id, r)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if a.retryAfter != "" {
+		header.Set("Retry-After", a.retryAfter)
+	}
+	return &http.Response{StatusCode: a.status, Header: header, Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: int64(len(a.body)), Request: r}, nil
+}
+
+// set changes what Didit answers from now on.
+func (w *wire) set(answer func(string, *http.Request) response) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer = answer
+}
+
+// count is how many requests arrived.
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.asked)
+}
+
+func (w *wire) client() *didit.Client {
+	return &didit.Client{APIURL: "https://didit.test", Transport: w, Credentials: &didit.CredentialCache{
+		Read: func(context.Context) (string, error) { return `{"api_key":"key"}`, nil }}}
+}
+
+// backend is all that a tracker needs, with every call in sight.
+type backend struct {
+	store verification.Store
+	bus   verification.Bus
+	tasks verification.Tasks
+	didit verification.Decisions
+	// call makes each call, or does something else.
+	call func(name string, make func() error) error
+}
+
+func (b *backend) Add(ctx context.Context, r verification.Record) error {
+	return b.call("Add", func() error { return b.store.Add(ctx, r) })
+}
+
+func (b *backend) Session(ctx context.Context, id string) (r verification.Record, ok bool, err error) {
+	err = b.call("Session", func() (err error) { r, ok, err = b.store.Session(ctx, id); return err })
+	return r, ok, err
+}
+
+func (b *backend) Replace(ctx context.Context, r verification.Record) (ok bool, err error) {
+	err = b.call("Replace "+r.Status, func() (err error) { ok, err = b.store.Replace(ctx, r); return err })
+	return ok, err
+}
+
+func (b *backend) Remove(ctx context.Context, r verification.Record) (ok bool, err error) {
+	err = b.call("Remove", func() (err error) { ok, err = b.store.Remove(ctx, r); return err })
+	return ok, err
+}
+
+func (b *backend) ByOwner(ctx context.Context, vendorData string, most int) (all []verification.Record, err error) {
+	err = b.call("ByOwner", func() (err error) { all, err = b.store.ByOwner(ctx, vendorData, most); return err })
+	return all, err
+}
+
+func (b *backend) Due(ctx context.Context, from time.Time, most int) (ids []string, err error) {
+	err = b.call("Due", func() (err error) { ids, err = b.store.Due(ctx, from, most); return err })
+	return ids, err
+}
+
+func (b *backend) AddTask(ctx context.Context, id, token string) error {
+	return b.call("AddTask", func() error { return b.store.AddTask(ctx, id, token) })
+}
+
+func (b *backend) Tasks(ctx context.Context, id string) (tokens []string, err error) {
+	err = b.call("Tasks", func() (err error) { tokens, err = b.store.Tasks(ctx, id); return err })
+	return tokens, err
+}
+
+func (b *backend) RemoveTask(ctx context.Context, id, token string) error {
+	return b.call("RemoveTask", func() error { return b.store.RemoveTask(ctx, id, token) })
+}
+
+func (b *backend) TakeRead(ctx context.Context, at time.Time, most int) (ok bool, err error) {
+	err = b.call("TakeRead", func() (err error) { ok, err = b.store.TakeRead(ctx, at, most); return err })
+	return ok, err
+}
+
+func (b *backend) Publish(ctx context.Context, e verification.Event) error {
+	return b.call("Publish "+e.Status, func() error { return b.bus.Publish(ctx, e) })
+}
+
+func (b *backend) Succeed(ctx context.Context, token string, output []byte) error {
+	return b.call("Succeed", func() error { return b.tasks.Succeed(ctx, token, output) })
+}
+
+func (b *backend) Fail(ctx context.Context, token, name, cause string) error {
+	return b.call("Fail "+name, func() error { return b.tasks.Fail(ctx, token, name, cause) })
+}
+
+func (b *backend) Decision(ctx context.Context, id string) (d didit.Decision, err error) {
+	err = b.call("Decision", func() (err error) { d, err = b.didit.Decision(ctx, id); return err })
+	return d, err
+}

@@ -1,0 +1,312 @@
+package verification_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+// Ensure that a session is shown to its owner and to the trusted, and that nobody else can tell it from
+// one that does not exist, nor makes Didit be asked.
+func TestTracker_Status_owner(t *testing.T) {
+	t.Parallel()
+	const nobodys, absent = "99999999-2222-3333-4444-00000000000a", "99999999-2222-3333-4444-00000000000b"
+	for _, test := range []struct {
+		name   string
+		caller verification.Caller
+		id     string
+		code   verification.Code
+	}{
+		{"owner", owner, session, ""},
+		{"owner, upper case", owner, strings.ToUpper(session), ""},
+		{"trusted", trusted, session, ""},
+		{"trusted, nobody's", trusted, nobodys, ""},
+		{"trusted, with another name", verification.Caller{Trusted: true, Principal: "x"}, session, ""},
+		{"somebody else", verification.Caller{Principal: "user-124"}, session, verification.CodeNotFound},
+		{"nobody", verification.Caller{}, session, verification.CodeNotFound},
+		{"nobody, of nobody's", verification.Caller{}, nobodys, verification.CodeNotFound},
+		{"owner, of nobody's", owner, nobodys, verification.CodeNotFound},
+		{"unknown", owner, absent, verification.CodeNotFound},
+		{"unknown, trusted", trusted, absent, verification.CodeNotFound},
+		{"no id", trusted, "", verification.CodeNotFound},
+		{"no UUID", trusted, "../" + session, verification.CodeNotFound},
+	} {
+		s := newSystem()
+		s.wire.set(says("In Progress"))
+		s.record(t, session, nil)
+		s.record(t, nobodys, func(r *verification.Record) { r.VendorData = "" })
+		s.clock.pass(time.Hour)
+		r, err := s.Status(t.Context(), test.caller, test.id)
+		wantCode(t, test.name, err, test.code)
+		if test.code == "" {
+			want(t, test.name+": session", r.SessionID, strings.ToLower(test.id))
+			continue
+		}
+		want(t, test.name+": record", r.SessionID+r.Status, "")
+		want(t, test.name+": the problem's sentence", verification.AsError(err).Detail, "There is no such session.")
+		want(t, test.name+": requests to Didit", s.wire.count(), 0)
+	}
+}
+
+// Ensure that only a record that is not final, and older than a minute, is brought up to date.
+func TestTracker_Status_stale(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		status string
+		age    time.Duration
+		asked  int
+	}{
+		{"fresh", "In Progress", 0, 0},
+		{"a minute", "In Progress", time.Minute, 0},
+		{"more than a minute", "In Progress", time.Minute + time.Millisecond, 1},
+		{"not started", "Not Started", time.Hour, 1},
+		{"unknown status", "Under Appeal", time.Hour, 1},
+		{"approved", "Approved", 1000 * time.Hour, 0},
+		{"expired", "Expired", 1000 * time.Hour, 0},
+	} {
+		s := newSystem()
+		s.wire.set(says(test.status))
+		s.record(t, session, func(r *verification.Record) { r.Status = test.status })
+		due := s.stored(t, session).DueFrom
+		s.clock.pass(test.age)
+		r, err := s.Status(t.Context(), owner, session)
+		wantCode(t, test.name, err, "")
+		want(t, test.name+": status", r.Status, test.status)
+		want(t, test.name+": requests to Didit", s.wire.count(), test.asked)
+		want(t, test.name+": published", len(s.bus.Published()), 0)
+		if test.asked > 0 {
+			want(t, test.name+": confirmed at", r.CheckedAt, s.clock.now())
+			want(t, test.name+": status of", r.StatusAt, noon())
+		}
+		if _, err = s.Status(t.Context(), owner, session); err != nil || s.wire.count() != test.asked {
+			t.Errorf("%s, again: got error %v and %d requests to Didit, want %d", test.name, err, s.wire.count(), test.asked)
+		}
+		want(t, test.name+": due from", s.stored(t, session).DueFrom, due)
+	}
+}
+
+// Ensure that a new status is published before it is recorded, and recorded before tasks are ended.
+func TestTracker_Status_changed(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
+	s.tasks.Open(token)
+	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.pass(time.Hour + 700*time.Millisecond)
+	s.wire.set(func(id string, _ *http.Request) response {
+		s.clock.pass(3 * time.Second) // a read counts as of its start
+		return response{status: 200, body: `{"session_id":"` + id + `","status":"Approved","vendor_data":"somebody else",` +
+			`"workflow_id":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee","features":["LIVENESS"],"liveness_checks":[{"status":"Approved"}]}`}
+	})
+	r, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "Status", err, "")
+	want(t, "calls", s.did(), "TakeRead, Decision, Publish Approved, Replace Approved, Succeed, RemoveTask, Replace Approved")
+	want(t, "task", s.ended(token), "Approved")
+	at := noon().Add(time.Hour)
+	if r.Status != "Approved" || !r.StatusAt.Equal(at) || r.Source != verification.SourceRead || r.VendorData != someone || r.WorkflowID != workflow || len(r.Checks) != 1 {
+		t.Errorf("got %v of %v from a %s with %d checks, want what Didit says, of %v", r, r.StatusAt, r.Source, len(r.Checks), at)
+	}
+	e := s.bus.Published()[0]
+	if !strings.HasPrefix(e.ID, "read:") || !e.Recorded || e.DataUpdated || e.VendorData != someone || e.WorkflowID != workflow || !e.OccurredAt.Equal(at) || len(e.Checks) != 1 {
+		t.Errorf("got %v of %v published, want what was read, of %v, and whose it is", e, e.OccurredAt, at)
+	}
+	// What comes back from the bus is seen already.
+	s.did()
+	wantCode(t, "Track", s.Track(t.Context(), e), "")
+	want(t, "calls of Track", s.did(), "")
+}
+
+// Ensure that a read does not take back what was delivered of its second.
+func TestTracker_Status_overtaken(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	s.clock.pass(time.Hour)
+	at := s.clock.now()
+	s.wire.set(func(id string, r *http.Request) response {
+		if err := s.track(t, "e1", "Approved", at); err != nil {
+			t.Error(err)
+		}
+		return says("In Progress")(id, r)
+	})
+	r, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "Status", err, "")
+	want(t, "status", r.Status, "Approved")
+	want(t, "published", len(s.bus.Published()), 0)
+}
+
+// Ensure that trouble is told to the operator, and the caller gets what is on record.
+func TestTracker_Status_trouble(t *testing.T) {
+	t.Parallel()
+	throttled := func(string, *http.Request) response { return response{status: 429, body: `{}`, retryAfter: "42"} }
+	for _, test := range []struct {
+		name    string
+		call    string
+		didit   func(string, *http.Request) response
+		trouble string
+		status  string
+		calls   string
+	}{
+		{"the budget cannot be read", "TakeRead", says("Approved"), "backend_unavailable", "Not Started", ""},
+		{"Didit is down", "", fails(503), "didit_unavailable", "Not Started", "TakeRead, Decision"},
+		{"Didit knows no such session", "", fails(404), "not_found", "Not Started", "TakeRead, Decision"},
+		{"Didit throttles", "", throttled, "throttled", "Not Started", "TakeRead, Decision"},
+		{"Didit refuses", "", fails(401), "credentials_rejected", "Not Started", "TakeRead, Decision"},
+		{"the bus is out of reach", "Publish", says("Approved"), "backend_unavailable", "Not Started", "TakeRead, Decision"},
+		{"the table cannot be written", "Replace", says("Approved"), "backend_unavailable", "Not Started", "TakeRead, Decision, Publish Approved"},
+		{"the tasks are out of reach", "Succeed", says("Approved"), "backend_unavailable", "Approved", "TakeRead, Decision, Publish Approved, Replace Approved"},
+	} {
+		s := newSystem()
+		s.wire.set(test.didit)
+		s.record(t, session, func(r *verification.Record) { r.Awaited = true })
+		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+			t.Fatal(err)
+		}
+		s.clock.pass(time.Hour)
+		if test.call != "" {
+			s.refuse[test.call] = down()
+		}
+		r, err := s.Status(t.Context(), owner, session)
+		wantCode(t, test.name, err, "")
+		want(t, test.name+": status", r.Status, test.status)
+		want(t, test.name+": session", r.SessionID, session)
+		want(t, test.name+": told", s.troubles(), test.trouble)
+		want(t, test.name+": calls", s.did(), test.calls)
+	}
+	s := newSystem()
+	s.refuse["Session"] = down()
+	_, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "the table is out of reach", err, verification.CodeBackendUnavailable)
+}
+
+// Ensure that the deployment asks Didit no more than 30 times a minute.
+func TestTracker_Status_budget(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.wire.set(fails(503)) // so that no answer makes a record fresh
+	s.record(t, session, nil)
+	s.clock.pass(time.Hour)
+	for range 35 {
+		if r, err := s.Status(t.Context(), owner, session); err != nil || r.Status != "Not Started" {
+			t.Fatalf("got %v, error %v, want the record as it is", r, err)
+		}
+	}
+	asked := strings.Count(s.did(), "Decision")
+	want(t, "reads in a minute", asked, 30)
+	s.clock.pass(time.Minute)
+	if _, err := s.Status(t.Context(), owner, session); err != nil {
+		t.Error(err)
+	}
+	want(t, "reads in the next", strings.Count(s.did(), "Decision"), 1)
+}
+
+// Ensure that nobody waits long for a Didit that is silent.
+func TestTracker_Status_silence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSystem()
+		s.wire.set(func(_ string, r *http.Request) response {
+			<-r.Context().Done()
+			return response{err: r.Context().Err()}
+		})
+		s.record(t, session, nil)
+		s.clock.pass(time.Hour)
+		start := time.Now()
+		r, err := s.Status(t.Context(), owner, session)
+		wantCode(t, "Status", err, "")
+		want(t, "status", r.Status, "Not Started")
+		if waited := time.Since(start); waited > 5*time.Second || waited < 3*time.Second {
+			t.Errorf("waited %v, want less than 5 s, and more than it takes Didit to answer", waited)
+		}
+		want(t, "told", s.troubles(), "didit_timeout")
+	})
+}
+
+func TestTracker_List(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	for n := range 12 {
+		s.record(t, fmt.Sprintf("99999999-2222-3333-4444-%012d", n), nil)
+		s.clock.pass(time.Second)
+	}
+	s.record(t, session, func(r *verification.Record) { r.VendorData = "user-124" })
+	s.clock.pass(time.Hour) // stale, and yet nobody is asked
+	for _, test := range []struct {
+		name       string
+		caller     verification.Caller
+		vendorData string
+		code       verification.Code
+		field      string
+		count      int
+	}{
+		{"own", owner, "", "", "", 10},
+		{"own, by name", owner, someone, "", "", 10},
+		{"somebody else's", owner, "user-124", verification.CodeVendorDataMismatch, "vendor_data", 0},
+		{"nobody", verification.Caller{}, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted", trusted, "user-124", "", "", 1},
+		{"trusted, of nobody", trusted, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted, of nobody, with a name", verification.Caller{Trusted: true, Principal: someone}, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted, unknown", trusted, "user-125", "", "", 0},
+		{"trusted, the longest", trusted, strings.Repeat("x", verification.MostVendorData), "", "", 0},
+		{"trusted, too long", trusted, strings.Repeat("x", verification.MostVendorData+1), verification.CodeInvalidRequest, "vendor_data", 0},
+	} {
+		records, err := s.List(t.Context(), test.caller, test.vendorData)
+		wantCode(t, test.name, err, test.code)
+		want(t, test.name+": sessions", len(records), test.count)
+		if e := verification.AsError(err); test.field != "" && (len(e.Fields) != 1 || e.Fields[0].Field != test.field) {
+			t.Errorf("%s: got fields %v, want %s", test.name, e.Fields, test.field)
+		}
+		if test.count == 10 {
+			want(t, test.name+": first", records[0].SessionID, "99999999-2222-3333-4444-000000000011")
+			want(t, test.name+": last", records[9].SessionID, "99999999-2222-3333-4444-000000000002")
+		}
+	}
+	want(t, "requests to Didit", s.wire.count(), 0)
+	s.refuse["ByOwner"] = down()
+	_, err := s.List(context.Background(), owner, "")
+	wantCode(t, "the table is out of reach", err, verification.CodeBackendUnavailable)
+}
+
+// Ensure that what Didit confirms is known in more detail, and that its time does not move.
+func TestTracker_Status_confirmed(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	wantCode(t, "Track", s.track(t, "e1", "In Review", noon()), "")
+	s.clock.pass(time.Hour)
+	s.wire.set(func(id string, _ *http.Request) response {
+		return response{status: 200, body: `{"session_id":"` + id + `","status":"In Review","features":["LIVENESS"],"liveness_checks":[{"status":"Approved"}]}`}
+	})
+	r, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "Status", err, "")
+	if len(r.Checks) != 1 || r.Checks[0].Feature != "LIVENESS" || !r.StatusAt.Equal(noon()) || r.Source != verification.SourceEvent {
+		t.Errorf("got %d checks and a status of %v from an %s, want Didit's check, and the event's status", len(r.Checks), r.StatusAt, r.Source)
+	}
+}
+
+// Ensure that the caller gets what was read first where the table is lost later.
+func TestTracker_Status_tableLost(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	s.clock.pass(time.Hour)
+	s.wire.set(func(id string, r *http.Request) response {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refuse["Session"] = down()
+		return says("Approved")(id, r)
+	})
+	r, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "Status", err, "")
+	want(t, "record", r.SessionID+" "+r.Status, session+" Not Started")
+	want(t, "told", s.troubles(), "backend_unavailable")
+}

@@ -1,0 +1,245 @@
+package verification_test
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"didit-sessions/internal/didit"
+	"didit-sessions/internal/memory"
+	"didit-sessions/internal/verification"
+)
+
+// world is all that outlives a crash, and what Didit knows.
+type world struct {
+	clock  clock
+	store  memory.Store
+	bus    memory.Bus
+	tasks  memory.Tasks
+	status string // at Didit
+	took   []string
+}
+
+// Decision tells what Didit knows now.
+func (w *world) Decision(_ context.Context, id string) (didit.Decision, error) {
+	return didit.Decision{SessionID: id, Status: w.status}, nil
+}
+
+// nobody is a Didit that knows no session.
+type nobody struct{}
+
+func (nobody) Decision(context.Context, string) (didit.Decision, error) {
+	return didit.Decision{}, &didit.Error{Kind: didit.KindNotFound, Op: "decision"}
+}
+
+// fault is what befalls one call of a process.
+type fault struct {
+	process, call int
+	kind          string // of the kinds below; empty: none
+}
+
+// What can happen to a call: it fails and does nothing, its answer is lost, or the process dies after
+// its effect. To die before the effect is to die after the one before.
+var faultKinds = []string{"fails", "answer lost", "crash"}
+
+type crash struct{}
+
+// process is an operation that stops before each call that it makes.
+type process struct {
+	*actor
+	next  func() (string, bool)
+	stop  func()
+	calls int
+	names []string // of the calls
+	over  bool
+	died  bool
+	err   error
+}
+
+// actor is an operation, and the task that it registers, if any.
+type actor struct {
+	name    string
+	token   string
+	unknown bool // Didit knows nothing when this one asks
+	act     func(w *world, b *backend) error
+}
+
+// start makes the process ready for its first call.
+func (w *world) start(number int, a *actor, f fault) *process {
+	p := &process{actor: a}
+	p.next, p.stop = iter.Pull(func(yield func(string) bool) {
+		defer func() {
+			if value := recover(); value != nil {
+				if _, ok := value.(crash); !ok {
+					panic(value)
+				}
+				p.died = true
+			}
+		}()
+		b := &backend{store: &w.store, bus: &w.bus, tasks: &w.tasks, didit: w}
+		if a.unknown {
+			b.didit = nobody{}
+		}
+		b.call = func(name string, make func() error) error {
+			if !yield(name) {
+				panic(crash{})
+			}
+			met := f.kind != "" && f.process == number && f.call == p.calls
+			p.calls++
+			p.names = append(p.names, name)
+			if met && f.kind == "fails" {
+				return down()
+			}
+			err := make()
+			w.watch(name)
+			switch {
+			case met && f.kind == "crash":
+				panic(crash{})
+			case met:
+				return down()
+			}
+			return err
+		}
+		p.err = a.act(w, b)
+	})
+	p.step()
+	return p
+}
+
+// watch notes which statuses the record took.
+func (w *world) watch(call string) {
+	if strings.HasPrefix(call, "Replace") {
+		if r, found, _ := w.store.Session(context.Background(), session); found {
+			w.took = append(w.took, r.Status)
+		}
+	}
+}
+
+func (p *process) step() {
+	if _, ok := p.next(); !ok {
+		p.over = true
+	}
+}
+
+// run makes up to so many calls.
+func (p *process) run(calls int) {
+	for ; calls > 0 && !p.over; calls-- {
+		p.step()
+	}
+}
+
+// toTheEnd is more calls than any operation makes.
+const toTheEnd = 1000
+
+func (w *world) tracker(b *backend) *verification.Tracker {
+	return &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, Now: w.clock.now}
+}
+
+// approval is what Didit tells by its webhook.
+func approval() didit.WebhookEvent { return delivered("approval", "Approved", noon()) }
+
+// hear receives Didit's webhook, and tracks what the bus makes of it.
+func (w *world) hear(b *backend) error {
+	t := w.tracker(b)
+	before := len(w.bus.Published())
+	if err := t.Receive(context.Background(), approval()); err != nil {
+		return err
+	}
+	for _, e := range w.bus.Published()[before:] {
+		if e.ID == "approval" {
+			if err := t.Track(context.Background(), e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func register(token string) *actor {
+	return &actor{name: "register " + token, token: token, act: func(w *world, b *backend) error {
+		return w.tracker(b).Await(context.Background(), session, token)
+	}}
+}
+
+// The operations that meet each other.
+var (
+	one, two = register("one"), register("two")
+	ask      = &actor{name: "ask", act: func(w *world, b *backend) error {
+		t := w.tracker(b)
+		t.Tasks = nil // as in the function that answers apps
+		_, err := t.Status(context.Background(), trusted, session)
+		return err
+	}}
+	deliver = &actor{name: "deliver", act: func(w *world, b *backend) error {
+		_ = b.call("Didit", func() error { w.status = "Approved"; return nil }) // whatever befalls the call: what is not told now is told later
+		return w.hear(b)
+	}}
+	complete = &actor{name: "complete", act: func(w *world, b *backend) error {
+		_, err := w.tracker(b).Reconcile(context.Background())
+		return err
+	}}
+	create = &actor{name: "create", act: func(w *world, b *backend) error {
+		return b.Add(context.Background(), verification.NewRecord(session, someone, workflow, "Not Started", w.clock.now()))
+	}}
+)
+
+// The same, where Didit does not know the session.
+var unknownOne, unknownComplete = unknown(one), unknown(complete)
+
+func unknown(a *actor) *actor {
+	other := *a
+	other.name, other.unknown = a.name+" (unknown at Didit)", true
+	return &other
+}
+
+// beginning is how things stand when two operations meet.
+type beginning struct {
+	name   string
+	age    time.Duration // of the record; 0: there is none
+	tasks  []string      // that wait already
+	actors []*actor      // each meets each
+	first  []*actor      // if any: only these meet the others, and are met
+	gone   bool          // a session may be given up, or is too old to be asked about for nobody
+}
+
+var beginnings = []beginning{
+	{name: "created", age: 20 * time.Minute, actors: []*actor{one, two, ask, deliver, complete}},
+	{name: "awaited", age: 20 * time.Minute, tasks: []string{"first"}, actors: []*actor{one, ask, deliver, complete}},
+	{name: "not on record", actors: []*actor{one, two, deliver, create}},
+	{name: "old", age: 31 * 24 * time.Hour, actors: []*actor{one, deliver, complete}, gone: true},
+	{name: "not on record, not known", first: []*actor{unknownOne}, actors: []*actor{unknownOne, two, deliver, create}},
+	{name: "awaited, not known any more", age: 20 * time.Minute, tasks: []string{"first"}, first: []*actor{unknownComplete}, actors: []*actor{unknownComplete, one, deliver, ask}, gone: true},
+}
+
+// pairs are those who meet, in both orders.
+func (b beginning) pairs() (all [][2]*actor) {
+	for _, a := range b.actors {
+		for _, other := range b.actors {
+			chosen := b.first == nil || slices.Contains(b.first, a) || slices.Contains(b.first, other)
+			// The second registration is like the first, and is there to meet it.
+			twice := slices.Contains(b.actors, one) && (a == two || other == two && a != one)
+			if a != other && chosen && !twice {
+				all = append(all, [2]*actor{a, other})
+			}
+		}
+	}
+	return all
+}
+
+func (b beginning) world() *world {
+	w := &world{status: "In Progress"}
+	w.clock.at = noon()
+	ctx := context.Background()
+	if b.age > 0 {
+		r := verification.NewRecord(session, someone, workflow, "Not Started", noon().Add(-b.age))
+		r.Awaited = len(b.tasks) > 0
+		_ = w.store.Add(ctx, r)
+	}
+	for _, token := range b.tasks {
+		_ = w.store.AddTask(ctx, session, token)
+		w.tasks.Open(token)
+	}
+	return w
+}
