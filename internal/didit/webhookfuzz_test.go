@@ -70,10 +70,38 @@ func isMismatch(err error) bool {
 	return ok && e.Kind == WebhookMismatch
 }
 
-// sameDocument compares as encoding/json understands both.
+// sameDocument compares as encoding/json understands both; numbers that no float holds, by their text.
 func sameDocument(a, b []byte) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+	x, errX := understood(a)
+	y, errY := understood(b)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
+}
+
+func understood(document []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	var v any
+	err := decoder.Decode(&v)
+	return asFloats(v), err
+}
+
+// asFloats replaces the numbers in a document by the floats that they are, as far as they are.
+func asFloats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+	case []any:
+		for i := range v {
+			v[i] = asFloats(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = asFloats(v[name])
+		}
+	}
+	return v
 }
 
 // What the parser reads is what encoding/json reads, short of the documents that it refuses on
