@@ -39,8 +39,8 @@ func decodeObject(body []byte) (v verification.Value, invalid []verification.Fie
 	if document = bytes.TrimSpace(document); document[0] != '{' {
 		return v, nil, malformed("The body must be a JSON object.")
 	}
-	d := &decoder{}
-	v = d.value("", document)
+	d := newDecoder(document)
+	v = d.value("")
 	return v, d.invalid, nil
 }
 
@@ -85,78 +85,82 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
-// decoder builds values from valid JSON of bounded depth.
-type decoder struct{ invalid []verification.FieldError }
+// decoder builds values from valid JSON of bounded depth, in one pass.
+type decoder struct {
+	document []byte
+	tokens   *json.Decoder
+	invalid  []verification.FieldError
+}
+
+func newDecoder(document []byte) *decoder {
+	d := &decoder{document: document, tokens: json.NewDecoder(bytes.NewReader(document))}
+	d.tokens.UseNumber()
+	return d
+}
 
 func (d *decoder) refuse(path, message string) {
 	d.invalid = append(d.invalid, verification.FieldError{Field: path, Message: message})
 }
 
-func (d *decoder) value(path string, raw json.RawMessage) verification.Value {
-	v := verification.Value{Raw: raw}
-	switch raw[0] {
-	case '{':
-		v.Kind, v.Members = verification.Object, d.members(path, raw)
-	case '[':
-		v.Kind, v.Items = verification.List, d.items(path, raw)
-	case '"':
-		v.Kind, v.Text = verification.Text, d.text(path, raw)
-	case 't', 'f':
-		v.Kind, v.Flag = verification.Flag, raw[0] == 't'
-	case 'n':
-	default:
+// next returns the next token, and where its text begins. The document is valid, so there is one.
+func (d *decoder) next() (token json.Token, from int64) {
+	from = d.tokens.InputOffset()
+	for strings.IndexByte(" \t\r\n:,", d.document[from]) >= 0 {
+		from++
+	}
+	token, _ = d.tokens.Token()
+	return token, from
+}
+
+func (d *decoder) value(path string) verification.Value {
+	token, from := d.next()
+	var v verification.Value
+	switch token := token.(type) {
+	case json.Delim:
+		if token == '{' {
+			v.Kind, v.Members = verification.Object, d.members(path)
+		} else {
+			v.Kind, v.Items = verification.List, d.items(path)
+		}
+		_, _ = d.tokens.Token() // the closing one
+	case string:
+		v.Kind, v.Text = verification.Text, token
+	case bool:
+		v.Kind, v.Flag = verification.Flag, token
+	case json.Number:
 		v.Kind = verification.Number
+	}
+	v.Raw = d.document[from:d.tokens.InputOffset()]
+	if v.Kind == verification.Text && forbidden(v.Raw) {
+		d.refuse(path, "holds a lone surrogate or NUL, which is no text.")
 	}
 	return v
 }
 
-func (d *decoder) members(path string, raw json.RawMessage) []verification.Member {
+func (d *decoder) members(path string) []verification.Member {
 	var members []verification.Member
 	seen := map[string]bool{}
-	tokens := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = tokens.Token()
-	for tokens.More() {
-		from := tokens.InputOffset()
-		token, err := tokens.Token()
-		if err != nil {
-			break
-		}
+	for d.tokens.More() {
+		token, from := d.next()
 		name, _ := token.(string)
 		field := verification.FieldPath(path, name)
-		if forbidden(raw[from:tokens.InputOffset()]) {
+		if forbidden(d.document[from:d.tokens.InputOffset()]) {
 			d.refuse(verification.FieldPath(path, "?"), "has a name with a lone surrogate or NUL.")
 		} else if seen[name] {
 			d.refuse(field, "is there more than once.")
 		}
 		seen[name] = true
-		var value json.RawMessage
-		if tokens.Decode(&value) != nil {
-			break
-		}
-		members = append(members, verification.Member{Name: name, Value: d.value(field, value)})
+		members = append(members, verification.Member{Name: name, Value: d.value(field)})
 	}
 	return members
 }
 
-func (d *decoder) items(path string, raw json.RawMessage) []verification.Value {
+func (d *decoder) items(path string) []verification.Value {
 	var items []verification.Value
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return nil
-	}
-	for i, item := range list {
-		items = append(items, d.value(path+"["+strconv.Itoa(i)+"]", item))
+	for d.tokens.More() {
+		items = append(items, d.value(path+"["+strconv.Itoa(len(items))+"]"))
 	}
 	return items
-}
-
-func (d *decoder) text(path string, raw json.RawMessage) string {
-	if forbidden(raw) {
-		d.refuse(path, "holds a lone surrogate or NUL, which is no text.")
-	}
-	var text string
-	_ = json.Unmarshal(raw, &text)
-	return text
 }
 
 // forbidden reports whether the text of JSON strings escapes NUL or half a surrogate pair.
