@@ -120,6 +120,16 @@ sam-invoke: need-go need-docker need-event .venv/ready ## Run a function in Dock
 	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(SAM) local invoke --config-file $(CURDIR)/samconfig.toml \
 		--template .aws-sam/local/template.yaml --event $(EVENT) $(SAM_INVOKE_FLAGS) $(LOGICAL_ID)
 
+# Java and Maven fetch DynamoDB Local, the strictest judge of what is asked of the table; without them moto plays the table
+# too.
+DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.cache/dynamodb-local/ready)
+
+# Built first: `go run` calls a stop by Ctrl-C an error.
+.PHONY: system
+system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on parts of others: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
+	@go build -o bin/system ./internal/cmd/system
+	@bin/system $(SYSTEM_FLAGS)
+
 .PHONY: deploy
 deploy: need-env sam-build ## Deploy to AWS (ENV=default or prod, see samconfig.toml)
 	$(SAM) deploy --config-env $(ENV)
@@ -137,6 +147,15 @@ clean: ## Delete everything that make made
 		{ echo "Python 3.11 or newer is missing: https://www.python.org/downloads" >&2; exit 1; }
 	python3 -m venv --clear .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+.venv/system: .ci/system-requirements.txt .venv/ready
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+.cache/dynamodb-local/ready: internal/cmd/system/dynamodb-local.xml
+	@rm -rf $(@D) && mkdir -p $(@D)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@
 
 .PHONY: need-go need-cc need-docker need-event need-env

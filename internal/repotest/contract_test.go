@@ -348,7 +348,7 @@ func TestMakefile(t *testing.T) {
 			t.Errorf("make %s is promised, but is no target", name)
 		}
 	}
-	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "validate", "sam-build", "sam-invoke", "deploy", "destroy", "clean"} {
+	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "validate", "sam-build", "sam-invoke", "system", "deploy", "destroy", "clean"} {
 		if !slices.Contains(targets, want) {
 			t.Errorf("there is no make %s", want)
 		}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Ensure that a machine without Docker is told so in one line, and a wrong flag is no test that passed.
+func TestRun_refused(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var stderr strings.Builder
+	if code := run(t.Context(), nil, io.Discard, &stderr); code != exitMissing {
+		t.Errorf("without Docker: got exit status %d, want %d", code, exitMissing)
+	}
+	if got := stderr.String(); !strings.Contains(got, "needs Docker") || strings.Count(got, "\n") != 1 {
+		t.Errorf("without Docker: got %q, want one line that names it", got)
+	}
+	if code := run(t.Context(), []string{"-nonsense"}, io.Discard, io.Discard); code != exitMissing {
+		t.Errorf("with a wrong flag: got exit status %d, want %d", code, exitMissing)
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	r := &report{out: &out, begin: time.Now()}
+	passes := func(context.Context) error { return nil }
+	if !r.step(t.Context(), "one", passes) || r.failed != 0 {
+		t.Errorf("a step that passes: got %d failed", r.failed)
+	}
+	if r.step(t.Context(), "two", func(context.Context) error { return mismatch("word", "a", "b") }) {
+		t.Error("a step that fails: got true")
+	}
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("out of time"))
+	for range 3 {
+		if r.step(ended, "three", passes) {
+			t.Error("a step after the end: got true")
+		}
+	}
+	if code := r.close(); code != exitFailed {
+		t.Errorf("got exit status %d, want %d", code, exitFailed)
+	}
+	for _, want := range []string{"word: got a, want b", "out of time", "\n1 passed, 2 failed\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("got %q, want %q in it", out.String(), want)
+		}
+	}
+}
+
+// Ensure that what is reported is what was wrong, not that the time was over.
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		err := poll(t.Context(), time.Second, func(ctx context.Context) error {
+			if asked++; asked < 3 {
+				return errors.New("not yet")
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if err == nil || !strings.Contains(err.Error(), "not yet") {
+			t.Errorf("got %v, want the last trouble", err)
+		}
+		if err := poll(t.Context(), time.Second, func(context.Context) error { return nil }); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestRouter(t *testing.T) {
+	t.Parallel()
+	named := func(name string) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			_, _ = io.WriteString(w, name+" "+r.URL.Path+" "+string(body))
+		}))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	moto, table, lambda := named("moto"), named("table"), named("lambda")
+	for _, c := range []struct{ table, path, target, want string }{
+		{table, "/", "secretsmanager.GetSecretValue", "moto / {}"},
+		{table, "/", "DynamoDB_20120810.GetItem", "table / {}"},
+		{"", "/", "DynamoDB_20120810.GetItem", "moto / {}"},
+		{table, "/2015-03-31/functions/a:b/invocations", "", "lambda /2015-03-31/functions/a:b/invocations {}"},
+	} {
+		routes, err := newRouter(moto, c.table, lambda)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(routes)
+		t.Cleanup(server.Close)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+c.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", c.target)
+		if _, body, err := do(r); err != nil || string(body) != c.want {
+			t.Errorf("%s %s: got %q, %v, want %q", c.path, c.target, body, err, c.want)
+		}
+	}
+}
+
+// Ensure that who trusts the authority trusts the server under its name, and that nobody else does.
+func TestAuthority(t *testing.T) {
+	t.Parallel()
+	a, err := newAuthority(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{a.server}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(a.certificate) {
+		t.Fatal("the certificate is not PEM")
+	}
+	for host, trusted := range map[string]bool{inside: true, "example.com": false} {
+		connection, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: host})
+		if (err == nil) != trusted {
+			t.Errorf("%s: got %v, want trust %v", host, err, trusted)
+		}
+		if err == nil {
+			_ = connection.Close()
+		}
+	}
+}
+
+func TestReadOutcome(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer invoked
+		want   expectation
+	}{
+		{invoked{payload: `{}`}, expectation{}},
+		{invoked{payload: `{"statusCode":201,"body":"{}"}`}, expectation{status: 201}},
+		{invoked{payload: `{"statusCode":401,"body":"{\"code\":\"unauthenticated\"}"}`}, expectation{401, "unauthenticated"}},
+		{invoked{payload: `{"errorType":"InvalidRequest"}`, failed: true}, expectation{code: "InvalidRequest"}},
+		{invoked{payload: `gone`, failed: true}, expectation{code: "unreadable"}},
+	} {
+		if got, err := readOutcome(c.answer); err != nil || got != c.want {
+			t.Errorf("%+v: got %v, %v, want %v", c.answer, got, err, c.want)
+		}
+	}
+	if got, err := readOutcome(invoked{payload: "gone"}); err == nil {
+		t.Errorf("no JSON: got %v, want an error", got)
+	}
+}
+
+const example = `{"Transformed": {"Resources": {
+	"Sessions": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
+	"WebhookFunction": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"TABLE_NAME": {"Ref": "Sessions"}}}}},
+	"WebhookAlias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "WebhookFunction"}, "Name": "live"}},
+	"Schedule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(5 minutes)"}},
+	"OnBus": {"Type": "AWS::Events::Rule", "Properties": {"EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["a"]},
+		"Targets": [{"Arn": {"Ref": "WebhookAlias"}}]}}
+}}, "Source": {"Resources": {"Machine": {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "a.json"}}}}}`
+
+func TestTemplate(t *testing.T) {
+	t.Parallel()
+	example := parse(t, example)
+	if id, _, err := example.only("AWS::DynamoDB::Table"); err != nil || id != "Sessions" {
+		t.Errorf("only: got %q, %v", id, err)
+	}
+	if _, _, err := example.only("AWS::Events::Rule"); err == nil {
+		t.Error("only, of two: got no error")
+	}
+	if r, err := example.onBus(); err != nil || r.EventBusName.Ref != "Bus" || string(r.EventPattern) != `{"source": ["a"]}` {
+		t.Errorf("onBus: got %+v, %v", r, err)
+	}
+	if arn, err := example.aliasARN("WebhookAlias"); err != nil || arn != "arn:aws:lambda:us-east-1:123456789012:function:WebhookFunction:live" {
+		t.Errorf("aliasARN: got %q, %v", arn, err)
+	}
+	if _, err := example.aliasARN("WebhookFunction"); err == nil {
+		t.Error("aliasARN, of a function: got no error")
+	}
+	if id, err := example.functionID("webhook"); err != nil || id != "WebhookFunction" {
+		t.Errorf("functionID: got %q, %v", id, err)
+	}
+	if names := example.variables(); len(names) != 1 || !names["TABLE_NAME"] {
+		t.Errorf("variables: got %v", names)
+	}
+	if file := example.definitionFile(); file != "a.json" {
+		t.Errorf("definitionFile: got %q", file)
+	}
+}
+
+func parse(t *testing.T, text string) (parsed template) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
