@@ -91,6 +91,7 @@ func TestAWS(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 	t.Setenv("AWS_MAX_ATTEMPTS", "7")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_CA_BUNDLE", "")
 	c, err := AWS(t.Context())
 	if err != nil || c.Region != "eu-west-1" || c.RetryMaxAttempts != 7 {
 		t.Errorf("got region %q, %d attempts, error %v", c.Region, c.RetryMaxAttempts, err)

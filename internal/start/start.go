@@ -42,7 +42,10 @@ func AWS(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if base, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
+	switch base := c.HTTPClient.(type) {
+	case nil:
+		c.HTTPClient = newClient(awshttp.NewBuildableClient())
+	case *awshttp.BuildableClient: // with AWS_CA_BUNDLE
 		c.HTTPClient = newClient(base)
 	}
 	if c.RetryMode != aws.RetryModeAdaptive {
