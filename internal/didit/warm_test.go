@@ -47,7 +47,7 @@ func TestClient_Warm(t *testing.T) {
 			idle time.Duration
 			want int64 // connections to the session API in all
 		}{{0, 1}, {4 * time.Second, 1}, {6 * time.Second, 2}} {
-			authURL, _, _, tokens := countingServer(t, false)
+			authURL, _, tokenConnections, tokens := countingServer(t, false)
 			apiURL, trusted, connections, creates := countingServer(t, secured)
 			var later atomic.Int64
 			now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
@@ -58,8 +58,8 @@ func TestClient_Warm(t *testing.T) {
 				c.opener.tls.RootCAs = trusted.TLSClientConfig.RootCAs
 			}
 			c.Warm(t.Context())
-			if connections.Load() != 1 || tokens.Load() != 1 || creates.Load() != 0 {
-				t.Errorf("TLS %v: Warm made %d connections, %d token requests, %d sessions; want 1, 1, 0", secured, connections.Load(), tokens.Load(), creates.Load())
+			if tokens.Load() != 1 || creates.Load() != 0 {
+				t.Errorf("TLS %v: Warm made %d token requests and %d sessions; want 1 and 0", secured, tokens.Load(), creates.Load())
 			}
 			later.Store(int64(test.idle))
 			for range 2 {
@@ -67,7 +67,7 @@ func TestClient_Warm(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if connections.Load() != test.want || tokens.Load() != 1 {
+			if connections.Load() != test.want || tokenConnections.Load() != 1 || tokens.Load() != 1 {
 				t.Errorf("TLS %v, idle for %v: got %d connections, %d token requests, want %d, 1", secured, test.idle, connections.Load(), tokens.Load(), test.want)
 			}
 		}
@@ -87,9 +87,38 @@ func TestClient_Warm_trouble(t *testing.T) {
 		c := &Client{AuthURL: url, APIURL: url,
 			Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
 		c.Warm(ctx)
-		if token, _ := c.tokens.lookup(Credentials{ClientID: "i", ClientSecret: "s"}, time.Now()); token.value != "" || len(c.opener.ready) != 0 && url[:5] == "https" {
-			t.Errorf("%s: got a token or a connection", url)
+		if token, _ := c.tokens.lookup(Credentials{ClientID: "i", ClientSecret: "s"}, time.Now()); token.value != "" {
+			t.Errorf("%s: got a token", url)
+		}
+		if conn := c.opener.take(t.Context(), "https "+silent.Addr().String()); conn != nil {
+			t.Errorf("%s: got a connection", url)
 		}
 		cancel()
+	}
+}
+
+// Ensure that an API key needs no connection to the token endpoint, and leaves none behind.
+func TestClient_Warm_apiKey(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	auth := httptest.NewUnstartedServer(http.NotFoundHandler())
+	auth.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(ended)
+		}
+	}
+	auth.Start()
+	t.Cleanup(auth.Close)
+	apiURL, _, connections, _ := countingServer(t, false)
+	c := &Client{AuthURL: auth.URL, APIURL: apiURL,
+		Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"api_key":"k"}`, nil }}}
+	c.Warm(t.Context())
+	select {
+	case <-ended:
+	case <-t.Context().Done():
+		t.Error("the connection to the token endpoint is still there")
+	}
+	if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil || connections.Load() != 1 {
+		t.Errorf("got %d connections to the session API, error %v, want 1", connections.Load(), err)
 	}
 }
