@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ On this machine, with Go alone
 
@@ -54,6 +54,11 @@ fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: need-go ## Measure the built functions beside a bare one (BENCH_FLAGS="-short -svg bench.svg")
 	@go run ./internal/cmd/bench $(BENCH_FLAGS)
+
+.PHONY: bench-picture
+bench-picture: need-go ## Measure createsession and draw .github/bench.svg
+	@mkdir -p .github
+	@go run ./internal/cmd/bench -function createsession,createsession-recording -svg .github/bench.svg
 
 .PHONY: check
 check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and run the tests with the race detector

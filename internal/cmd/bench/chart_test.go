@@ -53,10 +53,15 @@ func number(t *testing.T, e element, name string) int {
 	return n
 }
 
-// Ensure that bars are as long as what they stand for, within the picture, and named.
+// Ensure that bars are as long as what they stand for, within the picture, and named; and that both
+// configurations of a program share a panel, a scale and the floor of the first.
 func TestReport_svg(t *testing.T) {
 	t.Parallel()
 	r := made()
+	second := r.Functions[0]
+	second.Title = "createsession, recording"
+	second.Sections = []section{{Figures: []figure{{Key: "far_cold", Function: 300, Floor: 131}, {Key: "far_warm_p50", Function: 45}}}}
+	r.Functions = append(r.Functions, second)
 	picture, err := r.svg()
 	if err != nil {
 		t.Fatal(err)
@@ -66,46 +71,71 @@ func TestReport_svg(t *testing.T) {
 	texts := map[string]int{}
 	for _, e := range all {
 		switch {
-		case e.name == "rect" && (e.attr["class"] == "product" || e.attr["class"] == "floor") && number(t, e, "x") == chartLeft:
+		case e.name == "rect" && e.attr["class"] != "card" && number(t, e, "x") == chartLeft:
 			lengths = append(lengths, number(t, e, "width"))
 		case e.name == "line":
 			bounds = append(bounds, number(t, e, "x1")-chartLeft)
-		case e.name == "text":
+		case e.name == "text" || e.name == "tspan":
 			texts[e.text]++
 		}
 	}
-	// The longest bar has the whole length, 264.6 ms here.
-	wantLengths, wantBounds := []float64{264.6, 130.25, 47, 125, 41.5, 41.4}, []float64{190, 49, 42.642}
+	// The longest bar has the whole length, 300 ms here.
+	wantLengths, wantBounds := []float64{264.6, 300, 130.25, 47, 0, 125, 41.5, 45, 41.4}, []float64{190, 49, 42.642}
 	for i, want := range [][]float64{wantLengths, wantBounds} {
 		got := [][]int{lengths, bounds}[i]
 		if len(got) != len(want) {
 			t.Fatalf("got %d lengths %v, want %d", len(got), got, len(want))
 		}
 		for j, ms := range want {
-			if pixels := ms * chartLength / 264.6; float64(got[j]) < pixels-1 || float64(got[j]) > pixels+1 {
+			if pixels := ms * chartLength / 300; float64(got[j]) < pixels-1 || float64(got[j]) > pixels+1 {
 				t.Errorf("%g ms is %d pixels long, want %.1f", ms, got[j], pixels)
 			}
 		}
 	}
-	for _, text := range []string{"264.6", "130.2", "47.0", "bound 190.0", "bound 42.6", "cold start", "first call after init", "warm call"} {
+	for _, text := range []string{"264.6", "300.0", "130.2", "47.0", "bound 190.0", "bound 42.6", "cold start", "first call after init", "warm call",
+		"createsession, recording", "floor: only forwards"} {
 		if texts[text] != 1 {
 			t.Errorf("%q is written %d times in %v", text, texts[text], texts)
 		}
 	}
+	if texts["createsession"] != 2 { // heading and legend
+		t.Errorf("createsession is written %d times", texts["createsession"])
+	}
 }
 
-// Ensure that no bound is drawn through a number.
-func TestFigure_group(t *testing.T) {
+// Ensure that no two bars of a panel overlap, and that each panel begins where the one above ends.
+func TestReport_svgRows(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 3; n++ {
+		together := make([]functionReport, n)
+		p := newPanel(together, full)
+		end := panelTop
+		for _, g := range p.Groups {
+			for _, b := range g.Bars {
+				if b.Y < end {
+					t.Errorf("%d configurations: a bar begins at %d, above the end at %d of the one before", n, b.Y, end)
+				}
+				end = b.Y + barHeight
+			}
+			if len(g.Bars) != n+1 || g.LabelY < g.Bars[0].Y || g.LabelY > end {
+				t.Errorf("%d configurations: got %d bars, label at %d", n, len(g.Bars), g.LabelY)
+			}
+		}
+		if end > panelHeight(n) {
+			t.Errorf("%d configurations end at %d of %d", n, end, panelHeight(n))
+		}
+	}
+}
+
+// Ensure that no bound is drawn through a number, and that both stay within the picture.
+func TestNewBar(t *testing.T) {
 	t.Parallel()
 	for most := 1.0; most < 200; most++ {
-		g := figure{Function: 100, Floor: 50, Bound: &verdict{Most: most}}.group("", 0, 2)
-		for _, b := range g.Bars {
-			if g.Bound.X >= b.TextX-2 && g.Bound.X <= b.TextX+40 {
-				t.Errorf("bound %g at %d, number at %d", most, g.Bound.X, b.TextX)
-			}
-			if b.TextX < chartLeft+b.Width {
-				t.Errorf("bound %g: the number at %d lies on a bar that ends at %d", most, b.TextX, chartLeft+b.Width)
-			}
+		scale := chartLength / max(most, 100)
+		b := newBar("", 100, &verdict{Most: most}, 0, scale)
+		const text = 120 // about as wide as number and bound are
+		if b.TextX < chartLeft+b.Width || b.TextX <= b.Bound.X || b.TextX+text > chartWidth {
+			t.Errorf("bound %g at %d, bar to %d, number at %d", most, b.Bound.X, chartLeft+b.Width, b.TextX)
 		}
 	}
 }
@@ -114,7 +144,7 @@ func TestFigure_group(t *testing.T) {
 func TestReport_svgOdd(t *testing.T) {
 	t.Parallel()
 	two := made()
-	two.Functions = append(two.Functions, functionReport{Name: `<b>&"'`})
+	two.Functions = append(two.Functions, functionReport{Title: `<b>&"'`, Program: `<b>&"'`, Floor: `<b>&"'`})
 	for name, r := range map[string]*report{"no function": {}, "no figure, name with markup": two} {
 		picture, err := r.svg()
 		if err != nil {

@@ -22,6 +22,8 @@ func TestRun_usage(t *testing.T) {
 		"argument":      {[]string{"createsession"}, exitUsage, `unexpected argument "createsession"`},
 		"negative runs": {[]string{"-runs", "-1"}, exitUsage, "-runs is -1"},
 		"no number":     {[]string{"-runs", "many"}, exitUsage, "-runs"},
+		"no function":   {[]string{"-function", "webhook,createsessions"}, exitUsage, `no function "createsessions"; there are createsession, `},
+		"two forms":     {[]string{"-cost", "-svg", "x.svg"}, exitUsage, "-cost draws no picture"},
 	} {
 		var stdout, stderr strings.Builder
 		if code := run(t.Context(), tt.args, &stdout, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) || stdout.Len() > 0 {
@@ -40,10 +42,41 @@ func TestParse(t *testing.T) {
 		{[]string{"-short"}, options{plan: brief}},
 		{[]string{"-short", "-runs", "2", "-json", "-svg", "x.svg"}, options{plan: brief.withRuns(2), json: true, svg: "x.svg"}},
 		{[]string{"-runs", "99"}, options{plan: full.withRuns(99)}},
+		{[]string{"-cost", "-function", "webhook"}, options{plan: full, cost: true, function: "webhook"}},
 	} {
 		if got, err := parse(tt.args, io.Discard); err != nil || got != tt.want {
 			t.Errorf("parse(%q) = %+v, %v, want %+v", tt.args, got, err, tt.want)
 		}
+	}
+}
+
+func TestSelected(t *testing.T) {
+	t.Parallel()
+	all := []function{{key: "a"}, {key: "b"}, {key: "c"}}
+	for keys, want := range map[string]string{"": "abc", "b": "b", "c,a": "ac", "b,": "", "d": "", ",": ""} {
+		chosen, err := selected(all, keys)
+		got := ""
+		for _, f := range chosen {
+			got += f.key
+		}
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("selected(%q) = %q, %v, want %q", keys, got, err, want)
+		}
+	}
+	if len(all) != 3 || all[0].key+all[1].key+all[2].key != "abc" {
+		t.Errorf("the list itself was changed to %v", all)
+	}
+}
+
+// Ensure that no function hides another, and that each is described.
+func TestFunctions(t *testing.T) {
+	t.Parallel()
+	keys := map[string]bool{}
+	for _, f := range functions {
+		if keys[f.key] || keys[f.title] || f.about == "" || f.floorDoes == "" || strings.Contains(f.key, ",") {
+			t.Errorf("got %+v", f)
+		}
+		keys[f.key], keys[f.title] = true, true
 	}
 }
 
@@ -71,7 +104,7 @@ func TestMeasure(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if len(back.Functions) != len(own) || !strings.Contains(progress.String(), own[0].name+": building") {
+	if len(back.Functions) != len(own) || !strings.Contains(progress.String(), own[0].title+": building") {
 		t.Errorf("got %d functions, progress %q", len(back.Functions), &progress)
 	}
 	for _, f := range back.Functions {
@@ -80,7 +113,7 @@ func TestMeasure(t *testing.T) {
 				// CPU time is counted in steps too large for so few calls, and trouble need not add anything.
 				mayBeNothing := got.Key == "cpu_warm" || strings.HasPrefix(got.Key, "init_network") || got.unknown() && runtime.GOOS != "linux"
 				if got.Function <= 0 && !mayBeNothing {
-					t.Errorf("%s, %s: got %+v", f.Name, s.Title, got)
+					t.Errorf("%s, %s: got %+v", f.Key, s.Title, got)
 				}
 			}
 		}

@@ -21,7 +21,7 @@ const idleBefore = 50 * time.Millisecond
 // side is one of the two programs that take turns.
 type side struct {
 	name, binary string
-	payload      []byte
+	payload      func() ([]byte, error) // of the next call; called by several goroutines
 	status       int
 	env          func(w *world) map[string]string
 }
@@ -41,8 +41,10 @@ type times struct {
 type measurement struct {
 	far, near both[times]
 
-	peak both[sample] // MiB, of the processes that answered the warm calls
-	cpu  both[sample] // microseconds a warm call at no round trip; empty where it cannot be read
+	// Of the processes that answered the warm calls at no round trip, the most calls
+	// of all. Empty where it cannot be read.
+	peak both[sample] // MiB
+	cpu  both[sample] // microseconds a call
 
 	lambdaSize, hostSize both[float64] // bytes of the binary
 
@@ -58,29 +60,48 @@ type bench struct {
 	dir   string
 }
 
+// newBench also returns what removes everything that the measurements leave
+// behind.
+func newBench(p plan) (*bench, func(), error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, nil, err
+	}
+	// The collector of this process shares the processors with what is measured.
+	usual := debug.SetGCPercent(400)
+	remove := func() {
+		debug.SetGCPercent(usual)
+		os.RemoveAll(dir)
+	}
+	trust, err := newTrust(dir)
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return &bench{plan: p, trust: trust, dir: dir}, remove, nil
+}
+
 // measure builds and measures the functions one after another, and tells progress
 // about it.
 func measure(ctx context.Context, p plan, functions []function, progress io.Writer) (*report, error) {
-	// The collector of this process shares the processors with what is measured.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	dir, err := os.MkdirTemp("", "bench")
+	b, remove, err := newBench(p)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	b := &bench{plan: p, dir: dir}
-	if b.trust, err = newTrust(dir); err != nil {
-		return nil, err
-	}
+	defer remove()
 	r := newReport(p)
 	for _, f := range functions {
-		m, err := b.measure(ctx, f, func(what string) { fmt.Fprintf(progress, "bench: %s: %s\n", f.name, what) })
+		m, err := b.measure(ctx, f, f.say(progress))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			return nil, fmt.Errorf("%s: %w", f.title, err)
 		}
 		r.add(f, m)
 	}
 	return r, nil
+}
+
+func (f function) say(progress io.Writer) func(string) {
+	return func(what string) { fmt.Fprintf(progress, "bench: %s: %s\n", f.title, what) }
 }
 
 func (b *bench) measure(ctx context.Context, f function, say func(string)) (*measurement, error) {
@@ -90,15 +111,22 @@ func (b *bench) measure(ctx context.Context, f function, say func(string)) (*mea
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, b.plan.limit, fmt.Errorf("not finished after %v", b.plan.limit))
-	defer cancel()
-	if err := b.run(ctx, f, sides, m, say); err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-			err = fmt.Errorf("%w: %w", cause, err)
-		}
+	err = b.limited(ctx, func(ctx context.Context) error { return b.run(ctx, f, sides, m, say) })
+	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// limited ends what takes much longer than it should, and says so.
+func (b *bench) limited(ctx context.Context, run func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.plan.limit, fmt.Errorf("not finished after %v", b.plan.limit))
+	defer cancel()
+	err := run(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
 }
 
 // run measures all that needs processes.
@@ -119,33 +147,23 @@ func (b *bench) run(ctx context.Context, f function, sides both[side], m *measur
 			}
 		}
 	}
-	say(fmt.Sprintf("%d concurrent cold callers; starts without a network", f.callers))
-	if err := b.concurrent(ctx, sides[0], f.callers, m); err != nil {
+	say("starts without a network")
+	if err := b.unreachable(ctx, sides[0], m); err != nil || f.callers == 0 {
 		return err
 	}
-	return b.unreachable(ctx, sides[0], m)
+	say(fmt.Sprintf("%d concurrent cold callers", f.callers))
+	return b.concurrent(ctx, sides[0], f.callers, m)
 }
 
 // build makes the binaries of both sides and takes their sizes.
 func (b *bench) build(ctx context.Context, f function, m *measurement) (both[side], error) {
-	var sides both[side]
-	root, err := lambdatest.ModuleRoot(ctx)
-	if err != nil {
-		return sides, err
-	}
-	payload, err := os.ReadFile(filepath.Join(root, "events", f.event))
-	if err != nil {
-		return sides, err
-	}
-	sides[0] = side{name: f.name, env: f.env}
-	sides[1] = side{name: "floor", env: f.floorEnv}
-	for i, pkg := range []string{"./functions/" + f.name, f.floor} {
+	sides := both[side]{{name: f.key, env: f.env}, {name: f.key + "-floor", env: f.floorEnv}}
+	for i, pkg := range []string{f.pkg(), "./internal/cmd/bench/testdata/floor/" + f.floor} {
 		s := &sides[i]
-		s.payload, s.status = payload, f.status
-		s.binary = filepath.Join(b.dir, f.name+"-"+s.name)
-		if err := lambdatest.Build(ctx, pkg, s.binary); err != nil {
+		if err := b.prepare(ctx, f, pkg, s); err != nil {
 			return sides, err
 		}
+		var err error
 		if m.hostSize[i], err = size(s.binary); err != nil {
 			return sides, err
 		}
@@ -162,6 +180,29 @@ func (b *bench) build(ctx context.Context, f function, m *measurement) (both[sid
 		}
 	}
 	return sides, nil
+}
+
+func (f function) pkg() string { return "./functions/" + f.program }
+
+// prepare builds the side for this machine and finds out what it is to answer.
+func (b *bench) prepare(ctx context.Context, f function, pkg string, s *side) error {
+	root, err := lambdatest.ModuleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	event, err := os.ReadFile(filepath.Join(root, "events", f.event))
+	if err != nil {
+		return err
+	}
+	s.status = f.status
+	s.payload = func() ([]byte, error) { return event, nil }
+	if f.payload != nil {
+		if s.payload, err = f.payload(event); err != nil {
+			return fmt.Errorf("%s: %w", f.event, err)
+		}
+	}
+	s.binary = filepath.Join(b.dir, s.name)
+	return lambdatest.Build(ctx, pkg, s.binary)
 }
 
 func size(file string) (float64, error) {

@@ -16,7 +16,7 @@ type plan struct {
 
 var (
 	full  = plan{Runs: 21, Rounds: 3, FarCalls: 100, NearCalls: 700, limit: 3 * time.Minute}
-	brief = plan{Runs: 3, Rounds: 1, FarCalls: 25, NearCalls: 300, limit: time.Minute}
+	brief = plan{Runs: 3, Rounds: 1, FarCalls: 25, NearCalls: 500, limit: time.Minute}
 )
 
 // withRuns is the plan with another number of starts, and time for them.

@@ -21,7 +21,11 @@ type machine struct {
 }
 
 type functionReport struct {
-	Name     string    `json:"name"`
+	Key      string    `json:"key"`
+	Title    string    `json:"title"`
+	Program  string    `json:"program"` // directory under functions/
+	About    string    `json:"about"`
+	Floor    string    `json:"floor"` // what the floor does
 	Sections []section `json:"sections"`
 }
 
@@ -49,10 +53,10 @@ type verdict struct {
 	Held bool    `json:"held"`
 }
 
-func newReport(p plan) *report {
-	return &report{Plan: p, Machine: machine{
-		System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version(),
-	}}
+func newReport(p plan) *report { return &report{Plan: p, Machine: thisMachine()} }
+
+func thisMachine() machine {
+	return machine{System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version()}
 }
 
 // add sums a measurement up: medians, unless the figure's name says otherwise.
@@ -69,17 +73,21 @@ func (r *report) add(f function, m *measurement) {
 		{Key: "init_network_down", Name: "down: adds to init", Unit: "ms", Function: max(0, m.downInit.median()-initially)},
 		{Key: "init_network_silent", Name: "silent: adds to init", Unit: "ms", Function: max(0, m.silentInit.median()-initially)},
 	}}
-	callers := section{Title: fmt.Sprintf("%d concurrent cold callers in one process", f.callers), Figures: []figure{
-		{Key: "cold_secret_reads", Name: "secret reads", Function: float64(m.secretReads)},
-		{Key: "cold_token_requests", Name: "token requests", Function: float64(m.tokenRequests)},
-	}}
-	sections := []section{distanceSection(far, m.far), distanceSection(near, m.near), process, trouble, callers}
+	sections := []section{distanceSection(far, m.far), distanceSection(near, m.near), process, trouble}
+	if f.callers > 0 {
+		sections = append(sections, section{Title: fmt.Sprintf("%d concurrent cold callers in one process", f.callers), Figures: []figure{
+			{Key: "cold_secret_reads", Name: "secret reads", Function: float64(m.secretReads)},
+			{Key: "cold_token_requests", Name: "token requests", Function: float64(m.tokenRequests)},
+		}})
+	}
 	for _, s := range sections {
 		for i := range s.Figures {
 			s.Figures[i].judge(f.bounds)
 		}
 	}
-	r.Functions = append(r.Functions, functionReport{Name: f.name, Sections: sections})
+	r.Functions = append(r.Functions, functionReport{
+		Key: f.key, Title: f.title, Program: f.program, About: f.about, Floor: f.floorDoes, Sections: sections,
+	})
 }
 
 func distanceSection(d distance, of both[times]) section {
@@ -102,7 +110,7 @@ func (f *figure) judge(bounds map[string]bound) {
 		f.Ratio = f.Function / f.Floor
 	}
 	if b, ok := bounds[f.Key]; ok && !f.unknown() {
-		most := cmp.Or(b.exactly, b.ofFloor*f.Floor, b.most)
+		most := cmp.Or(b.exactly, b.ofFloor*f.Floor+b.most)
 		held := f.Function <= most && (b.exactly == 0 || f.Function == b.exactly)
 		f.Bound = &verdict{Text: b.text, Most: thousandths(most), Held: held}
 	}

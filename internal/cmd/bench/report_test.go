@@ -12,6 +12,7 @@ func TestFigure_judge(t *testing.T) {
 		"most":    {text: "most", most: 10},
 		"ofFloor": {text: "ofFloor", ofFloor: 1.25},
 		"exactly": {text: "exactly", exactly: 1},
+		"beside":  {text: "beside", ofFloor: 1.25, most: 3},
 	}
 	for _, tt := range []struct {
 		figure figure
@@ -24,6 +25,8 @@ func TestFigure_judge(t *testing.T) {
 		{figure{Key: "most", Function: 10.0001}, 10, false, 0},
 		{figure{Key: "ofFloor", Function: 5, Floor: 4}, 5, true, 1.25},
 		{figure{Key: "ofFloor", Function: 5.0004, Floor: 4}, 5, false, 1.25},
+		{figure{Key: "beside", Function: 8, Floor: 4}, 8, true, 2},
+		{figure{Key: "beside", Function: 8.0008, Floor: 4}, 8, false, 2},
 		{figure{Key: "exactly", Function: 1}, 1, true, 0},
 		{figure{Key: "exactly", Function: 2}, 1, false, 0},
 		{figure{Key: "exactly", Function: 0}, 1, false, 0},
@@ -53,7 +56,7 @@ func TestReport_keys(t *testing.T) {
 		}
 		for key := range f.bounds {
 			if keys[key] != 1 {
-				t.Errorf("%s has a bound for %s, which %d figures are", f.name, key, keys[key])
+				t.Errorf("%s has a bound for %s, which %d figures are", f.key, key, keys[key])
 			}
 		}
 		for _, group := range groupsDrawn {
@@ -112,7 +115,7 @@ func made() *report {
 	return &report{
 		Machine: machine{System: "linux/arm64", Processors: 2, Go: "go1.26"},
 		Plan:    plan{Runs: 3, Rounds: 2, FarCalls: 10, NearCalls: 100},
-		Functions: []functionReport{{Name: "createsession", Sections: []section{
+		Functions: []functionReport{{Key: "createsession", Title: "createsession", Program: "createsession", About: "POST /sessions", Floor: "only forwards", Sections: []section{
 			{Title: far.String(), Figures: []figure{
 				{Key: "far_cold", Name: "cold: start to answer", Unit: "ms", Function: 264.6, Floor: 130.25, Ratio: 2.031, Bound: &verdict{"<= 4 round trips + 30 ms", 190, false}},
 				{Key: "far_first", Name: "first call after init", Unit: "ms", Function: 47, Floor: 125, Ratio: 0.376, Bound: &verdict{"<= 49", 49, true}},
@@ -133,16 +136,18 @@ func TestReport_print(t *testing.T) {
 	want := `
 medians of 3 starts and 2 x 10 (without round trip 2 x 100) warm calls; linux/arm64, 2 processors, go1.26
 
-                                 createsession       floor    ratio   bound
+createsession: POST /sessions
+floor: only forwards
+                                      function       floor    ratio   bound
 round trip 40 ms to Didit, 2 ms to AWS
-  cold: start to answer    ms           264.60      130.25     2.03   <= 4 round trips + 30 ms = 190.00    NOT held
-  first call after init    ms            47.00      125.00     0.38   <= 49 = 49.00                        held
-  warm p50                 ms            41.50       41.40     1.00   <= 1.03 x floor = 42.64              held
+  cold: start to answer    ms           264.60      130.25     2.03   <= 4 round trips + 30 ms = 190.00           NOT held
+  first call after init    ms            47.00      125.00     0.38   <= 49 = 49.00                               held
+  warm p50                 ms            41.50       41.40     1.00   <= 1.03 x floor = 42.64                     held
 process
   peak memory              MiB         unknown
   CPU of a warm call       µs              512         300     1.71
-  down: adds to init       ms             0.00                        <= 2 s                               held
-  secret reads                               2                        exactly 1                            NOT held
+  down: adds to init       ms             0.00                        <= 2 s                                      held
+  secret reads                               2                        exactly 1                                   NOT held
 `
 	var got strings.Builder
 	if err := made().print(&got); err != nil {

@@ -72,7 +72,11 @@ func (s side) start(ctx context.Context, w *world, concurrency int) (*lambdatest
 // invoke fails unless the answer is the one that the event is to get: a refusal
 // is quick, and would be a fine figure.
 func (s side) invoke(ctx context.Context, fn *lambdatest.Function) (lambdatest.Result, error) {
-	result, err := fn.Invoke(ctx, s.payload)
+	payload, err := s.payload()
+	if err != nil {
+		return lambdatest.Result{}, err
+	}
+	result, err := fn.Invoke(ctx, payload)
 	if err != nil {
 		return result, err
 	}

@@ -13,7 +13,7 @@ const (
 	unitWidth  = 5
 	valueWidth = 11
 	ratioWidth = 8
-	boundWidth = 36
+	boundWidth = 43
 )
 
 // print writes the report as tables.
@@ -22,8 +22,8 @@ func (r *report) print(w io.Writer) error {
 	fmt.Fprintf(&out, "medians of %d starts and %d x %d (without round trip %d x %d) warm calls; %s, %d processors, %s\n",
 		r.Plan.Runs, r.Plan.Rounds, r.Plan.FarCalls, r.Plan.Rounds, r.Plan.NearCalls, r.Machine.System, r.Machine.Processors, r.Machine.Go)
 	for _, f := range r.Functions {
-		fmt.Fprintln(&out)
-		row(&out, "", "", f.Name, "floor", "ratio", "bound", "")
+		fmt.Fprintf(&out, "\n%s: %s\nfloor: %s\n", f.Title, f.About, f.Floor)
+		row(&out, "", "", "function", "floor", "ratio", "bound", "")
 		for _, s := range f.Sections {
 			fmt.Fprintln(&out, s.Title)
 			for _, line := range s.Figures {

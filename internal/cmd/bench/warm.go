@@ -46,8 +46,11 @@ func (b *bench) warm(ctx context.Context, sides both[side], d distance, of *both
 			of[i].warm = append(of[i].warm, took...)
 		}
 	}
+	if d != near {
+		return nil
+	}
 	for i, fn := range fns {
-		if used := processorTime(fn) - before[i]; d == near && used > 0 {
+		if used := processorTime(fn) - before[i]; used > 0 {
 			m.cpu[i].add(float64(used.Microseconds()) / float64(calls))
 		}
 		if peak := fn.Stop().PeakMemory; peak > 0 {

@@ -3,40 +3,51 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
-	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
 )
 
-const secretID = "bench/didit"
+// What functions find in their environment.
+const (
+	secretID        = "bench/didit"
+	webhookSecretID = "bench/didit-webhook"
+	tableName       = "bench-sessions"
+	busName         = "bench-bus"
+)
 
 // world is everything that a function talks to, at a distance: the Didit
-// simulator under the two names that Didit has, and Secrets Manager, each behind
-// TLS (1.3, with HTTP/2 on offer) and a proxy that delays.
+// simulator under the two names that Didit has, Secrets Manager, a table with
+// one session on record, and an event bus, each behind TLS (1.3, with HTTP/2 on
+// offer) and a proxy that delays.
 type world struct {
 	didit   *didittest.Server
 	secrets *lambdatest.SecretsManager
+	table   *lambdatest.DynamoDB
+	bus     *lambdatest.EventBridge
 
-	authURL, apiURL, awsURL string
-	token                   string // an access token that Didit accepts
+	authURL, apiURL, secretsURL, tableURL, busURL string
+
+	token string // an access token that Didit accepts
 
 	trust *trust
 	stop  []func()
 }
 
 func newWorld(ctx context.Context, trust *trust, d distance) (*world, error) {
-	w := &world{didit: &didittest.Server{}, secrets: &lambdatest.SecretsManager{}, trust: trust}
+	w := &world{
+		didit: new(didittest.Server), secrets: new(lambdatest.SecretsManager), table: new(lambdatest.DynamoDB), bus: new(lambdatest.EventBridge),
+		trust: trust,
+	}
 	w.stop = append(w.stop, w.didit.Close)
 	w.secrets.Set(secretID, `{"client_id":"`+didittest.DefaultClientID+`","client_secret":"`+didittest.DefaultClientSecret+`"}`)
+	w.secrets.Set(webhookSecretID, `{"webhook_secret":"`+webhookSecret+`"}`)
 	if err := w.start(ctx, d); err != nil {
 		w.close()
 		return nil, err
@@ -45,28 +56,38 @@ func newWorld(ctx context.Context, trust *trust, d distance) (*world, error) {
 }
 
 func (w *world) start(ctx context.Context, d distance) error {
-	didit, err := w.serve(w.didit)
-	if err != nil {
-		return err
-	}
-	aws, err := w.serve(w.secrets)
-	if err != nil {
-		return err
-	}
+	var direct []string // the upstreams as they are without a distance
 	for _, upstream := range []struct {
-		url       *string
-		target    string
+		handler   http.Handler
 		roundTrip time.Duration
-	}{{&w.authURL, didit, d.didit}, {&w.apiURL, didit, d.didit}, {&w.awsURL, aws, d.aws}} {
-		p, err := listenProxy(upstream.target, upstream.roundTrip)
+		urls      []*string
+	}{
+		{w.didit, d.didit, []*string{&w.authURL, &w.apiURL}},
+		{w.secrets, d.aws, []*string{&w.secretsURL}},
+		{w.table, d.aws, []*string{&w.tableURL}},
+		{w.bus, d.aws, []*string{&w.busURL}},
+	} {
+		address, err := w.serve(upstream.handler)
 		if err != nil {
 			return err
 		}
-		w.stop = append(w.stop, p.Close)
-		*upstream.url = "https://" + p.Addr()
+		direct = append(direct, "https://"+address)
+		for _, url := range upstream.urls {
+			p, err := listenProxy(address, upstream.roundTrip)
+			if err != nil {
+				return err
+			}
+			w.stop = append(w.stop, p.Close)
+			*url = "https://" + p.Addr()
+		}
 	}
-	w.token, err = buyToken(ctx, "https://"+didit, w.trust)
-	return err
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.trust.pool, MinVersion: tls.VersionTLS13}}
+	defer transport.CloseIdleConnections()
+	var err error
+	if w.token, err = buyToken(ctx, direct[0], transport); err != nil {
+		return err
+	}
+	return putOnRecord(ctx, direct[2], transport)
 }
 
 // close ends all of it.
@@ -101,33 +122,6 @@ func (w *world) serve(handler http.Handler) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// buyToken gets the access token that a floor is given.
-func buyToken(ctx context.Context, diditURL string, trust *trust) (string, error) {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust.pool, MinVersion: tls.VersionTLS13}}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, diditURL+"/auth/v2/token/", strings.NewReader("grant_type=client_credentials"))
-	if err != nil {
-		return "", err
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(didittest.DefaultClientID, didittest.DefaultClientSecret)
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	var answer struct {
-		Token string `json:"access_token"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return "", fmt.Errorf("the simulator sold no token: %w", err)
-	}
-	if answer.Token == "" {
-		return "", fmt.Errorf("the simulator sold no token: status %d", response.StatusCode)
-	}
-	return answer.Token, nil
-}
-
 // deadWorld has upstreams that cannot be reached: nothing listens (refused), or
 // something does and never says a word.
 func deadWorld(trust *trust, silent bool) (*world, error) {
@@ -136,7 +130,7 @@ func deadWorld(trust *trust, silent bool) (*world, error) {
 		return nil, err
 	}
 	url := "https://" + listener.Addr().String()
-	w := &world{authURL: url, apiURL: url, awsURL: url, trust: trust}
+	w := &world{authURL: url, apiURL: url, secretsURL: url, tableURL: url, busURL: url, trust: trust}
 	w.stop = append(w.stop, func() { listener.Close() })
 	if !silent {
 		listener.Close()

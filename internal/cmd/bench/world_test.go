@@ -5,12 +5,10 @@ import (
 	"crypto/x509"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/lambdatest"
 )
 
 // world makes one without a round trip, and the trust that goes with it.
@@ -55,7 +53,8 @@ func TestWorld_tls(t *testing.T) {
 		want  string
 	}{
 		{w.apiURL, true, "HTTP/2.0"}, {w.apiURL, false, "HTTP/1.1"},
-		{w.authURL, true, "HTTP/2.0"}, {w.awsURL, true, "HTTP/2.0"},
+		{w.authURL, true, "HTTP/2.0"}, {w.secretsURL, true, "HTTP/2.0"},
+		{w.tableURL, true, "HTTP/2.0"}, {w.busURL, true, "HTTP/2.0"},
 	} {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: test.http2}
 		response, err := (&http.Client{Transport: transport}).Get(test.url)
@@ -87,30 +86,88 @@ func TestMadeUpBundle(t *testing.T) {
 	}
 }
 
-// Ensure that the floor gets what the function gets, and that an answer other than the one wanted is
-// an error and no figure.
-func TestFloor(t *testing.T) {
-	t.Parallel()
+// built is one side of a function.
+func built(t *testing.T, f function, pkg string, env func(*world) map[string]string) side {
+	t.Helper()
+	b := &bench{dir: t.TempDir()}
+	s := side{name: f.key, env: env}
+	if err := b.prepare(t.Context(), f, pkg, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func floor(t *testing.T, f function) side {
+	t.Helper()
+	return built(t, f, "./internal/cmd/bench/testdata/floor/"+f.floor, f.floorEnv)
+}
+
+// requests are what warm calls ask for.
+type requests struct{ creates, others, reads, writes, events int }
+
+func count(w *world) requests {
+	creates, reads, writes := w.didit.Count(didittest.OpCreate), w.table.Calls("GetItem"), w.table.Calls("UpdateItem")
+	return requests{creates, w.didit.Count(didittest.OpAny) - creates + w.secrets.Calls() + w.table.Calls("") - reads - writes, reads, writes, w.bus.Calls()}
+}
+
+// warmRequests are those of a call, once the process is warm.
+func warmRequests(t *testing.T, s side) requests {
+	t.Helper()
 	w := newTestWorld(t)
-	f := functions[0]
-	payload, err := os.ReadFile(filepath.Join("../../../events", f.event))
+	fn, err := s.start(t.Context(), w, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := side{name: "floor", binary: filepath.Join(t.TempDir(), "floor"), payload: payload, status: f.status, env: f.floorEnv}
-	if err := lambdatest.Build(t.Context(), f.floor, s.binary); err != nil {
-		t.Fatal(err)
+	defer fn.Stop()
+	var before requests
+	for range 2 {
+		before = count(w)
+		if _, err := s.call(t.Context(), fn, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
-	var got times
-	if err := coldStart(t.Context(), s, w, &got); err != nil || len(got.cold) != 1 {
-		t.Errorf("got %v, %v", got.cold, err)
+	after := count(w)
+	return requests{after.creates - before.creates, after.others - before.others, after.reads - before.reads, after.writes - before.writes, after.events - before.events}
+}
+
+// Ensure that each function and its floor give the answer that is wanted, and ask for it by the requests that
+// are meant to be measured and no other.
+func TestSides(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]both[requests]{
+		"createsession":           {{creates: 1}, {creates: 1}},
+		"createsession-recording": {{creates: 1, writes: 1}, {creates: 1}},
+		"webhook":                 {{reads: 1, events: 1}, {reads: 1, events: 1}},
+		"getsession":              {{reads: 1}, {reads: 1}},
+	} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			chosen, err := selected(functions, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := chosen[0]
+			if got := warmRequests(t, floor(t, f)); got != want[1] {
+				t.Errorf("the floor makes %+v, want %+v", got, want[1])
+			}
+			if testing.Short() {
+				return // the function takes longer to build
+			}
+			if got := warmRequests(t, built(t, f, f.pkg(), f.env)); got != want[0] {
+				t.Errorf("the function makes %+v, want %+v", got, want[0])
+			}
+		})
 	}
-	if got := w.didit.Count(didittest.OpCreate); got != 1 {
-		t.Errorf("Didit got %d requests for a session", got)
-	}
+}
+
+// Ensure that an answer other than the one wanted is an error and no figure.
+func TestSides_refused(t *testing.T) {
+	t.Parallel()
+	w := newTestWorld(t)
 	w.token = "unknown"
-	got = times{}
-	if err := coldStart(t.Context(), s, w, &got); err == nil || !strings.Contains(err.Error(), "status 403, want 201") || len(got.cold) > 0 {
+	var got times
+	err := coldStart(t.Context(), floor(t, functions[0]), w, &got)
+	if err == nil || !strings.Contains(err.Error(), "status 403, want 201") || len(got.cold) > 0 {
 		t.Errorf("with a wrong token: got %v, %v; want a refusal named", got.cold, err)
 	}
 }
