@@ -1,6 +1,7 @@
 package start
 
 import (
+	"crypto/tls"
 	"net/http"
 	"sync"
 	"time"
@@ -34,7 +35,15 @@ type client struct {
 
 // newClient keeps the settings of the SDK's client.
 func newClient(base *awshttp.BuildableClient) *client {
-	return &client{base: base.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answerLimit })}
+	return &client{base: base.WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = answerLimit
+		// One request at a time needs no multiplexing, and HTTP/1.1 takes less of the processor.
+		t.ForceAttemptHTTP2 = false
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		if t.TLSClientConfig != nil {
+			t.TLSClientConfig.NextProtos = nil
+		}
+	})}
 }
 
 // Do sends the request.

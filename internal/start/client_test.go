@@ -52,6 +52,30 @@ func TestClient_living(t *testing.T) {
 	}
 }
 
+// Ensure that HTTP/1.1 is spoken with a service that offers more.
+func TestClient_protocol(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	c := newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+		tr.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if got, _ := io.ReadAll(response.Body); string(got) != "HTTP/1.1" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // Ensure that an attempt which gets no answer leaves time for another one.
 func TestClient_silence(t *testing.T) {
 	t.Parallel()
