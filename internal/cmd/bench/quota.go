@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// quotaPeriod is the period in which Lambda shares out processor time; measured
-// from inside by several authors, and not documented.
+// quotaPeriod is the period in which a share of the processor is handed out. AWS
+// does not document Lambda's: this one is assumed.
 const quotaPeriod = 20 * time.Millisecond
 
 // quota is a control group that bounds how much of one processor its processes
