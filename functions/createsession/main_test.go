@@ -2,16 +2,14 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
 )
 
@@ -20,23 +18,7 @@ const (
 	secretID = "didit"
 )
 
-// binary is the function as it ships, but for this machine; built once for all tests.
-var binary string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "createsession")
-	if err == nil {
-		binary = filepath.Join(dir, "bootstrap")
-		err = lambdatest.Build(context.Background(), "./functions/createsession", binary)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { functiontest.Main(m, "createsession") }
 
 // kind is a kind of credentials with a version of Didit's API; the zero value is the default.
 type kind struct{ name, secret, version string }
@@ -124,7 +106,7 @@ func (w *world) start(t *testing.T, options lambdatest.Options, env map[string]s
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secrets.URL(),
 	}
 	maps.Copy(all, env)
-	options.Binary, options.Env = cmp.Or(options.Binary, binary), all
+	options.Binary, options.Env = cmp.Or(options.Binary, functiontest.Binary(t)), all
 	var err error
 	w.Function, err = lambdatest.Start(t.Context(), options)
 	if err != nil {

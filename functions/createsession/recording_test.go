@@ -18,7 +18,7 @@ func recording(t *testing.T, env map[string]string) *functiontest.World {
 	t.Helper()
 	all := map[string]string{"ALLOWED_CALLBACKS": "https://example.com/verification"}
 	maps.Copy(all, env)
-	return functiontest.New(t, functiontest.Options{Binary: binary, Env: all})
+	return functiontest.New(t, functiontest.Options{Env: all})
 }
 
 // created is the part of a session that tests look at.

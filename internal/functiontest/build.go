@@ -45,6 +45,15 @@ func Main(m *testing.M, name string) {
 	os.Exit(code)
 }
 
+// Binary is the function as it ships, but for this machine.
+func Binary(t *testing.T) string {
+	t.Helper()
+	if err := consult(); err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
 // consult looks at the sources of the binary, once, from within a test: go test then takes no result out of
 // its cache that another binary has earned. It cannot know by itself, because the linker leaves out of the
 // test's own program what only main reaches.

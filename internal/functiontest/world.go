@@ -54,9 +54,6 @@ type World struct {
 // New starts the function and everything around it, for the time of the test.
 func New(t *testing.T, options Options) *World {
 	t.Helper()
-	if err := consult(); err != nil {
-		t.Fatal(err)
-	}
 	w := &World{
 		Didit: new(didittest.Server), Secrets: new(lambdatest.SecretsManager), Table: new(lambdatest.DynamoDB),
 		Bus: new(lambdatest.EventBridge), Tasks: new(lambdatest.StepFunctions),
@@ -101,7 +98,7 @@ func (w *World) start(t *testing.T, options Options) {
 	maps.Copy(env, options.Env)
 	var err error
 	w.Function, err = lambdatest.Start(t.Context(), lambdatest.Options{
-		Binary: cmp.Or(options.Binary, binary), Name: function, Env: env, Timeout: options.Timeout, MaxConcurrency: options.MaxConcurrency})
+		Binary: cmp.Or(options.Binary, Binary(t)), Name: function, Env: env, Timeout: options.Timeout, MaxConcurrency: options.MaxConcurrency})
 	if err != nil {
 		t.Fatal(err)
 	}
