@@ -43,7 +43,7 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 		Bus:     &awsevents.Bus{Client: eventbridge.NewFromConfig(aws), Name: settings.BusName},
 		Tasks:   &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
 		Didit:   connect.Didit(aws, settings.Didit, &tokens, &credentials),
-		Trouble: api.Trouble,
+		Trouble: api.Trouble(nil),
 	}
 	return &lambdahttp.Handler{Direct: api.AwaitDecision(tracker).Serve}, nil
 }

@@ -40,7 +40,7 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 		Store:   &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: settings.Table.Name, Retention: settings.Table.Retention},
 		Bus:     &awsevents.Bus{Client: eventbridge.NewFromConfig(aws), Name: settings.BusName},
 		Didit:   connect.Didit(aws, settings.Didit, &tokens, &credentials),
-		Trouble: api.Trouble,
+		Trouble: api.Trouble(nil),
 	}
 	return &lambdahttp.Handler{HTTP: &api.GetSession{Records: tracker, Callers: api.Callers{
 		Identify: start.Identify, TrustIAM: settings.Callers.CallerAuth == "iam", PrincipalClaim: settings.Callers.PrincipalClaim}}}, nil

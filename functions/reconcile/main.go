@@ -44,7 +44,7 @@ func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Ha
 		Tasks:          &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
 		Didit:          connect.Didit(aws, settings.Didit, &tokens, &credentials),
 		ReconcileAfter: settings.After,
-		Trouble:        api.Trouble,
+		Trouble:        api.Trouble(nil),
 	}
 	return &lambdahttp.Handler{Direct: api.Reconcile(tracker).Serve}, nil
 }

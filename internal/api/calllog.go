@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"didit-sessions/internal/didit"
 	"didit-sessions/internal/verification"
 )
 
@@ -90,6 +92,11 @@ func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err erro
 	logger.LogAttrs(ctx, level, message, attributes...)
 }
 
+// ObserveAttempt is [Observe] for an attempt of Didit's client; see [didit.Client].
+func ObserveAttempt(ctx context.Context, a didit.Attempt) {
+	Observe(ctx, Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
+}
+
 // attributes are the number of requests to Didit, the last status, and the time spent on each kind
 // of request.
 func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
@@ -141,10 +148,13 @@ func metrics(duration time.Duration, attempts int) []slog.Attr {
 	}
 }
 
-// Trouble logs what went wrong in a call that is answered all the same.
-func Trouble(ctx context.Context, err error) {
-	e := verification.AsError(err)
-	slog.WarnContext(ctx, "trouble on the way", "code", string(e.Code), "reason", e.Reason)
+// Trouble returns what logs trouble in calls that are answered all the same; a nil logger means
+// [slog.Default].
+func Trouble(logger *slog.Logger) func(ctx context.Context, err error) {
+	return func(ctx context.Context, err error) {
+		e := verification.AsError(err)
+		cmp.Or(logger, slog.Default()).WarnContext(ctx, "trouble on the way", "code", string(e.Code), "reason", e.Reason)
+	}
 }
 
 // levelOf is error where an operator must act, warn where waiting helps, info otherwise.

@@ -31,14 +31,24 @@ type Secret struct {
 func (s *Secret) Read(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.ID)})
+	out, err := s.readStage(ctx, nil)
 	if err != nil {
-		return "", explain(err)
-	}
-	if out.SecretString == nil {
-		return "", verification.NewError(verification.CodeSecretUnavailable, "the secret is binary, not text")
+		return "", err
 	}
 	return *out.SecretString, nil
+}
+
+// readStage reads the version with that label, the current one without any, and makes sure that it is
+// text.
+func (s *Secret) readStage(ctx context.Context, stage *string) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.ID), VersionStage: stage})
+	if err != nil {
+		return nil, explain(err)
+	}
+	if out.SecretString == nil {
+		return nil, verification.NewError(verification.CodeSecretUnavailable, "the secret is binary, not text")
+	}
+	return out, nil
 }
 
 // Invalid is the error for a secret whose text its reader cannot use; see

@@ -9,8 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"didit-sessions/internal/verification"
 )
 
 const (
@@ -56,13 +54,13 @@ func (s *Secret) ReadVersions(ctx context.Context) (Versions, error) {
 	// The channel has room for what nobody waits for any more.
 	previous := make(chan *secretsmanager.GetSecretValueOutput, 1)
 	go func() {
-		out, err := s.readStage(ctx, stagePrevious)
+		out, err := s.readStage(ctx, aws.String(stagePrevious))
 		if err != nil {
 			out = nil
 		}
 		previous <- out
 	}()
-	current, err := s.readStage(ctx, stageCurrent)
+	current, err := s.readStage(ctx, aws.String(stageCurrent))
 	if err != nil {
 		return Versions{}, err
 	}
@@ -81,18 +79,6 @@ func (s *Secret) ReadVersions(ctx context.Context) (Versions, error) {
 	case <-patience.C:
 	}
 	return v, nil
-}
-
-// readStage reads the version with that label, and makes sure that it is text.
-func (s *Secret) readStage(ctx context.Context, stage string) (*secretsmanager.GetSecretValueOutput, error) {
-	out, err := s.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.ID), VersionStage: aws.String(stage)})
-	if err != nil {
-		return nil, explain(err)
-	}
-	if out.SecretString == nil {
-		return nil, verification.NewError(verification.CodeSecretUnavailable, "the secret is binary, not text")
-	}
-	return out, nil
 }
 
 func created(out *secretsmanager.GetSecretValueOutput) time.Time {

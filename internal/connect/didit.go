@@ -2,8 +2,6 @@
 package connect
 
 import (
-	"context"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -22,8 +20,6 @@ func Didit(c aws.Config, settings config.Didit, tokens *didit.TokenCache, creden
 	return &didit.Client{
 		Credentials: credentials, Tokens: tokens,
 		AuthURL: settings.AuthURL, APIURL: settings.APIURL, Version: didit.Version(settings.APIVersion),
-		Observe: func(ctx context.Context, a didit.Attempt) {
-			api.Observe(ctx, api.Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
-		},
+		Observe: api.ObserveAttempt,
 	}
 }

@@ -39,7 +39,6 @@ type WebhookEvent struct {
 	WorkflowID  *string // lower-case UUID
 	Status      string  // Didit's word, at most 64 characters
 	Checks      []Check // what the decision says of the workflow's features
-	ChecksKnown bool    // the event says something about features
 	OccurredAt  time.Time
 	Environment *string // live or sandbox
 }
@@ -81,7 +80,6 @@ func (v *Verifier) event(document jsonValue, body []byte) (WebhookEvent, error) 
 	}
 	if decision := document.member("decision"); decision.kind == '{' {
 		e.Checks = readChecks(body[decision.start:decision.end])
-		e.ChecksKnown = len(e.Checks) > 0
 	}
 	return e, nil
 }

@@ -44,7 +44,6 @@ type vectorEvent struct {
 	WorkflowID  *string      `json:"workflow_id"`
 	Status      string       `json:"status,omitempty"`
 	Checks      [][2]*string `json:"checks,omitempty"`
-	ChecksKnown bool         `json:"checks_known,omitempty"`
 	OccurredAt  string       `json:"occurred_at,omitempty"`
 	Environment *string      `json:"environment"`
 }
@@ -52,7 +51,7 @@ type vectorEvent struct {
 func newVectorEvent(e WebhookEvent) vectorEvent {
 	v := vectorEvent{
 		ID: e.ID, Type: e.Type, Ignored: e.Ignored, SessionID: e.SessionID, VendorData: e.VendorData, WorkflowID: e.WorkflowID,
-		Status: e.Status, Checks: pairs(e.Checks), ChecksKnown: e.ChecksKnown, Environment: e.Environment,
+		Status: e.Status, Checks: pairs(e.Checks), Environment: e.Environment,
 	}
 	if !e.OccurredAt.IsZero() {
 		v.OccurredAt = e.OccurredAt.Format(time.RFC3339Nano)

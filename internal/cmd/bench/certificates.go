@@ -2,21 +2,15 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
+
+	"didit-sessions/internal/lambdatest"
 )
 
 const (
@@ -39,11 +33,11 @@ type trust struct {
 
 // newTrust writes the bundle into dir, which must outlive the processes.
 func newTrust(dir string) (*trust, error) {
-	authority, err := newAuthority("Bench CA")
+	authority, err := lambdatest.NewAuthority("Bench CA")
 	if err != nil {
 		return nil, err
 	}
-	server, err := authority.issue()
+	server, err := authority.Issue("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +49,7 @@ func newTrust(dir string) (*trust, error) {
 		return nil, err
 	}
 	// At the end, so that it takes all of the bundle to find it.
-	bundle = append(append(bundle, '\n'), authority.pem()...)
+	bundle = append(append(bundle, '\n'), authority.PEM()...)
 	file, empty := filepath.Join(dir, "ca-bundle.crt"), filepath.Join(dir, "no-certificates")
 	if err := os.WriteFile(file, bundle, 0o600); err != nil {
 		return nil, err
@@ -64,66 +58,19 @@ func newTrust(dir string) (*trust, error) {
 		return nil, err
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(authority.certificate)
+	pool.AppendCertsFromPEM(authority.PEM())
 	return &trust{server: server, pool: pool, env: map[string]string{"SSL_CERT_FILE": file, "SSL_CERT_DIR": empty}}, nil
-}
-
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-func newAuthority(name string) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := certificate(1, name)
-	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := x509.ParseCertificate(der)
-	return &authority{parsed, key}, err
-}
-
-// issue makes a certificate for 127.0.0.1.
-func (a *authority) issue() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := certificate(2, "127.0.0.1")
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-}
-
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
-}
-
-// certificate is what all of them have in common: they are good for today.
-func certificate(serial int64, name string) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(serial),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-	}
 }
 
 // madeUpBundle is n certificates of authorities whose keys are gone.
 func madeUpBundle(n int) ([]byte, error) {
 	var bundle bytes.Buffer
 	for i := range n {
-		a, err := newAuthority(fmt.Sprintf("Made-up CA %d", i))
+		a, err := lambdatest.NewAuthority(fmt.Sprintf("Made-up CA %d", i))
 		if err != nil {
 			return nil, err
 		}
-		bundle.Write(a.pem())
+		bundle.Write(a.PEM())
 	}
 	return bundle.Bytes(), nil
 }

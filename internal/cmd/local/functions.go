@@ -64,16 +64,17 @@ type functions struct {
 
 // functions wires each function as its main does, over the backend.
 func (b *backend) functions(s settings) *functions {
+	trouble := api.Trouble(b.functionLog)
 	create := &api.CreateSession{
 		Sessions: &verification.Service{Policy: s.create.Policy, Didit: b.client(s.create.Didit), Store: &b.store, Now: b.now},
 		Callers:  callers(s.create.Callers), Log: b.functionLog,
 	}
-	get := &verification.Tracker{Store: &b.store, Bus: &b.bus, Didit: b.client(s.get.Didit), Trouble: b.trouble, Now: b.now}
+	get := &verification.Tracker{Store: &b.store, Bus: &b.bus, Didit: b.client(s.get.Didit), Trouble: trouble, Now: b.now}
 	receive := &verification.Tracker{Store: &b.store, Bus: &b.bus, Now: b.now}
 	track := &verification.Tracker{Store: &b.store, Tasks: &b.tasks, Now: b.now}
-	await := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.await.Didit), Trouble: b.trouble, Now: b.now}
+	await := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.await.Didit), Trouble: trouble, Now: b.now}
 	reconcile := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.reconcile.Didit),
-		ReconcileAfter: s.reconcile.After, Trouble: b.trouble, Now: b.now}
+		ReconcileAfter: s.reconcile.After, Trouble: trouble, Now: b.now}
 	return &functions{
 		create: &lambdahttp.Handler{HTTP: create, Direct: create.Direct},
 		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}},
@@ -97,16 +98,8 @@ func (b *backend) client(settings config.Didit) *didit.Client {
 	return &didit.Client{
 		Credentials: &didit.CredentialCache{Read: b.credentials.read},
 		AuthURL:     b.diditURL, APIURL: b.diditURL, Version: didit.Version(settings.APIVersion),
-		Observe: func(ctx context.Context, a didit.Attempt) {
-			api.Observe(ctx, api.Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
-		},
+		Observe: api.ObserveAttempt,
 	}
-}
-
-// trouble logs what api.Trouble logs, among the other lines.
-func (b *backend) trouble(ctx context.Context, err error) {
-	e := verification.AsError(err)
-	b.functionLog.WarnContext(ctx, "trouble on the way", "code", string(e.Code), "reason", e.Reason)
 }
 
 func callers(c config.Callers) api.Callers {

@@ -175,7 +175,7 @@ func (t template) functionID(name string) (string, error) {
 func (s *system) testIAM(ctx context.Context) error {
 	args := append([]string{"local", "invoke", "--event", "events/createsession-http-iam.json",
 		"--parameter-overrides", "CallerAuth=iam"}, s.samFlags()...)
-	out, err := runCommand(ctx, s.localEnv(map[string]string{}), nil, s.tool("sam"), append(args, "CreateSessionFunction")...)
+	out, err := runCommand(ctx, s.localEnv(nil), nil, s.tool("sam"), append(args, "CreateSessionFunction")...)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *system) makeImage(ctx context.Context) error {
 	dockerfile := fmt.Sprintf("FROM %s\nCOPY ca.pem %s\n", base, bundle)
 	if err := errors.Join(
 		addFile(files, "Dockerfile", 0o644, []byte(dockerfile)),
-		addFile(files, "ca.pem", 0o644, s.authority.certificate),
+		addFile(files, "ca.pem", 0o644, s.authority.PEM()),
 		files.Close(),
 	); err != nil {
 		return err

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -109,32 +107,6 @@ func TestRouter(t *testing.T) {
 		r.Header.Set("X-Amz-Target", c.target)
 		if _, body, err := do(r); err != nil || string(body) != c.want {
 			t.Errorf("%s %s: got %q, %v, want %q", c.path, c.target, body, err, c.want)
-		}
-	}
-}
-
-// Ensure that who trusts the authority trusts the server under its name, and that nobody else does.
-func TestAuthority(t *testing.T) {
-	t.Parallel()
-	a, err := newAuthority(inside)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{a.server}}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(a.certificate) {
-		t.Fatal("the certificate is not PEM")
-	}
-	for host, trusted := range map[string]bool{inside: true, "example.com": false} {
-		connection, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: host})
-		if (err == nil) != trusted {
-			t.Errorf("%s: got %v, want trust %v", host, err, trusted)
-		}
-		if err == nil {
-			_ = connection.Close()
 		}
 	}
 }

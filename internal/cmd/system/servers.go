@@ -50,7 +50,11 @@ func (s *system) startUpstream(ctx context.Context) error {
 	s.didit = &didittest.Server{
 		BaseURL: s.insideURL("https", s.diditInside), WebhookURL: s.api + "/webhooks/didit", RetryWaits: []time.Duration{},
 	}
-	s.serve(tls.NewListener(s.diditListener, &tls.Config{Certificates: []tls.Certificate{s.authority.server}}), s.didit)
+	certificate, err := s.authority.Issue(inside)
+	if err != nil {
+		return err
+	}
+	s.serve(tls.NewListener(s.diditListener, &tls.Config{Certificates: []tls.Certificate{certificate}}), s.didit)
 	if err := s.start(ctx, moto, "moto", s.localEnv(map[string]string{"MOTO_PORT": strconv.Itoa(portOf(s.routerListener))}),
 		s.tool("moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(ports[0])); err != nil {
 		return err
@@ -82,7 +86,7 @@ func (s *system) startSAM(ctx context.Context) error {
 			return err
 		}
 		args := append([]string{"local", server.command, "--host", "127.0.0.1", "--port", port, "--warm-containers", "LAZY"}, s.samFlags()...)
-		if started[i], err = s.launch(server.command, s.localEnv(map[string]string{}), s.tool("sam"), args...); err != nil {
+		if started[i], err = s.launch(server.command, s.localEnv(nil), s.tool("sam"), args...); err != nil {
 			return err
 		}
 	}
@@ -156,7 +160,7 @@ func (s *system) startDynamoDBLocal(ctx context.Context, url string, port int) e
 	if err != nil {
 		return err
 	}
-	if err := s.start(ctx, url, "dynamodb", s.localEnv(map[string]string{}), java, "-Djava.library.path="+s.options.dynamo,
+	if err := s.start(ctx, url, "dynamodb", s.localEnv(nil), java, "-Djava.library.path="+s.options.dynamo,
 		"-cp", filepath.Join(s.options.dynamo, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
 		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port)); err != nil {
 		return fmt.Errorf("DynamoDB Local: %w", err)

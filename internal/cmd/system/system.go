@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/lambdatest"
 )
 
 const (
@@ -28,7 +30,7 @@ type system struct {
 	report    *report
 	dir       string // for files of this run, under .aws-sam
 	image     string // name of the image that functions run in
-	authority authority
+	authority *lambdatest.Authority
 	template  template
 	didit     *didittest.Server
 
@@ -67,7 +69,7 @@ func (s *system) listen(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if s.authority, err = newAuthority(inside); err != nil {
+	if s.authority, err = lambdatest.NewAuthority("system test"); err != nil {
 		return err
 	}
 	if s.routerListener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -118,15 +120,18 @@ func (s *system) toolEnv() []string {
 
 // localEnv is the environment of what plays AWS: with credentials that open nothing, and without the variables
 // that functions have too, which the SAM CLI would take from it.
-func (s *system) localEnv(add map[string]string) []string {
+func (s *system) localEnv(further map[string]string) []string {
 	variables := s.template.variables()
-	add["SAM_CLI_TELEMETRY"] = "0"
-	add["AWS_ACCESS_KEY_ID"], add["AWS_SECRET_ACCESS_KEY"] = accessKey, accessKey
-	add["AWS_REGION"], add["AWS_DEFAULT_REGION"] = region, region
-	// The SAM CLI asks for the account.
-	add["AWS_ENDPOINT_URL_STS"] = s.aws.url
-	add["TMPDIR"] = s.temporary()
-	add["AWS_CONFIG_FILE"], add["AWS_SHARED_CREDENTIALS_FILE"] = os.DevNull, os.DevNull
+	add := map[string]string{
+		"SAM_CLI_TELEMETRY": "0",
+		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": accessKey,
+		"AWS_REGION": region, "AWS_DEFAULT_REGION": region,
+		// The SAM CLI asks for the account.
+		"AWS_ENDPOINT_URL_STS": s.aws.url,
+		"TMPDIR":               s.temporary(),
+		"AWS_CONFIG_FILE":      os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	}
+	maps.Copy(add, further)
 	return environ(func(name string) bool { return variables[name] || strings.HasPrefix(name, "AWS_") }, add)
 }
 
