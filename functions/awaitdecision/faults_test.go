@@ -61,13 +61,11 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// shortTimeout is for calls in which Didit does not answer: it is waited for as long as the time allows.
-const shortTimeout = 3 * time.Second
-
-// Ensure that a Didit that does not answer is no error either.
+// Ensure that a Didit that does not answer is no error either: it is waited for as long as the time
+// allows, which is enough for the table on a busy machine.
 func TestTrouble_silence(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Timeout: shortTimeout})
+	w := functiontest.New(t, functiontest.Options{Timeout: 10 * time.Second, Grace: time.Minute})
 	id := at(t, w, "In Progress", "Approved")
 	w.Didit.Inject(didittest.Fault{On: didittest.OpDecision, Mode: didittest.ModeSilence})
 	await(t, w, id, "token")

@@ -77,11 +77,25 @@ func TestDeadlines(t *testing.T) {
 func TestDeadlines_template(t *testing.T) {
 	t.Parallel()
 	slow(t)
-	testDeadlines(t, lambdatest.DefaultTimeout)
+	testDeadlines(t, lambdatest.APITimeout)
 }
 
-// testDeadlines makes all upstreams of all rows stall at once. A late answer is an error of Invoke,
-// because the process is killed when its time is over.
+// inTime invokes the function and returns its answer, which must leave before the time is over. On a busy
+// machine a single one may be late; one that is late each time has no reserve for its way back.
+func (w *world) inTime(t *testing.T, payload []byte, timeout time.Duration) (r lambdatest.Result, err error) {
+	t.Helper()
+	for range 5 {
+		if r, err = w.Invoke(t.Context(), payload); err != nil || r.Duration < timeout {
+			return r, err
+		}
+	}
+	return r, fmt.Errorf("the answer left after %v of %v", r.Duration, timeout)
+}
+
+// testDeadlines makes all upstreams of all rows stall at once. Without the deadline there is no answer,
+// which is an error of Invoke: the process is killed in the end.
+//
+// The functions are prepared, as far as that goes: what does not stall takes nothing of the calls' time.
 func testDeadlines(t *testing.T, timeout time.Duration) {
 	t.Helper()
 	var calling sync.WaitGroup
@@ -97,11 +111,10 @@ func testDeadlines(t *testing.T, timeout time.Duration) {
 		for _, s := range []stall{handshake, silence, cut, drip} {
 			name := fmt.Sprintf("%s, %s", upstream.variable, s)
 			w := newUpstreams(t)
-			env := map[string]string{upstream.variable: s.start(t)}
-			w.startUnprepared(t, lambdatest.Options{Timeout: timeout, MaxConcurrency: 3}, env)
+			w.start(t, lambdatest.Options{Timeout: timeout, Grace: grace, MaxConcurrency: 3}, map[string]string{upstream.variable: s.start(t)})
 			for _, body := range []string{named, anonymous} {
 				calling.Go(func() {
-					r, err := w.Invoke(t.Context(), []byte(body))
+					r, err := w.inTime(t, []byte(body), timeout)
 					if err != nil || r.ErrorType != upstream.errorType || !strings.Contains(r.ErrorMessage, upstream.says) {
 						t.Errorf("%s, %s: got %q %s, %v, want %s", name, body, r.ErrorType, r.ErrorMessage, err, upstream.errorType)
 					}
@@ -109,7 +122,7 @@ func testDeadlines(t *testing.T, timeout time.Duration) {
 			}
 			payload := event(t, "http-minimal")
 			calling.Go(func() {
-				r, err := w.Invoke(t.Context(), payload)
+				r, err := w.inTime(t, payload, timeout)
 				if err != nil {
 					t.Errorf("%s, HTTP: %v", name, err)
 					return

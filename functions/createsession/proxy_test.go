@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // death is what becomes of connections while the function is frozen.
@@ -25,8 +29,9 @@ type proxy struct {
 	target string
 
 	mu       sync.Mutex
-	links    []*link // that live
-	accepted int     // in all
+	links    []*link       // that live
+	accepted int           // in all
+	first    chan struct{} // closed when the first one is accepted
 }
 
 // link is a connection through the proxy.
@@ -41,7 +46,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l, target: strings.TrimPrefix(target, "http://")}
+	p := &proxy{Listener: l, target: strings.TrimPrefix(target, "http://"), first: make(chan struct{})}
 	t.Cleanup(func() { _ = l.Close() })
 	go p.serve(t)
 	return p
@@ -63,7 +68,9 @@ func (p *proxy) serve(t *testing.T) {
 		l := &link{near: near.(*net.TCPConn), far: far.(*net.TCPConn)}
 		t.Cleanup(l.close)
 		p.mu.Lock()
-		p.accepted++
+		if p.accepted++; p.accepted == 1 {
+			close(p.first)
+		}
 		p.links = append(p.links, l)
 		p.mu.Unlock()
 		go l.carry(l.far, l.near)
@@ -94,7 +101,8 @@ func (g gate) Write(b []byte) (int, error) {
 	return g.to.Write(b)
 }
 
-// end lets all connections die that live, and returns how many there were.
+// end lets all connections die that live, and returns how many there were. The news has reached the
+// function's side by then, unless they vanish.
 func (p *proxy) end(how death) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,10 +115,38 @@ func (p *proxy) end(how death) int {
 			_ = l.near.SetLinger(0)
 		}
 		_ = l.near.Close()
+		p.awaitEnd(l.near.RemoteAddr())
 	}
 	ended := len(p.links)
 	p.links = nil
 	return ended
+}
+
+// awaitFirst waits for the first connection: the function may have opened one that the proxy has not
+// accepted yet. A minute only ends a test in which there is none.
+func (p *proxy) awaitFirst(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.first:
+	case <-time.After(time.Minute):
+		t.Fatal("no connection was opened")
+	}
+}
+
+// awaitEnd waits until the kernel has no open connection from that address to the proxy any more. Where it
+// does not say, as Linux does (proc_pid_net(5)), it waits for a moment.
+func (p *proxy) awaitEnd(from net.Addr) {
+	open := fmt.Appendf(nil, " 0100007F:%04X 0100007F:%04X 01 ", from.(*net.TCPAddr).Port, p.Addr().(*net.TCPAddr).Port)
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
+		table, err := os.ReadFile("/proc/self/net/tcp")
+		if err == nil && !bytes.Contains(table, open) {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+		if err != nil {
+			return
+		}
+	}
 }
 
 // connections is how many there have been.

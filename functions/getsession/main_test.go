@@ -73,7 +73,7 @@ func TestEvents(t *testing.T) {
 		{"http-one", iam, 401, `"code":"unauthenticated"`}, // a user at a door for servers
 	} {
 		w := functiontest.New(t, functiontest.Options{Env: test.env})
-		w.Add(t, functiontest.Record(sessionID, owner, "In Progress", 30*time.Second))
+		w.Add(t, functiontest.Record(sessionID, owner, "In Progress", 0))
 		a := w.HTTP(t, functiontest.Event(t, test.name))
 		if a.Status != test.status || !strings.Contains(string(a.Body), test.want) || a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: got %d %s, want %d %s", test.name, a.Status, a.Body, test.status, test.want)
@@ -88,7 +88,7 @@ func TestEvents(t *testing.T) {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	w := functiontest.New(t, functiontest.Options{})
-	r := functiontest.Record(sessionID, owner, "In Review", 30*time.Second)
+	r := functiontest.Record(sessionID, owner, "In Review", 0)
 	r.Checks = []verification.Check{{Feature: "LIVENESS", Status: new("Approved")}, {Feature: "AML"}}
 	w.Add(t, r)
 	a := w.HTTP(t, get(t, strings.ToUpper(sessionID), owner))

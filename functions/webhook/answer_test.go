@@ -43,7 +43,8 @@ func refused(t *testing.T) (unproven, proven []wrong) {
 	sign := func(name, body string, status int, code, reason string) {
 		proven = append(proven, wrong{name, signed(body, functiontest.WebhookSecret), body, status, code, reason})
 	}
-	for _, away := range []time.Duration{-16 * time.Minute, 16 * time.Minute, -1000 * time.Hour} {
+	// What is ahead comes nearer while the test runs; what is behind goes farther away.
+	for _, away := range []time.Duration{-16 * time.Minute, 30 * time.Minute, -1000 * time.Hour} {
 		sign("signed "+away.String()+" from now", dated(recorded(t, "http-approved"), away), 401, "unauthenticated", "too far from now")
 	}
 	stale := dated(recorded(t, "http-approved"), -time.Hour)
@@ -84,7 +85,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	w := functiontest.New(t, functiontest.Options{})
 	unproven, proven := refused(t)
-	logged := 0
+	logged, begin := 0, time.Now()
 	for _, test := range append(unproven, proven...) {
 		wantAnswer(t, w.HTTP(t, deliver(t, test.headers, test.body)), test.status, test.code)
 		logs := string(w.Logs())[logged:]
@@ -104,9 +105,11 @@ func TestRefused(t *testing.T) {
 	if w.Table.Calls("") != 1 || w.Bus.Calls() != 0 { // the table was made
 		t.Errorf("got %d requests to the table and %d to the bus, want none", w.Table.Calls("")-1, w.Bus.Calls())
 	}
-	// Two versions in two reads, the second for the first mismatch. Anyone can send the others.
-	if got := w.Secrets.CallsFor(functiontest.WebhookSecretID); got != 4 {
-		t.Errorf("the secret was asked for %d times, want 4", got)
+	// Two versions in two reads, the second for the first mismatch. Anyone can send the others: of
+	// these, one is read for in 10 s.
+	most := 4 + 2*int(time.Since(begin)/forcedEvery)
+	if got := w.Secrets.CallsFor(functiontest.WebhookSecretID); got < 4 || got > most {
+		t.Errorf("the secret was asked for %d times, want 4 to %d", got, most)
 	}
 	wantAnswer(t, w.HTTP(t, approved(t)), 200, "")
 }
@@ -144,7 +147,7 @@ func TestAccepted(t *testing.T) {
 		upper[name] = strings.ToUpper(value)
 	}
 	full := padded(body, 1<<20)
-	late, early := dated(recorded(t, "http-approved"), -14*time.Minute), dated(recorded(t, "http-approved"), 14*time.Minute)
+	late, early := dated(recorded(t, "http-approved"), -5*time.Minute), dated(recorded(t, "http-approved"), 14*time.Minute)
 	untyped := strings.Replace(body, `"webhook_type":"status.updated",`, "", 1)
 	upperSession := strings.ReplaceAll(body, sessionID, strings.ToUpper(sessionID))
 	unknown := strings.Replace(body, `"status":"Approved","timestamp"`, `"status":"Awaiting Something New","timestamp"`, 1)
@@ -169,7 +172,7 @@ func TestAccepted(t *testing.T) {
 			e["rawPath"], functiontest.Object(e, "requestContext")["stage"] = "/prod/webhooks/didit", "prod"
 		})},
 		{"1 MiB", deliver(t, signed(full, functiontest.WebhookSecret), full)},
-		{"14 minutes old", deliver(t, signed(late, functiontest.WebhookSecret), late)},
+		{"5 minutes old", deliver(t, signed(late, functiontest.WebhookSecret), late)},
 		{"14 minutes ahead", deliver(t, signed(early, functiontest.WebhookSecret), early)},
 		{"without a type", deliver(t, signed(untyped, functiontest.WebhookSecret), untyped)},
 		{"upper-case session id", deliver(t, signed(upperSession, functiontest.WebhookSecret), upperSession)},
@@ -205,14 +208,14 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
-// Ensure that WEBHOOK_TOLERANCE is what it says, both ways.
+// Ensure that WEBHOOK_TOLERANCE counts, both ways. What is close to it would cross it on a busy machine.
 func TestTolerance(t *testing.T) {
 	t.Parallel()
 	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"WEBHOOK_TOLERANCE": "2h"}})
 	for _, test := range []struct {
 		away   time.Duration
 		status int
-	}{{-119 * time.Minute, 200}, {119 * time.Minute, 200}, {-121 * time.Minute, 401}, {121 * time.Minute, 401}} {
+	}{{-100 * time.Minute, 200}, {119 * time.Minute, 200}, {-121 * time.Minute, 401}, {140 * time.Minute, 401}} {
 		body := dated(recorded(t, "http-approved"), test.away)
 		if a := w.HTTP(t, deliver(t, signed(body, functiontest.WebhookSecret), body)); a.Status != test.status {
 			t.Errorf("%v away: got %d %s, want %d", test.away, a.Status, a.Body, test.status)

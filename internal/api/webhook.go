@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,8 @@ type Webhook struct {
 	Identify func(*http.Request) Identity
 	// Log gets one line per call; nil means [slog.Default].
 	Log *slog.Logger
+	// Limit ends a delivery; zero means 4.5 s, before Didit stops waiting.
+	Limit time.Duration
 
 	calls callLog
 }
@@ -47,7 +50,7 @@ const webhookLimit = 4500 * time.Millisecond
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	identity := h.Identify(r)
-	ctx, cancel := context.WithTimeout(r.Context(), webhookLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.Limit, webhookLimit))
 	defer cancel()
 	ctx, call := h.calls.begin(ctx, "webhook", "http", identity.RequestID)
 	event, err := h.serve(r.WithContext(ctx))

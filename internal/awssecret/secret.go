@@ -3,6 +3,7 @@
 package awssecret
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,6 +23,9 @@ const readLimit = 5 * time.Second
 type Secret struct {
 	Client *secretsmanager.Client // required
 	ID     string                 // name or ARN; required
+	// limit is that of one read, and previous that of the previous version beyond the current one, for
+	// tests; 0 means readLimit and previousLimit.
+	limit, previous time.Duration
 }
 
 // Read returns the text of the secret's current version. It returns a [*verification.Error]
@@ -29,7 +33,7 @@ type Secret struct {
 // time), and with secret_unavailable when asking again does not help: missing, denied, not to
 // be decrypted, or binary.
 func (s *Secret) Read(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.limit, readLimit))
 	defer cancel()
 	out, err := s.readStage(ctx, nil)
 	if err != nil {

@@ -1,6 +1,7 @@
 package awssecret
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ func (Versions) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), n
 // the current version, for as long as the trouble lasts; for good, where only the previous version
 // is denied or its key is gone.
 func (s *Secret) ReadVersions(ctx context.Context) (Versions, error) {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.limit, readLimit))
 	defer cancel()
 	// The channel has room for what nobody waits for any more.
 	previous := make(chan *secretsmanager.GetSecretValueOutput, 1)
@@ -65,7 +66,7 @@ func (s *Secret) ReadVersions(ctx context.Context) (Versions, error) {
 		return Versions{}, err
 	}
 	v := Versions{Current: *current.SecretString, RotatedAt: created(current)}
-	patience := time.NewTimer(previousLimit)
+	patience := time.NewTimer(cmp.Or(s.previous, previousLimit))
 	defer patience.Stop()
 	select {
 	case out := <-previous:

@@ -149,7 +149,7 @@ func TestTable_errors(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(test.answer)
 			t.Cleanup(server.Close)
-			table := &Table{Client: newClient(server.URL, nil), Name: marker}
+			table := &Table{Client: newClient(server.URL, nil), Name: marker, limit: patience}
 			for _, operation := range operations {
 				wantError(t, operation.name, operation.call(t.Context(), table), test.code, test.reason)
 			}

@@ -1,6 +1,7 @@
 package awsstore
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -17,7 +18,7 @@ func (t *Table) ByOwner(ctx context.Context, vendorData string, most int) ([]ver
 	if vendorData == "" || len(vendorData) > longestOwner {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	query := &dynamodb.QueryInput{
 		TableName: aws.String(t.Name), IndexName: aws.String(OwnerIndex), ScanIndexForward: aws.Bool(false),
@@ -44,7 +45,7 @@ func (t *Table) ByOwner(ctx context.Context, vendorData string, most int) ([]ver
 
 // Due returns the ids of the sessions that are due at the time, oldest first.
 func (t *Table) Due(ctx context.Context, from time.Time, most int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	query := &dynamodb.QueryInput{
 		TableName: aws.String(t.Name), IndexName: aws.String(DueIndex),

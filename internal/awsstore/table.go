@@ -11,6 +11,7 @@
 package awsstore
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -41,13 +42,14 @@ type Table struct {
 	Name      string           // name or ARN of the table; required
 	Retention time.Duration    // how long a record lives after it was last written; 0 means 365 days
 	Now       func() time.Time // nil means time.Now
+	limit     time.Duration    // of one operation, for tests; 0 means operationLimit
 }
 
 var _ verification.Store = (*Table)(nil)
 
 // Add puts a session on record, or confirms what is there, in one write.
 func (t *Table) Add(ctx context.Context, r verification.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	// What is there and refuses the addition has expired. Only another Add can come in between, and
 	// then the second addition succeeds.
@@ -63,7 +65,7 @@ func (t *Table) Add(ctx context.Context, r verification.Record) error {
 
 // Session reads the record as of now.
 func (t *Table) Session(ctx context.Context, sessionID string) (verification.Record, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: aws.String(t.Name), Key: recordKey(sessionID), ConsistentRead: aws.Bool(true)})
@@ -81,7 +83,7 @@ func (t *Table) Session(ctx context.Context, sessionID string) (verification.Rec
 // false also if its own write succeeded and the answer to it was lost: whoever reads again then
 // finds what was to be written.
 func (t *Table) Replace(ctx context.Context, r verification.Record) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	return t.update(ctx, recordKey(r.SessionID), t.replacement(r))
 }
@@ -89,7 +91,7 @@ func (t *Table) Replace(ctx context.Context, r verification.Record) (bool, error
 // Remove takes the record away if it is the latest version, and reports whether it did, as
 // [Table.Replace] does.
 func (t *Table) Remove(ctx context.Context, r verification.Record) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	e := new(expression)
 	e.latest(r.Version, t.now())

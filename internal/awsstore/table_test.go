@@ -33,10 +33,14 @@ func newClient(endpoint string, client aws.HTTPClient) *dynamodb.Client {
 	})
 }
 
+// patience only ends a test that hangs. The product's limit is a matter of TestTable_silence alone: on a
+// busy machine others would run into it.
+const patience = 10 * time.Minute
+
 // newTable makes a table at the endpoint, for the time of the test.
 func newTable(t *testing.T, endpoint string) *Table {
 	t.Helper()
-	table := &Table{Client: newClient(endpoint, nil), Name: "sessions-" + rand.Text()}
+	table := &Table{Client: newClient(endpoint, nil), Name: "sessions-" + rand.Text(), limit: patience}
 	if _, err := table.Client.CreateTable(t.Context(), Schema(table.Name)); err != nil {
 		t.Fatalf("CreateTable: %v", err)
 	}

@@ -1,6 +1,7 @@
 package awsstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,7 +29,7 @@ func taskKey(sessionID, token string) item {
 
 // AddTask stores a token, once, for 366 days.
 func (t *Table) AddTask(ctx context.Context, sessionID, token string) error {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	row := taskKey(sessionID, token)
 	row[attrToken] = text(token)
@@ -39,7 +40,7 @@ func (t *Table) AddTask(ctx context.Context, sessionID, token string) error {
 
 // Tasks returns the tokens that are stored for the session, as of now and in no order.
 func (t *Table) Tasks(ctx context.Context, sessionID string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	pages := dynamodb.NewQueryPaginator(t.Client, &dynamodb.QueryInput{
 		TableName: aws.String(t.Name), ConsistentRead: aws.Bool(true),
@@ -69,7 +70,7 @@ func (t *Table) Tasks(ctx context.Context, sessionID string) ([]string, error) {
 
 // RemoveTask forgets a token.
 func (t *Table) RemoveTask(ctx context.Context, sessionID, token string) error {
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	_, err := t.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String(t.Name), Key: taskKey(sessionID, token)})
 	return explain(err)
@@ -80,7 +81,7 @@ func (t *Table) TakeRead(ctx context.Context, at time.Time, most int) (bool, err
 	if most <= 0 {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, operationLimit))
 	defer cancel()
 	e := new(expression)
 	e.count(attrTaken, 0)

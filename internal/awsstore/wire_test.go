@@ -91,7 +91,7 @@ func TestTable_wire(t *testing.T) {
 		t.Run(test.golden, func(t *testing.T) {
 			t.Parallel()
 			w := &wire{scripted: test.scripted}
-			table := &Table{Client: newClient("https://dynamodb.invalid", w), Name: "sessions", Now: func() time.Time { return noon().Add(time.Second) }}
+			table := &Table{Client: newClient("https://dynamodb.invalid", w), Name: "sessions", Now: func() time.Time { return noon().Add(time.Second) }, limit: patience}
 			if err := test.call(t, table); err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +199,7 @@ func TestTable_ByOwner_lagging(t *testing.T) {
 			`{"Count":1,"Items":[{` + key + `,"vendor_data":{"S":"user-123"},"created_at":{"N":"1795435200000"}}]}`,
 			`{"Responses":{"sessions":[{` + key + `,"vendor_data":{"S":"` + owner + `"}}]}}`,
 		}}
-		table := &Table{Client: newClient("https://dynamodb.invalid", w), Name: "sessions"}
+		table := &Table{Client: newClient("https://dynamodb.invalid", w), Name: "sessions", limit: patience}
 		if got, err := table.ByOwner(t.Context(), "user-123", 10); len(got) != want || err != nil {
 			t.Errorf("a row of %s: got %d records, error %v, want %d", owner, len(got), err, want)
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,10 +147,8 @@ func TestTasks_attempts(t *testing.T) {
 
 func TestTasks_outOfReach(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(nil)
-	server.Close()
 	for call, complete := range calls {
-		wantError(t, call+": connection refused", complete(t.Context(), newTasks(server.URL, nil, 1)), verification.CodeBackendUnavailable, "out of reach")
+		wantError(t, call+": connection refused", complete(t.Context(), newTasks("https://states.invalid", refused, 1)), verification.CodeBackendUnavailable, "out of reach")
 	}
 }
 
@@ -156,6 +156,12 @@ func TestTasks_outOfReach(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// refused is an [aws.HTTPClient] whose connections are refused. A port that a test has given back may be
+// another test's by now.
+var refused = roundTrip(func(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+})
 
 // Ensure that a silent Step Functions leaves time for the other tasks.
 func TestTasks_silence(t *testing.T) {
@@ -172,6 +178,7 @@ func TestTasks_silence(t *testing.T) {
 						<-r.Context().Done()
 						return nil, r.Context().Err()
 					}), 1)
+					tasks.limit = 0
 					ctx := t.Context()
 					if test.limit > 0 {
 						limited, cancel := context.WithTimeout(ctx, test.limit)

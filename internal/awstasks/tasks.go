@@ -3,6 +3,7 @@
 package awstasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -29,7 +30,8 @@ const (
 // Tasks completes tasks by their tokens. It is safe for concurrent use. Set its field before first
 // use.
 type Tasks struct {
-	Client *sfn.Client // required
+	Client *sfn.Client   // required
+	limit  time.Duration // of one call, for tests; 0 means callLimit
 }
 
 var _ verification.Tasks = (*Tasks)(nil)
@@ -41,7 +43,7 @@ var _ verification.Tasks = (*Tasks)(nil)
 // reach or in trouble (throttled, 5xx, network, time), and with internal when asking again does not
 // help: denied, or an output that is not accepted.
 func (t *Tasks) Succeed(ctx context.Context, token string, output []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, callLimit))
 	defer cancel()
 	_, err := t.Client.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: aws.String(token), Output: aws.String(string(output))})
 	return explain(err)
@@ -51,7 +53,7 @@ func (t *Tasks) Succeed(ctx context.Context, token string, output []byte) error 
 // of more than 256 bytes and a sentence of more than 32,768 are clipped: a task that fails with
 // less of a text is better off than one that waits.
 func (t *Tasks) Fail(ctx context.Context, token, name, cause string) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, callLimit))
 	defer cancel()
 	_, err := t.Client.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{
 		TaskToken: aws.String(token), Error: aws.String(clip(name, mostName)), Cause: aws.String(clip(cause, mostCause)),

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -31,9 +32,13 @@ const (
 	token  = "AQCEAAAAKgAAAAMAAAAA+/=PLANTED"
 )
 
+// patience only ends a test that hangs. The product's limit is a matter of TestTasks_silence alone: on a busy
+// machine others would run into it.
+const patience = 10 * time.Minute
+
 // newTasks are tasks behind the real SDK client, which makes that many attempts.
 func newTasks(endpoint string, client aws.HTTPClient, attempts int) *Tasks {
-	return &Tasks{Client: sfn.NewFromConfig(aws.Config{
+	return &Tasks{limit: patience, Client: sfn.NewFromConfig(aws.Config{
 		Region: "eu-west-1", RetryMaxAttempts: attempts, BaseEndpoint: aws.String(endpoint), HTTPClient: client,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKID-" + marker, SecretAccessKey: marker}, nil

@@ -46,6 +46,8 @@ type Client struct {
 	// Transport carries the requests; nil means [NewTransport]. Redirects are never
 	// followed, whatever it is.
 	Transport http.RoundTripper
+	// AttemptTimeout is the longest that one attempt of a request may take; zero means 10 s.
+	AttemptTimeout time.Duration
 	// Observe, if set, is told of every attempt after its end, from the goroutine that made
 	// it and with the context of the call that caused it.
 	Observe func(ctx context.Context, a Attempt)
@@ -216,7 +218,7 @@ func (c *Client) exchange(ctx context.Context, x exchange) error {
 		}
 		again, _ := outcome{
 			number: number, kind: failure.Kind, status: failure.Status, advised: failure.RetryAfter > 0,
-			reached: reached, repeatable: x.repeatable, left: timeLeft(ctx),
+			reached: reached, repeatable: x.repeatable, left: c.timeLeft(ctx),
 		}.repeat()
 		if !again || !wait(ctx, pause()) {
 			return failure
@@ -263,11 +265,11 @@ func (c *Client) overLiving(ctx context.Context, x exchange, number int, fresh b
 }
 
 func (c *Client) roundTrip(ctx context.Context, x exchange, number int, use *connUse) (answer, error) {
-	left := timeLeft(ctx)
+	left := c.timeLeft(ctx)
 	if left <= 0 {
 		return answer{}, context.DeadlineExceeded
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit(number, x.repeatable, left))
+	ctx, cancel := context.WithTimeout(ctx, limit(number, x.repeatable, left, c.attemptTimeout()))
 	defer cancel()
 	request, err := x.build(use.trace(ctx))
 	if err != nil {
@@ -297,14 +299,21 @@ func (c *Client) roundTrip(ctx context.Context, x exchange, number int, use *con
 	return a, err
 }
 
+func (c *Client) attemptTimeout() time.Duration {
+	if c.AttemptTimeout > 0 {
+		return c.AttemptTimeout
+	}
+	return attemptLimit
+}
+
 // timeLeft is how long the context lasts; without a deadline, long enough for everything.
-func timeLeft(ctx context.Context) time.Duration {
+func (c *Client) timeLeft(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return mostAttempts * attemptLimit
+		return mostAttempts * c.attemptTimeout()
 	}
 	return time.Until(deadline)
 }

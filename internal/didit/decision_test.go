@@ -2,12 +2,12 @@ package didit
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -168,13 +168,24 @@ func TestClient_Decision_again(t *testing.T) {
 			t.Errorf("%s: got %v, %v after %d requests, want the decision after 2", name, got, err, asked)
 		}
 	}
-	fake := newFake(t, nil, hang)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := fake.client(t, fixed(keySecret), new(clock)).Decision(ctx, sessionID)
-	if e := failure(t, "hang", err); e.Kind != KindTimeout {
-		t.Errorf("hang: got %v, want %v", e, KindTimeout)
-	}
+}
+
+// A decision that does not come is asked for twice, 10 s each.
+func TestClient_Decision_timeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := new(clock)
+		fake := newMemoryFake(t, c, nil, hang)
+		start := time.Now()
+		_, err := fake.client(t, fixed(keySecret), c).Decision(t.Context(), sessionID)
+		if e := failure(t, "hang", err); e.Kind != KindTimeout {
+			t.Errorf("got %v, want %v", e, KindTimeout)
+		}
+		took := time.Since(start)
+		if _, asked := fake.counts(); asked != 2 || took < 20*time.Second || took > 20*time.Second+150*time.Millisecond {
+			t.Errorf("got %d requests in %v, want 2 in 20 s and a pause", asked, took)
+		}
+	})
 }
 
 // Nothing of an answer reaches the error's text.

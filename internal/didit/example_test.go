@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/didit/didittest"
@@ -43,9 +44,10 @@ func ExampleClient_CreateSession() {
 				return `{"client_id":"my-app","client_secret":"from the secret store"}`, nil
 			},
 		},
-		Tokens:  &tokens,
-		AuthURL: server.URL,
-		APIURL:  server.URL,
+		Tokens:         &tokens,
+		AuthURL:        server.URL,
+		APIURL:         server.URL,
+		AttemptTimeout: time.Minute,
 	}
 	session, err := client.CreateSession(context.Background(), didit.SessionRequest{
 		WorkflowID: "11111111-2222-3333-4444-555555555555",
@@ -87,7 +89,7 @@ func ExampleVerifier_Verify() {
 	}))
 	defer backend.Close()
 
-	sim := &didittest.Server{WebhookURL: backend.URL}
+	sim := &didittest.Server{WebhookURL: backend.URL, DeliveryTimeout: time.Minute}
 	if err := sim.Start(); err != nil {
 		fmt.Println(err)
 		return
@@ -98,7 +100,8 @@ func ExampleVerifier_Verify() {
 		Credentials: &didit.CredentialCache{
 			Read: func(context.Context) (string, error) { return `{"api_key":"` + didittest.DefaultAPIKey + `"}`, nil },
 		},
-		APIURL: sim.URL(),
+		APIURL:         sim.URL(),
+		AttemptTimeout: time.Minute,
 	}
 	ctx := context.Background()
 	session, err := client.CreateSession(ctx, didit.SessionRequest{
@@ -129,7 +132,8 @@ func ExampleError() {
 		Credentials: &didit.CredentialCache{
 			Read: func(context.Context) (string, error) { return `{"api_key":"key"}`, nil },
 		},
-		APIURL: server.URL,
+		APIURL:         server.URL,
+		AttemptTimeout: time.Minute,
 	}
 	_, err := client.CreateSession(context.Background(), didit.SessionRequest{WorkflowID: "none"})
 	if e, ok := errors.AsType[*didit.Error](err); ok && e.Kind == didit.KindInvalidRequest {

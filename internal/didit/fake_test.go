@@ -46,6 +46,7 @@ type seen struct {
 // was asked. Everything else is 599, which no test expects.
 type fakeDidit struct {
 	*httptest.Server
+	network     *network // where it listens; nil for the real one
 	connections atomic.Int32
 
 	mu               sync.Mutex
@@ -58,6 +59,24 @@ func newFake(t *testing.T, token, session http.HandlerFunc) *fakeDidit {
 	t.Helper()
 	f := startFake(t, token, session)
 	f.Start()
+	return f
+}
+
+// newMemoryFake is newFake over a network in memory, for tests in a synctest bubble.
+func newMemoryFake(t *testing.T, c *clock, token, session http.HandlerFunc) *fakeDidit {
+	t.Helper()
+	f := startMemoryFake(t, c, token, session)
+	f.Start()
+	return f
+}
+
+// startMemoryFake is newMemoryFake for a server that the caller starts.
+func startMemoryFake(t *testing.T, c *clock, token, session http.HandlerFunc) *fakeDidit {
+	t.Helper()
+	f := startFake(t, token, session)
+	f.network = newNetwork(t, c.Now)
+	_ = f.Listener.Close()
+	f.Listener = f.network.listen()
 	return f
 }
 
@@ -113,18 +132,28 @@ func (f *fakeDidit) counts() (tokens, sessions int) {
 	return len(t), len(s)
 }
 
-// client is a new client of the fake, with a clock that stands still.
+// patience is the limit of an attempt in tests over the real network, whose answers may be slow on
+// a busy machine: long enough to end nothing but a test that hangs.
+const patience = time.Hour
+
+// client is a new client of the fake, with a clock that stands still. The limit of its attempts is
+// the default one in memory alone.
 func (f *fakeDidit) client(t *testing.T, source CredentialSource, c *clock) *Client {
 	t.Helper()
-	transport := NewTransport(c.Now)
-	t.Cleanup(transport.CloseIdleConnections)
-	return &Client{
+	client := &Client{
 		Credentials: source,
 		AuthURL:     f.URL + prefix,
 		APIURL:      f.URL + prefix + "/", // the slash must not be doubled
-		Transport:   transport,
 		Now:         c.Now,
 	}
+	if f.network != nil {
+		client.Transport = f.network.transport(t)
+		return client
+	}
+	transport := NewTransport(c.Now)
+	t.Cleanup(transport.CloseIdleConnections)
+	client.Transport, client.AttemptTimeout = transport, patience
+	return client
 }
 
 // reply answers with a status, a body, and headers in pairs.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -169,12 +170,15 @@ func TestClient_rotationMidFlight(t *testing.T) {
 	}
 }
 
-// together makes 200 calls at once and returns how many failed.
+// callers is how many calls are made at once.
+const callers = 40
+
+// together makes so many calls at once, none of which may fail.
 func together(t *testing.T, client *Client) {
 	t.Helper()
 	var wg sync.WaitGroup
 	start := make(chan struct{})
-	for i := range 200 {
+	for i := range callers {
 		wg.Go(func() {
 			<-start
 			if _, err := client.CreateSession(t.Context(), SessionRequest{WorkflowID: workflow, VendorData: fmt.Sprint(i)}); err != nil {
@@ -192,8 +196,8 @@ func TestClient_concurrentColdCallers(t *testing.T) {
 	c := new(clock)
 	source := newSecrets(c, pairSecret)
 	together(t, fake.client(t, source, c))
-	if tokens, posts := fake.counts(); source.reads.Load() != 1 || tokens != 1 || posts != 200 {
-		t.Errorf("got %d reads, %d token requests, %d POSTs, want 1, 1, 200", source.reads.Load(), tokens, posts)
+	if tokens, posts := fake.counts(); source.reads.Load() != 1 || tokens != 1 || posts != callers {
+		t.Errorf("got %d reads, %d token requests, %d POSTs, want 1, 1, %d", source.reads.Load(), tokens, posts, callers)
 	}
 }
 
@@ -211,7 +215,7 @@ func TestClient_concurrentRefusedCallers(t *testing.T) {
 			t.Parallel()
 			// Everybody holds token-1 before anybody is refused.
 			var barrier sync.WaitGroup
-			barrier.Add(200)
+			barrier.Add(callers)
 			fake := newFake(t, nil, accept(func(w http.ResponseWriter, r *http.Request) {
 				barrier.Done()
 				barrier.Wait()
@@ -220,35 +224,44 @@ func TestClient_concurrentRefusedCallers(t *testing.T) {
 			c := new(clock)
 			source := newSecrets(c, tt.secrets...)
 			together(t, fake.client(t, source, c))
-			if tokens, posts := fake.counts(); source.reads.Load() != 2 || tokens != tt.wantTokens || posts != 400 {
-				t.Errorf("got %d reads, %d token requests, %d POSTs, want 2, %d, 400", source.reads.Load(), tokens, posts, tt.wantTokens)
+			if tokens, posts := fake.counts(); source.reads.Load() != 2 || tokens != tt.wantTokens || posts != 2*callers {
+				t.Errorf("got %d reads, %d token requests, %d POSTs, want 2, %d, %d", source.reads.Load(), tokens, posts, tt.wantTokens, 2*callers)
 			}
 		})
 	}
 }
 
 // A caller with time left is not failed by a token request that another started with less.
-// Not parallel, for its short deadline.
 func TestClient_sharedTokenRequestOutlastsItsStarter(t *testing.T) {
-	arrived := make(chan struct{})
-	fake := newFake(t, sequence(func(w http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		hang(w, r)
-	}, reply(200, okToken)), reply(201, okSession))
-	c := new(clock)
-	client := fake.client(t, newSecrets(c, pairSecret), c)
-	short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, err := client.CreateSession(short, named)
-		if got := failure(t, "short of time", err).Kind; got != KindTimeout {
-			t.Errorf("short of time: got %v, want %v", got, KindTimeout)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := new(clock)
+		fake := newMemoryFake(t, c, sequence(hang, reply(200, okToken)), reply(201, okSession))
+		client := fake.client(t, newSecrets(c, pairSecret), c)
+		start := time.Now()
+		short, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := client.CreateSession(short, named)
+			if got := failure(t, "short of time", err).Kind; got != KindTimeout {
+				t.Errorf("short of time: got %v, want %v", got, KindTimeout)
+			}
+		})
+		synctest.Wait()
+		if tokens, _ := fake.counts(); tokens != 1 {
+			t.Errorf("got %d token requests of the first caller, want 1", tokens)
+		}
+		if _, err := client.CreateSession(t.Context(), named); err != nil {
+			t.Errorf("time left: got %v, want a session", err)
+		}
+		// Half of the starter's time went into the request that they shared.
+		if took := time.Since(start); took != 200*time.Millisecond {
+			t.Errorf("time left: got the session after %v, want 200 ms", took)
+		}
+		wg.Wait()
+		if tokens, posts := fake.counts(); tokens != 2 || posts != 1 {
+			t.Errorf("got %d token requests and %d POSTs, want 2 and 1", tokens, posts)
 		}
 	})
-	<-arrived
-	if _, err := client.CreateSession(t.Context(), named); err != nil {
-		t.Errorf("time left: got %v, want a session", err)
-	}
-	wg.Wait()
 }

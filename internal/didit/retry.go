@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// attemptLimit is the longest that one attempt may take, so that a second fits into the
-	// 30 s that API Gateway waits.
+	// attemptLimit is the longest that one attempt may take unless the client says otherwise, so
+	// that a second fits into the 30 s that API Gateway waits.
 	attemptLimit = 10 * time.Second
 	// shortestAttempt is the time below which another attempt is not worth its start.
 	shortestAttempt = 500 * time.Millisecond
@@ -54,12 +54,13 @@ func (o outcome) repeat() (again bool, reason string) {
 	}
 }
 
-// limit is how long an attempt may take: where another may follow, half of what is left.
-func limit(number int, repeatable bool, left time.Duration) time.Duration {
+// limit is how long an attempt may take: where another may follow, half of what is left, and
+// never longer than longest.
+func limit(number int, repeatable bool, left, longest time.Duration) time.Duration {
 	if repeatable && number < mostAttempts {
 		left /= 2
 	}
-	return min(attemptLimit, left)
+	return min(longest, left)
 }
 
 // pause is the time between two attempts, jittered so that instances that failed together do

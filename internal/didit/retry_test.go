@@ -67,7 +67,7 @@ func TestLimit(t *testing.T) {
 		{1, false, time.Minute, 10 * time.Second},
 		{1, false, 4 * time.Second, 4 * time.Second},
 	} {
-		if got := limit(tt.number, tt.repeatable, tt.left); got != tt.want {
+		if got := limit(tt.number, tt.repeatable, tt.left, new(Client).attemptTimeout()); got != tt.want {
 			t.Errorf("attempt %d, repeatable %t, %v left: got %v, want %v", tt.number, tt.repeatable, tt.left, got, tt.want)
 		}
 	}
@@ -203,11 +203,21 @@ func TestClient_CreateSession_connectionRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = listener.Close()
+	defer func() { _ = listener.Close() }()
+	// The port of a connection's other end refuses, and stays taken: that of a closed listener may
+	// be another program's by now.
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	refusing := conn.LocalAddr()
 	var seen attempts
-	client := &Client{Credentials: fixed(keySecret), APIURL: "http://" + listener.Addr().String(), Observe: seen.observe}
+	client := &Client{
+		Credentials: fixed(keySecret), APIURL: "http://" + refusing.String(), Observe: seen.observe, AttemptTimeout: patience,
+	}
 	_, err = client.CreateSession(t.Context(), nameless)
-	if got := failure(t, listener.Addr(), err); got.Kind != KindUnavailable || got.Reason != "connection refused" {
+	if got := failure(t, refusing, err); got.Kind != KindUnavailable || got.Reason != "connection refused" {
 		t.Errorf("got %v, want unavailable: connection refused", got)
 	}
 	if got := len(seen.all()); got != 2 {

@@ -61,14 +61,17 @@ func (in *inbox) got() ([]didit.WebhookEvent, []didit.WebhookErrorKind) {
 	return slices.Clone(in.events), slices.Clone(in.kinds)
 }
 
+// simulate starts the simulator and makes a client of it. Neither has a limit that a busy machine
+// could reach.
 func simulate(t *testing.T, sim *didittest.Server) *didit.Client {
 	t.Helper()
+	sim.DeliveryTimeout = time.Hour
 	if err := sim.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
 	return &didit.Client{
-		AuthURL: sim.URL(), APIURL: sim.URL(),
+		AuthURL: sim.URL(), APIURL: sim.URL(), AttemptTimeout: time.Hour,
 		Credentials: &didit.CredentialCache{Read: func(context.Context) (string, error) {
 			return `{"client_id":"` + didittest.DefaultClientID + `","client_secret":"` + didittest.DefaultClientSecret + `"}`, nil
 		}},
@@ -77,9 +80,7 @@ func simulate(t *testing.T, sim *didittest.Server) *didit.Client {
 
 func settle(t *testing.T, sim *didittest.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := sim.Settle(ctx); err != nil {
+	if err := sim.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -34,33 +35,37 @@ func TestTransport_idleConnections(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("tls %t, %v, vendor data %q", secure, tt.idle, tt.request.VendorData), func(t *testing.T) {
 				t.Parallel()
-				fake := startFake(t, nil, reply(201, okSession))
-				c := new(clock)
-				// The client's own transport, where nothing needs another.
-				client := &Client{Credentials: fixed(keySecret), Now: c.Now}
-				if secure {
-					fake.StartTLS()
-					transport := NewTransport(c.Now)
-					transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-					transport.TLSClientConfig.RootCAs.AddCert(fake.Certificate())
-					t.Cleanup(transport.CloseIdleConnections)
-					client.Transport = transport
-				} else {
-					fake.Start()
-				}
-				client.APIURL = fake.URL + prefix
-				var seen attempts
-				client.Observe = seen.observe
-				for range 2 {
-					if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
-						t.Fatal(err)
+				// In memory, because net/http leaves a connection whose last write has not
+				// returned 50 ms after the answer.
+				synctest.Test(t, func(t *testing.T) {
+					c := new(clock)
+					fake := startMemoryFake(t, c, nil, reply(201, okSession))
+					// The client's own transport, where nothing needs another.
+					client := &Client{Credentials: fixed(keySecret), Now: c.Now}
+					if secure {
+						fake.StartTLS()
+						transport := fake.network.transport(t)
+						transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+						transport.TLSClientConfig.RootCAs.AddCert(fake.Certificate())
+						client.Transport = transport
+					} else {
+						fake.Start()
+						client.dialIn(t, fake.network)
 					}
-					c.advance(tt.idle)
-				}
-				_, posts := fake.counts()
-				if got := fake.connections.Load(); got != tt.want || posts != 2 || len(seen.all()) != 2 {
-					t.Errorf("got %d connections, %d POSTs, %d attempts, want %d, 2, 2", got, posts, len(seen.all()), tt.want)
-				}
+					client.APIURL = fake.URL + prefix
+					var seen attempts
+					client.Observe = seen.observe
+					for range 2 {
+						if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
+							t.Fatal(err)
+						}
+						c.advance(tt.idle)
+					}
+					_, posts := fake.counts()
+					if got := fake.connections.Load(); got != tt.want || posts != 2 || len(seen.all()) != 2 {
+						t.Errorf("got %d connections, %d POSTs, %d attempts, want %d, 2, 2", got, posts, len(seen.all()), tt.want)
+					}
+				})
 			})
 		}
 	}
@@ -105,14 +110,10 @@ func repeated(n int, h http.HandlerFunc) []http.HandlerFunc {
 	return list
 }
 
-// mortalServer answers one request per connection and resets the connection when a second
+// mortalServer answers one request per connection and closes the connection when a second
 // arrives, as a peer does that forgot about it while the client was frozen.
-func mortalServer(t *testing.T) (url string, requests *atomic.Int32) {
+func mortalServer(t *testing.T, listener net.Listener) (url string, requests *atomic.Int32) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var conns sync.WaitGroup
 	requests = new(atomic.Int32)
 	serve := func(conn net.Conn) {
@@ -126,7 +127,6 @@ func mortalServer(t *testing.T) (url string, requests *atomic.Int32) {
 			_, _ = io.Copy(io.Discard, request.Body)
 			requests.Add(1)
 			if n == 1 {
-				_ = conn.(*net.TCPConn).SetLinger(0)
 				return
 			}
 			_, _ = fmt.Fprintf(conn, "HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s", len(okSession), okSession)
@@ -161,92 +161,132 @@ func TestTransport_deadIdleConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			url, requests := mortalServer(t)
-			c := new(clock)
-			transport := NewTransport(c.Now)
-			client := &Client{Credentials: fixed(keySecret), APIURL: url, Transport: transport, Now: c.Now}
-			t.Cleanup(transport.CloseIdleConnections)
-			if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
-				t.Fatal(err)
-			}
-			c.advance(tt.idle)
-			_, err := client.CreateSession(t.Context(), tt.request)
-			if (err != nil) != tt.wantErr || requests.Load() != tt.wantRequests {
-				t.Errorf("after %v, vendor data %q: got %v and %d requests, want error %t and %d",
-					tt.idle, tt.request.VendorData, err, requests.Load(), tt.wantErr, tt.wantRequests)
-			}
-			transport.CloseIdleConnections()
+			synctest.Test(t, func(t *testing.T) {
+				c := new(clock)
+				network := newNetwork(t, c.Now)
+				url, requests := mortalServer(t, network.listen())
+				client := &Client{Credentials: fixed(keySecret), APIURL: url, Transport: network.transport(t), Now: c.Now}
+				if _, err := client.CreateSession(t.Context(), tt.request); err != nil {
+					t.Fatal(err)
+				}
+				c.advance(tt.idle)
+				_, err := client.CreateSession(t.Context(), tt.request)
+				if (err != nil) != tt.wantErr || requests.Load() != tt.wantRequests {
+					t.Errorf("after %v, vendor data %q: got %v and %d requests, want error %t and %d",
+						tt.idle, tt.request.VendorData, err, requests.Load(), tt.wantErr, tt.wantRequests)
+				}
+			})
 		})
 	}
 }
 
-// Not parallel: its deadlines are short, and other tests keep the machine busy.
+// A call with 250 ms left gives half of them to an attempt that might be made again. What remains
+// then is too short for another.
 func TestClient_timeouts(t *testing.T) {
+	t.Parallel()
 	slowBody := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		w.WriteHeader(201)
 		_ = http.NewResponseController(w).Flush()
 		hang(w, r)
 	}
+	const all, half = 250 * time.Millisecond, 125 * time.Millisecond
 	for _, tt := range []struct {
 		name           string
 		token, session http.HandlerFunc
 		request        SessionRequest
 		wantOp         string
 		wantPosts      int
+		wantTime       time.Duration
 	}{
-		{"session, nameless", nil, hang, nameless, "create_session", 1},
-		{"session, named", nil, hang, named, "create_session", 1},
-		{"session's body", nil, slowBody, nameless, "create_session", 1},
-		{"token", hang, reply(201, okSession), named, "token", 0},
+		{"session, nameless", nil, hang, nameless, "create_session", 1, all},
+		{"session, named", nil, hang, named, "create_session", 1, half},
+		{"session's body", nil, slowBody, nameless, "create_session", 1, all},
+		{"token", hang, reply(201, okSession), named, "token", 0, half},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			fake := newFake(t, tt.token, tt.session)
-			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
-			defer cancel()
-			_, err := fake.client(t, fixed(pairSecret), new(clock)).CreateSession(ctx, tt.request)
-			if got := failure(t, tt.name, err); got.Kind != KindTimeout || got.Op != tt.wantOp || got.Status != 0 {
-				t.Errorf("got %v, want a timeout of %s", got, tt.wantOp)
-			}
-			if tokens, posts := fake.counts(); tokens != 1 || posts != tt.wantPosts {
-				t.Errorf("got %d token requests and %d POSTs, want 1 and %d", tokens, posts, tt.wantPosts)
-			}
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := new(clock)
+				fake := newMemoryFake(t, c, tt.token, tt.session)
+				start := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), all)
+				defer cancel()
+				_, err := fake.client(t, fixed(pairSecret), c).CreateSession(ctx, tt.request)
+				if got := failure(t, tt.name, err); got.Kind != KindTimeout || got.Op != tt.wantOp || got.Status != 0 {
+					t.Errorf("got %v, want a timeout of %s", got, tt.wantOp)
+				}
+				if took := time.Since(start); took != tt.wantTime {
+					t.Errorf("got it after %v, want %v", took, tt.wantTime)
+				}
+				if tokens, posts := fake.counts(); tokens != 1 || posts != tt.wantPosts {
+					t.Errorf("got %d token requests and %d POSTs, want 1 and %d", tokens, posts, tt.wantPosts)
+				}
+			})
 		})
 	}
 }
 
 // With time enough, half of it goes to the first attempt and the rest to a repetition.
-// Not parallel, for its short deadline.
 func TestClient_timeoutThenAnswer(t *testing.T) {
-	fake := newFake(t, nil, sequence(hang, reply(201, okSession)))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	var seen attempts
-	client := fake.client(t, fixed(keySecret), new(clock))
-	client.Observe = seen.observe
-	if _, err := client.CreateSession(ctx, named); err != nil {
-		t.Errorf("got %v, want the repetition's session; attempts %+v", err, seen.all())
-	}
-	if got := seen.all(); len(got) != 2 || got[0].Reason != "no answer in time" {
-		t.Errorf("got attempts %+v, want a timeout and a success", got)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := new(clock)
+		fake := newMemoryFake(t, c, nil, sequence(hang, reply(201, okSession)))
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		var seen attempts
+		client := fake.client(t, fixed(keySecret), c)
+		client.Observe = seen.observe
+		if _, err := client.CreateSession(ctx, named); err != nil {
+			t.Errorf("got %v, want the repetition's session; attempts %+v", err, seen.all())
+		}
+		if took := time.Since(start); took < 1050*time.Millisecond || took >= 1150*time.Millisecond {
+			t.Errorf("got it after %v, want a second and a pause", took)
+		}
+		if got := seen.all(); len(got) != 2 || got[0].Reason != "no answer in time" {
+			t.Errorf("got attempts %+v, want a timeout and a success", got)
+		}
+	})
+}
+
+// The limit of an attempt is 10 s, or the client's own.
+func TestClient_AttemptTimeout(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ set, want time.Duration }{{0, 10 * time.Second}, {time.Minute, time.Minute}, {time.Second, time.Second}} {
+		t.Run(tt.set.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := new(clock)
+				fake := newMemoryFake(t, c, nil, hang)
+				client := fake.client(t, fixed(keySecret), c)
+				client.AttemptTimeout = tt.set
+				start := time.Now()
+				_, err := client.CreateSession(t.Context(), nameless)
+				if got, took := failure(t, tt.set, err).Kind, time.Since(start); got != KindTimeout || took != tt.want {
+					t.Errorf("got %v after %v, want %v after %v", got, took, KindTimeout, tt.want)
+				}
+			})
+		})
 	}
 }
 
-// A handshake that nobody answers is a timeout, not a broken connection.
+// A handshake without an answer is a timeout, not a broken connection.
 func TestClient_silentHandshake(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	client := &Client{Credentials: fixed(keySecret), APIURL: "https://" + listener.Addr().String()}
-	_, err = client.CreateSession(ctx, nameless)
-	if got := failure(t, "silence", err).Kind; got != KindTimeout {
-		t.Errorf("got %v, want %v", got, KindTimeout)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		network := newNetwork(t, nil)
+		client := &Client{Credentials: fixed(keySecret), APIURL: "https://" + network.listen().Addr().String()}
+		client.dialIn(t, network)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := client.CreateSession(ctx, nameless)
+		if got, took := failure(t, "silence", err).Kind, time.Since(start); got != KindTimeout || took != 200*time.Millisecond {
+			t.Errorf("got %v after %v, want %v after 200 ms", got, took, KindTimeout)
+		}
+	})
 }
 
 func TestClient_tlsFailures(t *testing.T) {
@@ -256,7 +296,7 @@ func TestClient_tlsFailures(t *testing.T) {
 	untrusted.StartTLS()
 	plain := newFake(t, nil, reply(201, okSession))
 	for name, url := range map[string]string{"untrusted": untrusted.URL, "no TLS": "https" + plain.URL[len("http"):]} {
-		client := &Client{Credentials: fixed(keySecret), APIURL: url}
+		client := &Client{Credentials: fixed(keySecret), APIURL: url, AttemptTimeout: patience}
 		_, err := client.CreateSession(t.Context(), nameless)
 		if got := failure(t, name, err); got.Kind != KindUnavailable || got.Reason != "TLS failure" {
 			t.Errorf("%s: got %v, want unavailable: TLS failure", name, got)

@@ -5,13 +5,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // countingServer is a session and token endpoint that counts connections and requests.
-func countingServer(t *testing.T, secured bool) (url string, client *http.Transport, connections, requests *atomic.Int64) {
+func countingServer(t *testing.T, network *network, secured bool) (url string, client *http.Transport, connections, requests *atomic.Int64) {
 	t.Helper()
 	connections, requests = new(atomic.Int64), new(atomic.Int64)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,6 +31,8 @@ func countingServer(t *testing.T, secured bool) (url string, client *http.Transp
 			connections.Add(1)
 		}
 	}
+	_ = s.Listener.Close()
+	s.Listener = network.listen()
 	if secured {
 		s.StartTLS()
 	} else {
@@ -46,79 +50,115 @@ func TestClient_Warm(t *testing.T) {
 		for _, test := range []struct {
 			idle time.Duration
 			want int64 // connections to the session API in all
-		}{{0, 1}, {4 * time.Second, 1}, {6 * time.Second, 2}} {
-			authURL, _, tokenConnections, tokens := countingServer(t, false)
-			apiURL, trusted, connections, creates := countingServer(t, secured)
-			var later atomic.Int64
-			now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-			c := &Client{AuthURL: authURL, APIURL: apiURL, Now: now,
-				Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
-			c.setup()
-			if secured {
-				c.opener.tls.RootCAs = trusted.TLSClientConfig.RootCAs
-			}
-			c.Warm(t.Context())
-			if tokens.Load() != 1 || creates.Load() != 0 {
-				t.Errorf("TLS %v: Warm made %d token requests and %d sessions; want 1 and 0", secured, tokens.Load(), creates.Load())
-			}
-			later.Store(int64(test.idle))
-			for range 2 {
-				if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil {
-					t.Fatal(err)
+		}{{0, 1}, {5 * time.Second, 1}, {5*time.Second + 1, 2}} {
+			synctest.Test(t, func(t *testing.T) {
+				network := newNetwork(t, nil)
+				authURL, _, tokenConnections, tokens := countingServer(t, network, false)
+				apiURL, trusted, connections, creates := countingServer(t, network, secured)
+				c := &Client{AuthURL: authURL, APIURL: apiURL,
+					Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
+				c.dialIn(t, network)
+				if secured {
+					c.opener.tls.RootCAs = trusted.TLSClientConfig.RootCAs
 				}
-			}
-			if connections.Load() != test.want || tokenConnections.Load() != 1 || tokens.Load() != 1 {
-				t.Errorf("TLS %v, idle for %v: got %d connections, %d token requests, want %d, 1", secured, test.idle, connections.Load(), tokens.Load(), test.want)
-			}
+				c.Warm(t.Context())
+				if tokens.Load() != 1 || creates.Load() != 0 {
+					t.Errorf("TLS %v: Warm made %d token requests and %d sessions; want 1 and 0", secured, tokens.Load(), creates.Load())
+				}
+				time.Sleep(test.idle)
+				for range 2 {
+					if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if connections.Load() != test.want || tokenConnections.Load() != 1 || tokens.Load() != 1 {
+					t.Errorf("TLS %v, idle for %v: got %d connections, %d token requests, want %d, 1", secured, test.idle, connections.Load(), tokens.Load(), test.want)
+				}
+			})
 		}
 	}
 }
 
-// Ensure that Warm fails nobody, and ends with its context.
+// Ensure that Warm reports no failure, and ends with its context or before.
 func TestClient_Warm_trouble(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = silent.Close() })
-	for _, url := range []string{"https://" + silent.Addr().String(), "http://" + silent.Addr().String(), "http://127.0.0.1:1", "https://no.such.host.invalid", "://"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		c := &Client{AuthURL: url, APIURL: url,
-			Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
-		c.Warm(ctx)
-		if token, _ := c.tokens.lookup(Credentials{ClientID: "i", ClientSecret: "s"}, time.Now()); token.value != "" {
-			t.Errorf("%s: got a token", url)
-		}
-		if conn := c.opener.take(t.Context(), "https "+silent.Addr().String()); conn != nil {
-			t.Errorf("%s: got a connection", url)
-		}
-		cancel()
+	const all = time.Second
+	for _, test := range []struct {
+		origin      string        // SILENT stands for a listener that never answers
+		least, most time.Duration // until Warm returns
+	}{
+		{"https://SILENT", all, all},
+		{"http://SILENT", all, all},
+		{"http://127.0.0.1:65535", 50 * time.Millisecond, 150 * time.Millisecond}, // two refusals and a pause
+		{"://", 50 * time.Millisecond, 150 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			network := newNetwork(t, nil)
+			silent := network.listen().Addr().String()
+			url := strings.ReplaceAll(test.origin, "SILENT", silent)
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), all)
+			defer cancel()
+			c := &Client{AuthURL: url, APIURL: url,
+				Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
+			c.dialIn(t, network)
+			c.Warm(ctx)
+			if took := time.Since(start); took < test.least || took > test.most {
+				t.Errorf("%s: returned after %v, want %v to %v", test.origin, took, test.least, test.most)
+			}
+			if token, _ := c.tokens.lookup(Credentials{ClientID: "i", ClientSecret: "s"}, time.Now()); token.value != "" {
+				t.Errorf("%s: got a token", test.origin)
+			}
+			if conn := c.opener.take(t.Context(), "https "+silent); conn != nil {
+				t.Errorf("%s: got a connection", test.origin)
+			}
+		})
 	}
 }
 
 // Ensure that an API key needs no connection to the token endpoint, and leaves none behind.
 func TestClient_Warm_apiKey(t *testing.T) {
 	t.Parallel()
-	ended := make(chan struct{})
-	auth := httptest.NewUnstartedServer(http.NotFoundHandler())
-	auth.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed {
-			close(ended)
+	synctest.Test(t, func(t *testing.T) {
+		network := newNetwork(t, nil)
+		ended := make(chan struct{})
+		auth := httptest.NewUnstartedServer(http.NotFoundHandler())
+		auth.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(ended)
+			}
 		}
+		_ = auth.Listener.Close()
+		auth.Listener = network.listen()
+		auth.Start()
+		t.Cleanup(auth.Close)
+		apiURL, _, connections, _ := countingServer(t, network, false)
+		c := &Client{AuthURL: auth.URL, APIURL: apiURL,
+			Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"api_key":"k"}`, nil }}}
+		c.dialIn(t, network)
+		c.Warm(t.Context())
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Error("the connection to the token endpoint is still there")
+		}
+		if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil || connections.Load() != 1 {
+			t.Errorf("got %d connections to the session API, error %v, want 1", connections.Load(), err)
+		}
+	})
+}
+
+// Ensure that over a real socket, too, the connection that Warm opened is the one that is used.
+func TestClient_Warm_socket(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t, nil, reply(201, okSession))
+	client := &Client{
+		Credentials: fixed(keySecret), APIURL: fake.URL + prefix, AuthURL: "://", Now: new(clock).Now, AttemptTimeout: patience,
 	}
-	auth.Start()
-	t.Cleanup(auth.Close)
-	apiURL, _, connections, _ := countingServer(t, false)
-	c := &Client{AuthURL: auth.URL, APIURL: apiURL,
-		Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"api_key":"k"}`, nil }}}
-	c.Warm(t.Context())
-	select {
-	case <-ended:
-	case <-t.Context().Done():
-		t.Error("the connection to the token endpoint is still there")
-	}
-	if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil || connections.Load() != 1 {
-		t.Errorf("got %d connections to the session API, error %v, want 1", connections.Load(), err)
+	client.Warm(t.Context())
+	t.Cleanup(client.transport.(*http.Transport).CloseIdleConnections)
+	if _, err := client.CreateSession(t.Context(), nameless); err != nil || fake.connections.Load() != 1 {
+		t.Errorf("got %d connections, error %v, want 1", fake.connections.Load(), err)
 	}
 }

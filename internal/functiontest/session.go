@@ -79,6 +79,22 @@ func (w *World) Row(t *testing.T, id string) (r verification.Record, found bool)
 	return r, found
 }
 
+// Minute is the minute that has begun.
+func Minute() time.Time { return time.Now().Truncate(time.Minute) }
+
+// TakeReads takes n of the reads of Didit that the deployment has in this minute, of which it allows
+// most, and returns the minute.
+func (w *World) TakeReads(t *testing.T, n, most int) time.Time {
+	t.Helper()
+	minute := Minute()
+	for range n {
+		if taken, err := w.Store.TakeRead(t.Context(), minute, most); !taken || err != nil {
+			t.Fatal(taken, err)
+		}
+	}
+	return minute
+}
+
 // Tokens are those of the tasks that wait on the session, in order.
 func (w *World) Tokens(t *testing.T, id string) []string {
 	t.Helper()

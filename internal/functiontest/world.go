@@ -34,6 +34,7 @@ const PairSecret = `{"client_id":"` + didittest.DefaultClientID + `","client_sec
 type Options struct {
 	Env            map[string]string // beside what the world sets, and stronger
 	Timeout        time.Duration     // of the function; 0: lambdatest's
+	Grace          time.Duration     // that the process gets after it
 	MaxConcurrency int               // invocations at once; 0: one
 	Binary         string            // instead of the function as it ships
 }
@@ -98,7 +99,7 @@ func (w *World) start(t *testing.T, options Options) {
 	maps.Copy(env, options.Env)
 	var err error
 	w.Function, err = lambdatest.Start(t.Context(), lambdatest.Options{
-		Binary: cmp.Or(options.Binary, Binary(t)), Name: function, Env: env, Timeout: options.Timeout, MaxConcurrency: options.MaxConcurrency})
+		Binary: cmp.Or(options.Binary, Binary(t)), Name: function, Env: env, Timeout: options.Timeout, Grace: options.Grace, MaxConcurrency: options.MaxConcurrency})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package lambdahttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,8 @@ type Handler struct {
 	// its content type or its bytes say otherwise.
 	HTTP   http.Handler
 	Direct DirectHandler // nil: direct invocations are refused
+	// Limit ends the work on an HTTP request; zero means 26 s, before API Gateway answers by itself.
+	Limit time.Duration
 }
 
 // Invoke answers one payload. The context that handlers get ends early enough for the answer
@@ -54,7 +57,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	event, ok := parseEvent(payload)
 	longest := longestDirect
 	if ok {
-		longest = longestAnswer
+		longest = cmp.Or(h.Limit, longestAnswer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget(ctx, longest))
 	defer cancel()

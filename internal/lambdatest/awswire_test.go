@@ -98,18 +98,41 @@ func (c call) wantProtocolErrors(t *testing.T) {
 	}
 }
 
-// wantDisconnected checks that a reset and a silence end as such.
-func (c call) wantDisconnected(t *testing.T, fail func(silence bool)) {
+// wantDisconnected checks that a reset and a silence end as such; calls is how many requests came in.
+func (c call) wantDisconnected(t *testing.T, calls func() int, fail func(silence bool)) {
 	t.Helper()
 	fail(false)
 	if _, err := c.send(t.Context(), t); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("reset: got %v", err)
 	}
 	fail(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := c.send(ctx, t); !errors.Is(err, context.DeadlineExceeded) {
+	wantSilence(t, calls, func(ctx context.Context) error {
+		_, err := c.send(ctx, t)
+		return err
+	})
+}
+
+// wantSilence checks that a request which has come in is left without an answer.
+func wantSilence(t *testing.T, calls func() int, request func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(patience(t))
+	before := calls()
+	go func() {
+		waitForCall(ctx, calls, before)
+		// Time for an answer; however short it is, there must be none.
+		time.Sleep(20 * time.Millisecond)
+		cancel()
+	}()
+	if err := request(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("silence: got %v", err)
+	}
+	cancel()
+}
+
+// waitForCall returns when more than so many requests have come in, or the context has ended.
+func waitForCall(ctx context.Context, calls func() int, before int) {
+	for calls() == before && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
 	}
 }
 

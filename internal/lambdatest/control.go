@@ -11,8 +11,9 @@ const (
 	// (AWS Lambda: execution environment lifecycle, shutdown phase).
 	stopGrace = 2 * time.Second
 
-	// freezeWait bounds how long a process may take to come to a halt.
-	freezeWait = 5 * time.Second
+	// freezeWait ends the wait for a process that does not come to a halt. On a busy machine one
+	// that does may take seconds.
+	freezeWait = 2 * time.Minute
 )
 
 // Freeze stops every thread of the process, as Lambda does between

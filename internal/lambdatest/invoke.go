@@ -86,7 +86,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Result, error) {
 }
 
 func (f *Function) await(ctx context.Context, inv *invocation) (Result, error) {
-	timeout := time.NewTimer(f.options.Timeout)
+	timeout := time.NewTimer(f.options.Timeout + f.options.Grace)
 	defer timeout.Stop()
 	var late error
 	select {

@@ -2,7 +2,6 @@ package lambdatest_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -17,13 +16,14 @@ import (
 
 func TestInvoke_context(t *testing.T) {
 	t.Parallel()
-	fn := start(t, lambdatest.Options{Name: "getsession", Timeout: 17 * time.Second})
+	const timeout = 7 * time.Minute
+	fn := start(t, lambdatest.Options{Name: "getsession", Timeout: timeout})
 	result := invoke(t, fn, `{"do":"context"}`)
 	var got struct {
-		RequestID string        `json:"request_id"`
-		ARN       string        `json:"arn"`
-		TraceID   string        `json:"trace_id"`
-		Remaining time.Duration `json:"remaining"`
+		RequestID string    `json:"request_id"`
+		ARN       string    `json:"arn"`
+		TraceID   string    `json:"trace_id"`
+		Deadline  time.Time `json:"deadline"`
 	}
 	if err := json.Unmarshal(result.Payload, &got); err != nil {
 		t.Fatal(err)
@@ -37,8 +37,9 @@ func TestInvoke_context(t *testing.T) {
 	if !regexp.MustCompile(`^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$`).MatchString(got.TraceID) {
 		t.Errorf("trace id %q", got.TraceID)
 	}
-	if got.Remaining > 17*time.Second || got.Remaining < 10*time.Second {
-		t.Errorf("%v remain, want nearly 17 s", got.Remaining)
+	// The deadline counts from the handing over, and is told in whole milliseconds.
+	if allowed := got.Deadline.Sub(result.AnsweredAt.Add(-result.Duration)); (timeout - allowed).Abs() > 10*time.Millisecond {
+		t.Errorf("the deadline allows %v, want %v", allowed, timeout)
 	}
 }
 
@@ -99,7 +100,9 @@ func TestInvoke_timeout(t *testing.T) {
 func TestInvoke_timeoutWhileFrozen(t *testing.T) {
 	t.Parallel()
 	fn := start(t, lambdatest.Options{Timeout: 50 * time.Millisecond})
-	invoke(t, fn, `1`)
+	if _, err := fn.WaitReady(patience(t)); err != nil {
+		t.Fatal(err)
+	}
 	if err := fn.Freeze(); err != nil {
 		t.Fatal(err)
 	}
@@ -113,11 +116,10 @@ func TestInvoke_timeoutWhileFrozen(t *testing.T) {
 
 func TestInvoke_abandoned(t *testing.T) {
 	t.Parallel()
-	fn := start(t, lambdatest.Options{MaxConcurrency: 2})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := fn.Invoke(ctx, []byte(`{"do":"meet"}`)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v, want the context's error", err)
+	ctx, logs := untilWaiting(t)
+	fn := start(t, lambdatest.Options{MaxConcurrency: 2, Logs: logs})
+	if _, err := fn.Invoke(ctx, []byte(`{"do":"meet"}`)); !errors.Is(err, errWaiting) {
+		t.Fatalf("got %v, want the context's cause", err)
 	}
 	if got := invoke(t, fn, `{"do":"meet"}`); string(got.Payload) != `"met"` {
 		t.Errorf("got %s: the abandoned invocation should have run on", got.Payload)
@@ -163,7 +165,7 @@ func TestInvoke_concurrent(t *testing.T) {
 
 func TestInvoke_queues(t *testing.T) {
 	t.Parallel()
-	fn := start(t, lambdatest.Options{Timeout: 10 * time.Second})
+	fn := start(t, lambdatest.Options{})
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {

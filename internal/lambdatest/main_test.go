@@ -3,7 +3,9 @@ package lambdatest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -57,12 +59,32 @@ func invoke(t *testing.T, fn *lambdatest.Function, payload string) lambdatest.Re
 	return result
 }
 
-// patience is long enough for a busy machine and ends a test that hangs.
+// patience only ends a test that hangs.
 func patience(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// errWaiting is why a context of untilWaiting ends.
+var errWaiting = errors.New("the process waits")
+
+// untilWaiting returns a context that ends once a process with these logs has written that it waits.
+func untilWaiting(t *testing.T) (ctx context.Context, logs io.Writer) {
+	ctx, cancel := context.WithCancelCause(patience(t))
+	t.Cleanup(func() { cancel(nil) })
+	var all []byte
+	return ctx, writerFunc(func(p []byte) (int, error) {
+		if all = append(all, p...); bytes.Contains(all, []byte("waiting\n")) {
+			cancel(errWaiting)
+		}
+		return len(p), nil
+	})
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // lockedBuffer is read while a function writes to it.
 type lockedBuffer struct {

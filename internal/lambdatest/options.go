@@ -10,9 +10,12 @@ import (
 	"time"
 )
 
-// DefaultTimeout is the function timeout where [Options] name none: two seconds
+// APITimeout is the function timeout that the template gives functions behind the API: two seconds
 // below the 30 s after which API Gateway gives up on an integration.
-const DefaultTimeout = 28 * time.Second
+const APITimeout = 28 * time.Second
+
+// defaultTimeout only ends what hangs: a function that waits for a processor must not run into it.
+const defaultTimeout = 5 * time.Minute
 
 // Region and Account are the made-up home of every function that runs here;
 // they are part of its ARN.
@@ -35,8 +38,13 @@ type Options struct {
 
 	// Timeout bounds each invocation, from handing the payload over to the
 	// answer: it is the deadline that the function sees, and the process is
-	// killed when it passes. 0 means DefaultTimeout.
+	// killed when it passes. 0 means five minutes, which no function needs.
 	Timeout time.Duration
+
+	// Grace is how much longer than Timeout the process may live. Lambda gives none; with it a
+	// test can tell a function that keeps to its deadline from one that does not, on a machine
+	// that is too busy to do so at once.
+	Grace time.Duration
 
 	// MaxConcurrency is how many invocations the process is offered at once.
 	// Above 1, AWS_LAMBDA_MAX_CONCURRENCY tells the function's runtime to poll
@@ -59,7 +67,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Binary = binary
 	o.Name = cmp.Or(o.Name, filepath.Base(binary))
-	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	o.MaxConcurrency = max(o.MaxConcurrency, 1)
 	if o.Timeout < 0 {
 		return o, fmt.Errorf("negative timeout %v", o.Timeout)

@@ -111,7 +111,7 @@ func TestStepFunctions_faults(t *testing.T) {
 	send(tasks, "TaskSuccess", `{"taskToken":"b","output":"1"}`).want(t, "another task", 200, "")
 	good.want(t, "the task in trouble", 400, "ThrottlingException")
 	tasks.ClearFaults()
-	good.wantDisconnected(t, func(silence bool) {
+	good.wantDisconnected(t, tasks.Calls, func(silence bool) {
 		if silence {
 			tasks.Fail(lambdatest.Silence, lambdatest.UntilCleared)
 		} else {

@@ -15,6 +15,12 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
+// unlimited takes the limits off a transport that a test uses on real time: on a busy machine it would run into
+// them.
+func unlimited(tr *http.Transport) {
+	tr.ResponseHeaderTimeout, tr.TLSHandshakeTimeout, tr.IdleConnTimeout = 0, 0, 0
+}
+
 // Ensure that a connection is used again after a short pause, and left behind after a long one, as the
 // wall clock tells it: in a frozen process no other goes on.
 func TestClient_living(t *testing.T) {
@@ -30,6 +36,7 @@ func TestClient_living(t *testing.T) {
 	t.Cleanup(server.Close)
 	now := time.Now()
 	c := newClient(awshttp.NewBuildableClient())
+	c.base = c.base.WithTransportOptions(unlimited)
 	c.now = func() time.Time { return now }
 	for _, step := range []struct {
 		pause time.Duration
@@ -62,6 +69,7 @@ func TestClient_protocol(t *testing.T) {
 	c := newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	}))
+	c.base = c.base.WithTransportOptions(unlimited)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -159,11 +159,35 @@ func TestTracker_Await_trouble(t *testing.T) {
 	want(t, "finished: tasks that wait", len(s.waiting(t, session)), 1)
 }
 
+// Ensure that a read that loses only because it began in the second of the standing event confirms nothing,
+// and that the session stays due until its task has the result.
+func TestTracker_Await_sameSecond(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.wire.set(says("Approved"))
+	s.tasks.Open(token)
+	s.record(t, session, nil)
+	wantCode(t, "Track", s.track(t, "e1", "In Progress", noon()), "")
+	before := s.stored(t, session)
+	s.clock.pass(999 * time.Millisecond)
+	s.did()
+	wantCode(t, "Await", s.Await(t.Context(), session, token), "")
+	want(t, "calls", s.did(), "AddTask, Replace In Progress, Decision")
+	after := s.stored(t, session)
+	want(t, "confirmed at", after.CheckedAt, before.CheckedAt)
+	want(t, "due from", after.DueFrom, before.DueFrom)
+	want(t, "task", s.ended(token), "")
+	s.clock.pass(15 * time.Minute)
+	want(t, "later", s.reconcile(t), "asked 1, changed 1, failed 0")
+	want(t, "task in the end", s.ended(token), "Approved")
+}
+
 // Ensure that a silent Didit leaves time for the answer.
 func TestTracker_Await_silence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSystem()
+		s.limited()
 		s.wire.set(func(_ string, r *http.Request) response {
 			<-r.Context().Done()
 			return response{err: r.Context().Err()}

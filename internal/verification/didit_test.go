@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
+	"net"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,9 +233,10 @@ func TestService_Create_refusals(t *testing.T) {
 			}
 		})
 	}
-	server := httptest.NewServer(nil)
-	server.Close()
-	s := newService(&didit.Client{APIURL: server.URL, Credentials: &didit.CredentialCache{
+	refused := roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	})
+	s := newService(&didit.Client{APIURL: "https://didit.invalid", Transport: refused, Credentials: &didit.CredentialCache{
 		Read: func(context.Context) (string, error) { return `{"api_key":"key"}`, nil }}})
 	if _, err := create(t, s, trusted, `{}`); AsError(err).Code != CodeDiditUnavailable || AsError(err).RetryAfter != 30*time.Second {
 		t.Errorf("connection refused: got %v, want %s", err, CodeDiditUnavailable)

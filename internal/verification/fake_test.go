@@ -60,11 +60,17 @@ type wire struct {
 	bodies []string
 }
 
-// newWire starts the endpoint. A header is a name and a value.
+// roundTrip is an [http.RoundTripper].
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// newWire makes the endpoint, in memory and with time: on a busy machine a request would run into the limit of
+// an attempt. A header is a name and a value.
 func newWire(t *testing.T, status int, answer string, header ...string) *wire {
 	t.Helper()
 	w := new(wire)
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	handler := func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.URL.Path != "/v3/session/" {
 			t.Errorf("Didit got %s %s, error %v", r.Method, r.URL, err)
@@ -77,9 +83,13 @@ func newWire(t *testing.T, status int, answer string, header ...string) *wire {
 		}
 		rw.WriteHeader(status)
 		_, _ = io.WriteString(rw, answer)
-	}))
-	t.Cleanup(server.Close)
-	w.client = &didit.Client{APIURL: server.URL, Transport: server.Client().Transport, Credentials: &didit.CredentialCache{
+	}
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		rw := httptest.NewRecorder()
+		handler(rw, r)
+		return rw.Result(), r.Body.Close()
+	})
+	w.client = &didit.Client{APIURL: "https://didit.invalid", Transport: transport, AttemptTimeout: time.Hour, Credentials: &didit.CredentialCache{
 		Read: func(context.Context) (string, error) { return `{"api_key":"key"}`, nil }}}
 	return w
 }

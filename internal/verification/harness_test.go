@@ -55,6 +55,7 @@ type system struct {
 	bus   *memory.Bus
 	tasks *memory.Tasks
 	wire  *wire
+	didit *didit.Client // over the wire
 
 	mu      sync.Mutex
 	journal []string         // calls that had an effect outside, in their order
@@ -62,17 +63,23 @@ type system struct {
 	trouble []*verification.Error
 }
 
-// newSystem has an empty table, and a Didit that knows nothing.
+// newSystem has an empty table, and a Didit that knows nothing. It has time: on a busy machine a test would
+// run into the limits that hold on real time.
 func newSystem() *system {
 	s := &system{clock: &clock{at: noon()}, store: new(memory.Store), bus: new(memory.Bus), tasks: new(memory.Tasks), wire: new(wire), refuse: map[string]error{}}
-	b := &backend{store: s.store, bus: s.bus, tasks: s.tasks, didit: s.wire.client(), call: s.call}
-	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, Now: s.clock.now, Trouble: func(_ context.Context, err error) {
+	s.didit = s.wire.client()
+	s.didit.AttemptTimeout = time.Hour
+	b := &backend{store: s.store, bus: s.bus, tasks: s.tasks, didit: s.didit, call: s.call}
+	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AskLimit: time.Hour, Now: s.clock.now, Trouble: func(_ context.Context, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.trouble = append(s.trouble, verification.AsError(err))
 	}}
 	return s
 }
+
+// limited gives the system the limits that hold in a deployment.
+func (s *system) limited() { s.AskLimit, s.didit.AttemptTimeout = 0, 0 }
 
 func (s *system) call(name string, make func() error) error {
 	s.mu.Lock()

@@ -28,7 +28,9 @@ type Reconciled struct {
 // Reconcile asks Didit about sessions that stayed unfinished for too long, the longest due first, and
 // treats what it learns as if it had been delivered; it completes tasks that a crash left waiting. A
 // session is due ReconcileAfter after its last change, then after twice as long each time, at most
-// a day, until its status is final, or until it is 30 days old and no task waits on it.
+// a day, until its status is final, or until it is 30 days old and no task waits on it. A read that
+// loses only because it began in the second of the standing event leaves the session due: the next run
+// asks again.
 //
 // A session in trouble is left for later, and does not keep the others waiting. Reconcile stops early,
 // without an error, when the deployment's reads of the minute are taken, when Didit throttles, when

@@ -307,6 +307,56 @@ func TestTracker_Reconcile_overtaken(t *testing.T) {
 	want(t, "status", s.stored(t, session).Status, "In Review")
 }
 
+// Ensure that a read that loses only because it began in the second of the standing event says nothing:
+// the session stays due, is asked about once in a run, and the next run asks again.
+func TestTracker_Reconcile_sameSecond(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ standing, read string }{{"Not Started", "Approved"}, {"In Review", "In Progress"}} {
+		s := newSystem()
+		s.ReconcileAfter = time.Millisecond
+		s.wire.set(says(test.read))
+		s.record(t, session, nil)
+		wantCode(t, "Track", s.track(t, "e1", test.standing, noon()), "")
+		s.clock.pass(time.Millisecond)
+		before := s.stored(t, session)
+		for _, run := range []string{"first run", "second run", "third run"} {
+			s.did()
+			want(t, test.read+": "+run, s.reconcile(t), "asked 1, changed 0, failed 0")
+			want(t, test.read+": calls of the "+run, s.did(), "TakeRead, Decision")
+			after := s.stored(t, session)
+			want(t, test.read+": status after the "+run, after.Status, test.standing)
+			want(t, test.read+": due from", after.DueFrom, before.DueFrom)
+			want(t, test.read+": confirmed at", after.CheckedAt, before.CheckedAt)
+			want(t, test.read+": version", after.Version, before.Version)
+			s.clock.pass(499 * time.Millisecond) // the third read begins in the last millisecond of the second
+		}
+		want(t, test.read+": next second", s.reconcile(t), "asked 1, changed 1, failed 0")
+		want(t, test.read+": status", s.stored(t, session).Status, test.read)
+		want(t, test.read+": published", len(s.bus.Published()), 1)
+		want(t, test.read+": told", s.troubles(), "")
+	}
+}
+
+// Ensure that an event that is written during the read, and is of the second in which the read began, does
+// not have the session put off either.
+func TestTracker_Reconcile_sameSecondMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	s.clock.pass(15 * time.Minute)
+	at := s.clock.now()
+	s.wire.set(func(id string, r *http.Request) response {
+		s.clock.pass(3 * time.Second)
+		wantCode(t, "Track", s.track(t, "e1", "In Review", at), "")
+		return says("In Progress")(id, r)
+	})
+	want(t, "beside the event", s.reconcile(t), "asked 1, changed 1, failed 0") // by the event
+	r := s.stored(t, session)
+	want(t, "status", r.Status, "In Review")
+	want(t, "due from", r.DueFrom, s.clock.now())
+	want(t, "asked in vain", r.Asked, 0)
+}
+
 // Ensure that a list that lags behind the records makes nobody ask in vain.
 func TestTracker_Reconcile_lag(t *testing.T) {
 	t.Parallel()
@@ -335,6 +385,7 @@ func TestTracker_Reconcile_time(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSystem()
+		s.limited()
 		s.many(t, 3)
 		s.wire.set(func(_ string, r *http.Request) response {
 			<-r.Context().Done()

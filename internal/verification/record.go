@@ -103,3 +103,9 @@ func (e Event) beats(r Record) bool {
 	}
 	return e.OccurredAt.After(r.StatusAt) || tie && e.OccurredAt.Equal(r.StatusAt)
 }
+
+// inconclusive reports whether the event is a read that loses to the record's status only because it
+// began in the same second. Such a read does not say which of the two is newer.
+func (e Event) inconclusive(r Record) bool {
+	return e.read() && e.OccurredAt.Equal(r.StatusAt) && !e.beats(r)
+}

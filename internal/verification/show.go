@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -46,7 +47,7 @@ func noSession() *Error { return &Error{Code: CodeNotFound, Detail: "There is no
 
 // refresh asks Didit about a session, if the budget allows, and returns what then stands.
 func (t *Tracker) refresh(ctx context.Context, r Record) Record {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.AskLimit, askLimit))
 	defer cancel()
 	allowed, err := t.Store.TakeRead(ctx, t.now(), readsPerMinute)
 	if err != nil || !allowed {

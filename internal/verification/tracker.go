@@ -26,6 +26,8 @@ type Tracker struct {
 	// ReconcileAfter is how long an unfinished session may stay unchanged before Reconcile asks
 	// about it; 0 means 15 minutes.
 	ReconcileAfter time.Duration
+	// AskLimit is how long Status waits for Didit before it returns the record as it is; 0 means 5 s.
+	AskLimit time.Duration
 	// Trouble gets what went wrong where the caller is answered all the same; nil: nobody.
 	Trouble func(ctx context.Context, err error)
 	// Now tells the time; nil means [time.Now].
@@ -114,7 +116,7 @@ func errContended() *Error {
 
 // observe takes a status that was read at Didit. One that differs from the record's, and that no
 // newer event contradicts, is published before it is recorded; the same status confirms the record.
-// asked, if any, is told of the record where its status stays.
+// asked, if any, may change the record where its status stays, unless the read is inconclusive.
 func (t *Tracker) observe(ctx context.Context, e Event, asked func(*Record)) (Record, error) {
 	published := false
 	return t.write(ctx, e.SessionID, func(r Record) (Record, bool, error) {
@@ -127,10 +129,11 @@ func (t *Tracker) observe(ctx context.Context, e Event, asked func(*Record)) (Re
 			return next, true, nil
 		}
 		if !changed || !won {
-			if asked != nil {
-				asked(&r)
+			if asked == nil || e.inconclusive(r) {
+				return r, false, nil
 			}
-			return r, asked != nil, nil
+			asked(&r)
+			return r, true, nil
 		}
 		if !published {
 			if err := t.Bus.Publish(ctx, e.of(r, true)); err != nil {

@@ -65,18 +65,20 @@ func (b *bench) sizes(ctx context.Context, s side, w *world, q *quota, say func(
 	var sizes []sizeCost
 	for _, memory := range memorySizes {
 		if q == nil {
-			sizes = append(sizes, priced(memory, free.at(share(memory))))
+			sizes = append(sizes, priced(memory, free.at(b.share(memory))))
 			continue
 		}
 		say(fmt.Sprintf("%d MB", memory))
 		var t costTimes
-		if err := b.costTimes(ctx, s, w, q, share(memory), &t); err != nil {
+		if err := b.costTimes(ctx, s, w, q, b.share(memory), &t); err != nil {
 			return nil, fmt.Errorf("%d MB: %w", memory, err)
 		}
 		sizes = append(sizes, priced(memory, t))
 	}
 	return sizes, nil
 }
+
+func (b *bench) share(memory int) float64 { return max(share(memory), b.plan.minShare) }
 
 // costTimes are what calls took, in milliseconds.
 type costTimes struct {

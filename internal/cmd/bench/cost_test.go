@@ -91,7 +91,7 @@ func TestMeasureCost(t *testing.T) {
 		t.Skip("builds and starts real functions")
 	}
 	t.Parallel()
-	small := plan{Runs: 1, FarCalls: 2, limit: 5 * time.Minute}
+	small := plan{Runs: 1, FarCalls: 2, limit: 5 * time.Minute, minShare: 1}
 	f := functions[1]
 	f.lambdaCPU = runtime.GOARCH
 	r, err := measureCost(t.Context(), small, []function{f}, io.Discard)

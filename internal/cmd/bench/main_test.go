@@ -90,6 +90,8 @@ func TestMeasure(t *testing.T) {
 	own := slices.Clone(functions)
 	for i := range own {
 		own[i].lambdaCPU = runtime.GOARCH // for which most is compiled already
+		// So many that they share, and so few that none of them meets a limit of the product.
+		own[i].callers = min(own[i].callers, 3)
 	}
 	var progress strings.Builder
 	r, err := measure(t.Context(), small, own, &progress)

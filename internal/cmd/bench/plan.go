@@ -12,6 +12,9 @@ type plan struct {
 	NearCalls int `json:"near_calls"`
 
 	limit time.Duration // of each function, building apart
+
+	// minShare of a processor goes to every memory size, so that a test meets no limit of the product.
+	minShare float64
 }
 
 var (

@@ -71,7 +71,12 @@ func TestQuota_real(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	sleeper := exec.Command("sleep", "60")
+	sleeper := exec.Command("cat")
+	input, err := sleeper.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close() // until then it waits
 	if err := sleeper.Start(); err != nil {
 		t.Fatal(err)
 	}

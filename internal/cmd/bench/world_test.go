@@ -105,12 +105,19 @@ func floor(t *testing.T, f function) side {
 // requests are what warm calls ask for.
 type requests struct{ creates, others, reads, writes, events int }
 
+// common is what both make at least.
+func (r requests) common(other requests) requests {
+	return requests{min(r.creates, other.creates), min(r.others, other.others), min(r.reads, other.reads),
+		min(r.writes, other.writes), min(r.events, other.events)}
+}
+
 func count(w *world) requests {
 	creates, reads, writes := w.didit.Count(didittest.OpCreate), w.table.Calls("GetItem"), w.table.Calls("UpdateItem")
 	return requests{creates, w.didit.Count(didittest.OpAny) - creates + w.secrets.Calls() + w.table.Calls("") - reads - writes, reads, writes, w.bus.Calls()}
 }
 
-// warmRequests are those of a call, once the process is warm.
+// warmRequests are those that every call makes, once the process is warm. On a busy machine a request of the
+// start may come in late, or a service may be asked again, during one of the calls.
 func warmRequests(t *testing.T, s side) requests {
 	t.Helper()
 	w := newTestWorld(t)
@@ -119,15 +126,24 @@ func warmRequests(t *testing.T, s side) requests {
 		t.Fatal(err)
 	}
 	defer fn.Stop()
-	var before requests
-	for range 2 {
-		before = count(w)
+	if _, err := s.call(t.Context(), fn, 1); err != nil {
+		t.Fatal(err)
+	}
+	var every requests
+	for i := range 5 {
+		before := count(w)
 		if _, err := s.call(t.Context(), fn, 1); err != nil {
 			t.Fatal(err)
 		}
+		after := count(w)
+		made := requests{after.creates - before.creates, after.others - before.others, after.reads - before.reads,
+			after.writes - before.writes, after.events - before.events}
+		if i == 0 {
+			every = made
+		}
+		every = every.common(made)
 	}
-	after := count(w)
-	return requests{after.creates - before.creates, after.others - before.others, after.reads - before.reads, after.writes - before.writes, after.events - before.events}
+	return every
 }
 
 // Ensure that each function and its floor give the answer that is wanted, and ask for it by the requests that

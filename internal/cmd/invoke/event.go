@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"didit-sessions/internal/verification"
 )
@@ -21,7 +20,7 @@ type event struct {
 	taskToken string // of the task that it brings
 }
 
-// readEvent reads an event file; a webhook's delivery in it is signed anew. The errors name the file.
+// readEvent reads an event file. The errors name the file.
 func readEvent(file string) (event, error) {
 	if file == "" {
 		return event{}, errors.New("-event is missing")
@@ -34,7 +33,7 @@ func readEvent(file string) (event, error) {
 	if !json.Valid(payload) {
 		return event{}, fmt.Errorf("the event file %s is not JSON", file)
 	}
-	return parseEvent(sentNow(payload, time.Now())), nil
+	return parseEvent(payload), nil
 }
 
 // parseEvent finds in a payload what the surroundings of the function depend on. An event with the

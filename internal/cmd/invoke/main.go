@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"didit-sessions/internal/lambdatest"
 )
@@ -139,13 +140,14 @@ func (c call) invoke(ctx context.Context, binary string, event event, stdout, st
 	}
 	defer upstream.close()
 	fn, err := lambdatest.Start(ctx, lambdatest.Options{
-		Binary: binary, Name: c.function, Env: upstream.environment(event, c.env),
+		Binary: binary, Name: c.function, Env: upstream.environment(event, c.env), Timeout: lambdatest.APITimeout,
 	})
 	if err != nil {
 		fmt.Fprintln(stderr, "invoke:", err)
 		return exitFailed
 	}
-	result, err := fn.Invoke(ctx, event.payload)
+	// Signed only now: the function may have taken long to build.
+	result, err := fn.Invoke(ctx, sentNow(event.payload, time.Now()))
 	initDuration, _ := fn.WaitReady(ctx)
 	usage := fn.Stop()
 

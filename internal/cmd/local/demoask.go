@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // reply is what the API answered.
@@ -30,7 +29,7 @@ type reply struct {
 
 // send makes a request and reads the answer.
 func (t *teller) send(method, url string, header map[string]string, body string) (reply, error) {
-	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
@@ -86,7 +85,7 @@ func (a reply) expect(err error, status int, code string) error {
 
 // decide sends the form of the page behind a session's URL.
 func (t *teller) decide(session reply, word string) error {
-	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	form := url.Values{"status": {word}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, session.URL+"/decision", strings.NewReader(form))

@@ -33,7 +33,7 @@ func (t *teller) workflow(user string) (x execution, session reply, err error) {
 
 // ended waits for the workflow's end, and fails unless the outcome is this.
 func (t *teller) ended(x execution, outcome string) error {
-	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	x, err := t.system.workflows.wait(ctx, x.Name)
 	if err == nil && (x.Output == nil || x.Output.Outcome != outcome) {
@@ -107,7 +107,7 @@ func (t *teller) healedByReconcile() (string, error) {
 		return "", err
 	}
 	t.system.clock.forward(2 * time.Minute)
-	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	if _, err = t.system.functions.reconcile.Invoke(ctx, []byte("{}")); err == nil {
 		err = t.ended(x, "verified")

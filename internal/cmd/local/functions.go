@@ -55,6 +55,7 @@ type backend struct {
 	diditURL      string
 	now           func() time.Time
 	functionLog   *slog.Logger
+	patience      time.Duration // limits within which Didit and the functions answer; 0: those of the deployment
 }
 
 // functions are those of template.yaml that something here invokes.
@@ -69,19 +70,19 @@ func (b *backend) functions(s settings) *functions {
 		Sessions: &verification.Service{Policy: s.create.Policy, Didit: b.client(s.create.Didit), Store: &b.store, Now: b.now},
 		Callers:  callers(s.create.Callers), Log: b.functionLog,
 	}
-	get := &verification.Tracker{Store: &b.store, Bus: &b.bus, Didit: b.client(s.get.Didit), Trouble: trouble, Now: b.now}
+	get := &verification.Tracker{Store: &b.store, Bus: &b.bus, Didit: b.client(s.get.Didit), AskLimit: b.patience, Trouble: trouble, Now: b.now}
 	receive := &verification.Tracker{Store: &b.store, Bus: &b.bus, Now: b.now}
 	track := &verification.Tracker{Store: &b.store, Tasks: &b.tasks, Now: b.now}
 	await := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.await.Didit), Trouble: trouble, Now: b.now}
 	reconcile := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.reconcile.Didit),
 		ReconcileAfter: s.reconcile.After, Trouble: trouble, Now: b.now}
 	return &functions{
-		create: &lambdahttp.Handler{HTTP: create, Direct: create.Direct},
-		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}},
+		create: &lambdahttp.Handler{HTTP: create, Direct: create.Direct, Limit: b.patience},
+		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}, Limit: b.patience},
 		webhook: &lambdahttp.Handler{HTTP: &api.Webhook{
 			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: b.webhookSecret.webhook}, Tolerance: s.webhook.Tolerance, Now: b.now},
-			Events:   receive, Identify: identify, Log: b.functionLog,
-		}},
+			Events:   receive, Identify: identify, Log: b.functionLog, Limit: b.patience,
+		}, Limit: b.patience},
 		track:     b.direct(api.TrackStatus(track)),
 		await:     b.direct(api.AwaitDecision(await)),
 		reconcile: b.direct(api.Reconcile(reconcile)),
@@ -98,7 +99,7 @@ func (b *backend) client(settings config.Didit) *didit.Client {
 	return &didit.Client{
 		Credentials: &didit.CredentialCache{Read: b.credentials.read},
 		AuthURL:     b.diditURL, APIURL: b.diditURL, Version: didit.Version(settings.APIVersion),
-		Observe: api.ObserveAttempt,
+		AttemptTimeout: b.patience, Observe: api.ObserveAttempt,
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -70,6 +71,7 @@ type gateway struct {
 	routes   []*route
 	iam      bool // authorise by IAM instead of by JWT
 	log      *requestLog
+	limit    time.Duration // of a function; 0 means gatewayTimeout
 	requests atomic.Int64
 }
 
@@ -128,7 +130,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, to *route, param
 		message(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), gatewayTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(g.limit, gatewayTimeout))
 	defer cancel()
 	answer, err := to.function.Invoke(ctx, payload)
 	if err != nil || !writeAnswer(w, answer) {

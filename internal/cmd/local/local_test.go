@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // lockedBuffer is written by servers while a test reads it.
@@ -39,7 +38,7 @@ func env(values map[string]string) func(string) string {
 
 func startSystem(t *testing.T, values map[string]string, out io.Writer) *system {
 	t.Helper()
-	return startOptions(t, options{getenv: env(values), out: out})
+	return startOptions(t, options{getenv: env(values), out: out, patience: patience})
 }
 
 func startOptions(t *testing.T, o options) *system {
@@ -119,12 +118,10 @@ func decide(t *testing.T, sessionURL, word string) {
 // settle waits until all webhooks are delivered and all events are handled.
 func settle(t *testing.T, s *system) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := s.simulator.Settle(ctx); err != nil {
+	if err := s.simulator.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bus.Wait(ctx); err != nil {
+	if err := s.bus.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

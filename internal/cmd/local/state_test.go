@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"strings"
@@ -58,7 +57,8 @@ func stateOf(t *testing.T, s *system) state {
 // Ensure that the page sees a lost webhook, and that a schedule heals it while a workflow waits.
 func TestState_healed(t *testing.T) {
 	t.Parallel()
-	s := startOptions(t, options{getenv: env(nil), out: io.Discard, reconcileEvery: 5 * time.Millisecond})
+	s := startOptions(t, options{getenv: env(nil), out: io.Discard, reconcileEvery: 5 * time.Millisecond, patience: patience})
+	s.clock.stop() // nothing is due, and no record stale, before the test says so
 	x := doJSON(t, "POST", s.url+"/local/workflows", "", `{"user_id":"dave"}`, 201)
 	session := doJSON(t, "POST", s.url+"/sessions", "dave", `{}`, 201)
 	if session.SessionID != x.SessionID {
@@ -76,9 +76,7 @@ func TestState_healed(t *testing.T) {
 		t.Errorf("before: got %v", a.Status)
 	}
 	s.clock.forward(2 * time.Minute)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	ended, err := s.workflows.wait(ctx, x.Name)
+	ended, err := s.workflows.wait(t.Context(), x.Name)
 	if err != nil || ended.Output == nil || ended.Output.Outcome != "rejected" || *ended.Output.Status != "Declined" {
 		t.Fatalf("got %+v, %v, want it rejected", ended, err)
 	}

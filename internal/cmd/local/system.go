@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type options struct {
 	out                 io.Writer // gets a line per request
 	// reconcileEvery is the schedule of reconcile; 0: nobody invokes it.
 	reconcileEvery time.Duration
+	// patience takes the place of the limits within which the functions, Didit and the servers answer each
+	// other; 0: those of the deployment.
+	patience time.Duration
 }
 
 // system is everything that runs.
@@ -72,13 +76,14 @@ func start(o options) (*system, error) {
 		settings:     settings,
 		log:          &requestLog{out: o.out},
 	}
+	s.patience = o.patience
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.simulator = &didittest.Server{
 		BaseURL: s.simulatorURL, Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
-		WebhookURL: origin(loopbackOf(o.listen), gatewayListener) + "/webhooks/didit", RetryWaits: retryWaits,
+		WebhookURL: origin(loopbackOf(o.listen), gatewayListener) + "/webhooks/didit", RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}
 	s.wire(origin(loopbackOf(o.listen), simulatorListener))
-	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.callerAuth == "iam", log: s.log}))
+	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.callerAuth == "iam", log: s.log, limit: s.patience}))
 	s.serve(simulatorListener, s.simulator)
 	if o.reconcileEvery > 0 {
 		s.running.Go(func() { s.schedule(o.reconcileEvery) })
@@ -113,7 +118,7 @@ func (s *system) schedule(pause time.Duration) {
 }
 
 func (s *system) serve(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: cmp.Or(s.patience, 10*time.Second)}
 	s.servers = append(s.servers, server)
 	s.running.Go(func() { _ = server.Serve(l) })
 }
@@ -130,7 +135,8 @@ func (s *system) stop() error {
 		}
 	}
 	s.bus.Close()
-	err := s.bus.Wait(ctx)
+	// Deliveries under way end with the bus; they have no part in that moment.
+	err := s.bus.Wait(context.Background())
 	s.running.Wait()
 	s.workflows.waiting.Wait()
 	return err

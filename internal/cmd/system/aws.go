@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -85,16 +84,14 @@ func (a aws) invoke(ctx context.Context, function, payload string) (invoked, err
 		return invoked{}, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(r)
+	answer, err := exchange(http.DefaultClient, r)
 	if err != nil {
 		return invoked{}, fmt.Errorf("invoke %s: %w", function, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("invoke %s: status %d: %s", function, response.StatusCode, body)
+	if answer.status != http.StatusOK {
+		return invoked{}, fmt.Errorf("invoke %s: status %d: %s", function, answer.status, answer.body)
 	}
-	return invoked{payload: string(body), failed: response.Header.Get("X-Amz-Function-Error") != ""}, err
+	return answer.invoked(), nil
 }
 
 // ask invokes a function that must succeed, and reads what it returned into out.

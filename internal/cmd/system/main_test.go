@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,10 +95,11 @@ func TestRouter(t *testing.T) {
 		{"", "/", "DynamoDB_20120810.GetItem", "moto / {}"},
 		{table, "/2015-03-31/functions/a:b/invocations", "", "lambda /2015-03-31/functions/a:b/invocations {}"},
 	} {
-		routes, err := newRouter(moto, c.table, lambda)
+		routes, err := newRouter(moto, c.table)
 		if err != nil {
 			t.Fatal(err)
 		}
+		routes.setLambda(lambda)
 		server := httptest.NewServer(routes)
 		t.Cleanup(server.Close)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+c.path, strings.NewReader("{}"))
@@ -130,6 +132,101 @@ func TestReadOutcome(t *testing.T) {
 	if got, err := readOutcome(invoked{payload: "gone"}); err == nil {
 		t.Errorf("no JSON: got %v, want an error", got)
 	}
+}
+
+// Ensure that an invocation is repeated where a busy machine ended it, and that every other answer
+// is handed on at once.
+func TestInvoker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			name     string
+			answers  []reply
+			want     int // requests
+			wantBody string
+		}{
+			{"function's answer", []reply{{status: 200, body: []byte(`{"a":1}`)}}, 1, `{"a":1}`},
+			{"function's error", []reply{failed("InvalidRequest", time.Minute)}, 1, `{"errorType":"InvalidRequest"}`},
+			{"error at once", []reply{failed("BackendUnavailable", 0)}, 1, `{"errorType":"BackendUnavailable"}`},
+			{"limit that was met", []reply{failed("BackendUnavailable", 3*time.Second), {status: 200, body: []byte(`{}`)}}, 2, `{}`},
+			{"limit behind the gateway", []reply{
+				{status: 200, body: []byte(`{"statusCode":503,"body":"{\"code\":\"backend_unavailable\"}"}`), took: 3 * time.Second},
+				{status: 200, body: []byte(`{"statusCode":201,"body":"{}"}`)}}, 2, `{"statusCode":201,"body":"{}"}`},
+			{"limit that is always met", []reply{failed("DiditTimeout", 61*time.Second)}, 5, `{"errorType":"DiditTimeout"}`},
+			{"container that was not reached", []reply{{status: 500}, {status: 500}, {status: 200, body: []byte(`{}`)}}, 3, `{}`},
+			{"timeout", []reply{{status: 200, body: []byte("Task timed out after 10.00 seconds")}, {status: 200, body: []byte(`{}`)}}, 2, `{}`},
+		} {
+			asked := 0
+			h := &invoker{url: "http://lambda.invalid", transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil || string(body) != "payload" || r.URL.Path != "/functions/f" || r.Header.Get("A") != "b" {
+					t.Errorf("%s: got %q, %v at %s, header %v", c.name, body, err, r.URL, r.Header)
+				}
+				answer := c.answers[min(asked, len(c.answers)-1)]
+				asked++
+				time.Sleep(answer.took)
+				w := httptest.NewRecorder()
+				answer.write(w)
+				return w.Result(), nil
+			})}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/functions/f", strings.NewReader("payload"))
+			r.Header.Set("A", "b")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if got := w.Body.String(); asked != c.want || got != c.wantBody {
+				t.Errorf("%s: got %q after %d requests, want %q after %d", c.name, got, asked, c.wantBody, c.want)
+			}
+		}
+	})
+}
+
+// failed is what a function fails with.
+func failed(errorType string, took time.Duration) reply {
+	return reply{status: http.StatusOK, header: http.Header{"X-Amz-Function-Error": {"Unhandled"}},
+		body: []byte(`{"errorType":"` + errorType + `"}`), took: took}
+}
+
+// roundTrip is an [http.RoundTripper].
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Ensure that a delivery is repeated after 5xx alone, with its body.
+func TestCourier(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct{ statuses, want []int }{
+			{[]int{200}, []int{200}}, {[]int{404}, []int{404}}, {[]int{503, 502, 401}, []int{503, 502, 401}},
+		} {
+			var got []int
+			deliver := courier{roundTrip(func(r *http.Request) (*http.Response, error) {
+				if body, err := io.ReadAll(r.Body); err != nil || string(body) != "event" {
+					t.Errorf("got body %q, %v", body, err)
+				}
+				status := c.statuses[len(got)]
+				got = append(got, status)
+				return &http.Response{StatusCode: status, Body: http.NoBody}, nil
+			})}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://api.invalid", strings.NewReader("event"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := deliver.RoundTrip(r)
+			if err != nil || response.StatusCode != c.want[len(c.want)-1] || !slices.Equal(got, c.want) {
+				t.Errorf("%v: got %v, %v", c.statuses, got, err)
+			}
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://api.invalid", strings.NewReader("event"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		always := courier{roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{Status: "503", StatusCode: 503, Body: http.NoBody}, nil
+		})}
+		if response, err := always.RoundTrip(r); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("always 503: got %v, %v, want an error that says so", response, err)
+		}
+	})
 }
 
 const example = `{"Transformed": {"Resources": {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +23,16 @@ type process struct {
 	done chan struct{} // closed at its end
 }
 
-// patience is how long a process may take to end when it is told to; SAM removes its containers then.
-const patience = 30 * time.Second
+// patience is how long a process may take to end after an interrupt; SAM removes its containers
+// then.
+const patience = 5 * time.Minute
+
+// errEnded is what a process fails with that ends before it answers.
+var errEnded = errors.New("ended before it answered")
+
+// announcement is the line by which the servers of moto and of the SAM CLI report where they
+// listen.
+var announcement = regexp.MustCompile(`Running on (http://[0-9.]+:[0-9]+)`)
 
 // startProcess runs a command in the background.
 func startProcess(logs, name string, env []string, command string, args ...string) (*process, error) {
@@ -58,21 +68,36 @@ func (p *process) stop() {
 	}
 }
 
-// ready waits until the process answers requests at the URL, however it answers them.
-func (p *process) ready(ctx context.Context, url string) error {
+// announced waits until the process says where it listens, and returns the URL. The process was
+// given port 0: the system chose a port that no other process can hold.
+func (p *process) announced(ctx context.Context) (url string, err error) {
+	err = p.poll(ctx, func(context.Context) error {
+		text, err := os.ReadFile(p.log)
+		if err != nil {
+			return err
+		}
+		found := announcement.FindSubmatch(text)
+		if found == nil {
+			return mismatch("announcement of "+p.name, "none", announcement)
+		}
+		url = string(found[1])
+		return nil
+	})
+	return url, err
+}
+
+// poll polls until the process has ended, too.
+func (p *process) poll(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
 		case <-p.done:
-			cancel(fmt.Errorf("%s ended; see %s", p.name, p.log))
+			cancel(fmt.Errorf("%s %w; see %s", p.name, errEnded, p.log))
 		case <-ctx.Done():
 		}
 	}()
-	err := poll(ctx, time.Minute, func(ctx context.Context) error {
-		_, _, err := get(ctx, url)
-		return err
-	})
+	err := poll(ctx, soon, ask)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -66,7 +67,10 @@ func (p *pump) handOver(ctx context.Context, s *system, body string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.events = append(p.events, e)
+	// A delivery that is repeated publishes its event again.
+	if !slices.ContainsFunc(p.events, func(known event) bool { return known.Detail.EventID == e.Detail.EventID }) {
+		p.events = append(p.events, e)
+	}
 }
 
 func (p *pump) note(failure string) {

@@ -53,6 +53,10 @@ func mismatch(what string, got, want any) error {
 	return fmt.Errorf("%s: got %v, want %v", what, got, want)
 }
 
+// soon ends a wait for what never comes. It is long enough for a machine with much else to do: no
+// outcome depends on how long a step takes.
+const soon = 5 * time.Minute
+
 // poll asks every 100 ms until the answer is there, and fails with the last trouble when it did not
 // come within the limit.
 func poll(ctx context.Context, within time.Duration, ask func(context.Context) error) error {
@@ -72,8 +76,10 @@ func poll(ctx context.Context, within time.Duration, ask func(context.Context) e
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after %v: %w", within, trouble)
 		case <-timer.C:
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("after %v: %w", within, trouble)
 		}
 	}
 }

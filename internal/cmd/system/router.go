@@ -7,27 +7,27 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 // router is where all of AWS seems to be, for the functions, for this test, and for moto itself: its
 // interpreter of state machines invokes functions at MOTO_PORT, where moto has none.
 type router struct {
-	moto, table, lambda http.Handler
+	moto, table http.Handler
+	lambda      atomic.Pointer[invoker]
 }
 
-func newRouter(moto, table, lambda string) (*router, error) {
+// newRouter knows no place of functions yet. Without a table's, moto plays the table.
+func newRouter(moto, table string) (*router, error) {
 	r := &router{}
-	for address, handler := range map[string]*http.Handler{moto: &r.moto, lambda: &r.lambda} {
-		target, err := url.Parse(address)
-		if err != nil {
-			return nil, err
-		}
-		*handler = proxy(target)
+	target, err := url.Parse(moto)
+	if err != nil {
+		return nil, err
 	}
+	r.moto = proxy(target)
 	r.table = r.moto
 	if table != "" {
-		target, err := url.Parse(table)
-		if err != nil {
+		if target, err = url.Parse(table); err != nil {
 			return nil, err
 		}
 		r.table = proxy(target)
@@ -35,13 +35,16 @@ func newRouter(moto, table, lambda string) (*router, error) {
 	return r, nil
 }
 
+// setLambda says where functions are invoked.
+func (h *router) setLambda(url string) { h.lambda.Store(&invoker{url: url}) }
+
 func proxy(target *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
 		},
-		// Who asked is told by the status, and asks no more where it has left.
+		// The caller sees the status, or is gone.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 }
@@ -50,7 +53,11 @@ func proxy(target *url.URL) http.Handler {
 func (h *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
-		h.lambda.ServeHTTP(w, r)
+		if functions := h.lambda.Load(); functions != nil {
+			functions.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "no function runs yet", http.StatusBadGateway)
 	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), dynamodb.target):
 		h.table.ServeHTTP(w, r)
 	default:

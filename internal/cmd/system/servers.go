@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
@@ -16,18 +17,9 @@ import (
 
 // serve serves until stop.
 func (s *system) serve(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: soon}
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }()
-}
-
-// start runs a server and waits until it answers at the URL.
-func (s *system) start(ctx context.Context, url, name string, env []string, command string, args ...string) error {
-	p, err := s.launch(name, env, command, args...)
-	if err != nil {
-		return err
-	}
-	return p.ready(ctx, url)
 }
 
 // launch runs a server and does not wait.
@@ -41,61 +33,58 @@ func (s *system) launch(name string, env []string, command string, args ...strin
 
 // startUpstream starts what the functions call.
 func (s *system) startUpstream(ctx context.Context) error {
-	ports, err := freePorts(4)
-	if err != nil {
-		return err
-	}
-	moto, table := loopback(ports[0]), ""
-	s.lambda, s.api = loopback(ports[2]), loopback(ports[3])
 	s.didit = &didittest.Server{
-		BaseURL: s.insideURL("https", s.diditInside), WebhookURL: s.api + "/webhooks/didit", RetryWaits: []time.Duration{},
+		BaseURL:    s.insideURL("https", s.diditInside),
+		RetryWaits: []time.Duration{}, DeliveryTimeout: soon, WebhookTransport: courier{&http.Transport{DisableKeepAlives: true}},
 	}
 	certificate, err := s.authority.Issue(inside)
 	if err != nil {
 		return err
 	}
 	s.serve(tls.NewListener(s.diditListener, &tls.Config{Certificates: []tls.Certificate{certificate}}), s.didit)
-	if err := s.start(ctx, moto, "moto", s.localEnv(map[string]string{"MOTO_PORT": strconv.Itoa(portOf(s.routerListener))}),
-		s.tool("moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(ports[0])); err != nil {
-		return err
-	}
-	if s.hasDynamoDBLocal() {
-		table = loopback(ports[1])
-		if err := s.startDynamoDBLocal(ctx, table, ports[1]); err != nil {
-			return err
-		}
-	}
-	routes, err := newRouter(moto, table, s.lambda)
+	p, err := s.launch("moto", s.localEnv(map[string]string{"MOTO_PORT": strconv.Itoa(portOf(s.routerListener))}),
+		s.tool("moto_server"), "-H", "127.0.0.1", "-p", "0")
 	if err != nil {
 		return err
 	}
-	s.serve(s.routerListener, routes)
-	s.serve(s.insideListener, routes)
+	moto, err := p.announced(ctx)
+	if err != nil {
+		return err
+	}
+	table := ""
+	if s.hasDynamoDBLocal() {
+		if table, err = s.startDynamoDBLocal(ctx); err != nil {
+			return err
+		}
+	}
+	if s.routes, err = newRouter(moto, table); err != nil {
+		return err
+	}
+	s.serve(s.routerListener, s.routes)
+	s.serve(s.insideListener, s.routes)
 	return s.runStateMachines(ctx, moto)
 }
 
-func loopback(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
-
 // startSAM lets the SAM CLI run the functions behind both of its servers.
 func (s *system) startSAM(ctx context.Context) error {
-	servers := []struct{ command, url string }{{"start-lambda", s.lambda}, {"start-api", s.api}}
-	started := make([]*process, len(servers))
-	for i, server := range servers {
-		_, port, err := net.SplitHostPort(strings.TrimPrefix(server.url, "http://"))
-		if err != nil {
-			return err
-		}
-		args := append([]string{"local", server.command, "--host", "127.0.0.1", "--port", port, "--warm-containers", "LAZY"}, s.samFlags()...)
-		if started[i], err = s.launch(server.command, s.localEnv(nil), s.tool("sam"), args...); err != nil {
+	commands := []string{"start-lambda", "start-api"}
+	started := make([]*process, len(commands))
+	for i, command := range commands {
+		args := append([]string{"local", command, "--host", "127.0.0.1", "--port", "0", "--warm-containers", "LAZY"}, s.samFlags()...)
+		var err error
+		if started[i], err = s.launch(command, s.localEnv(nil), s.tool("sam"), args...); err != nil {
 			return err
 		}
 	}
-	for i, server := range servers {
-		if err := started[i].ready(ctx, server.url); err != nil {
-			return err
-		}
+	lambda, err := started[0].announced(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	if s.api, err = started[1].announced(ctx); err != nil {
+		return err
+	}
+	s.routes.setLambda(lambda)
+	return s.didit.SetWebhook(s.api+"/webhooks/didit", "", "")
 }
 
 // samFlags are common to all that the SAM CLI runs.
@@ -119,25 +108,10 @@ func (s *system) stop() (logs []string) {
 	for _, server := range s.servers {
 		_ = server.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	s.removeImages(ctx)
 	return logs
-}
-
-// freePorts are ports that nobody uses now, all different.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		// Held until all are found.
-		defer func() { _ = l.Close() }()
-		ports[i] = portOf(l)
-	}
-	return ports, nil
 }
 
 // judge is who plays the table.
@@ -155,15 +129,51 @@ func (s *system) hasDynamoDBLocal() bool {
 	return err == nil && len(jars) > 0
 }
 
-func (s *system) startDynamoDBLocal(ctx context.Context, url string, port int) error {
+// startDynamoDBLocal returns where it answers. It takes no port 0, so it gets a port that was free
+// a moment ago, out of those that systems give to no process by themselves. It ends where another
+// process was faster, and is started again at another port then.
+func (s *system) startDynamoDBLocal(ctx context.Context) (url string, err error) {
 	java, err := lookJava()
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := s.start(ctx, url, "dynamodb", s.localEnv(nil), java, "-Djava.library.path="+s.options.dynamo,
-		"-cp", filepath.Join(s.options.dynamo, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
-		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port)); err != nil {
-		return fmt.Errorf("DynamoDB Local: %w", err)
+	const attempts = 10
+	for range attempts {
+		var port int
+		if port, err = freePort(); err != nil {
+			return "", err
+		}
+		url = "http://127.0.0.1:" + strconv.Itoa(port)
+		var p *process
+		if p, err = s.launch("dynamodb", s.localEnv(nil), java, "-Djava.library.path="+s.options.dynamo,
+			"-cp", filepath.Join(s.options.dynamo, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+			"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port)); err != nil {
+			return "", err
+		}
+		err = p.poll(ctx, func(ctx context.Context) error {
+			return aws{url}.call(ctx, dynamodb, "ListTables", struct{}{}, nil)
+		})
+		if !errors.Is(err, errEnded) {
+			break
+		}
 	}
-	return nil
+	if err != nil {
+		return "", fmt.Errorf("DynamoDB Local: %w", err)
+	}
+	return url, nil
+}
+
+// freePort is a port below those that systems choose for port 0: from 32768 on Linux, from 49152
+// elsewhere.
+func freePort() (int, error) {
+	const lowest, count, attempts = 20000, 10000, 100
+	var err error
+	for range attempts {
+		port := lowest + rand.IntN(count)
+		var l net.Listener
+		if l, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
 }

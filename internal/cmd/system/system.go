@@ -38,8 +38,8 @@ type system struct {
 
 	routerListener, insideListener, diditListener net.Listener
 
-	aws    aws    // the router
-	lambda string // where sam local start-lambda answers
+	aws    aws // the router
+	routes *router
 	api    string // where sam local start-api answers
 
 	machine    string // ARN of the state machine as it is shipped
@@ -124,7 +124,9 @@ func (s *system) localEnv(further map[string]string) []string {
 	variables := s.template.variables()
 	add := map[string]string{
 		"SAM_CLI_TELEMETRY": "0",
-		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": accessKey,
+		// How long the SAM CLI waits for a container that starts, in seconds.
+		"SAM_CLI_CONTAINER_CONNECTION_TIMEOUT": strconv.Itoa(int(soon.Seconds())),
+		"AWS_ACCESS_KEY_ID":                    accessKey, "AWS_SECRET_ACCESS_KEY": accessKey,
 		"AWS_REGION": region, "AWS_DEFAULT_REGION": region,
 		// The SAM CLI asks for the account.
 		"AWS_ENDPOINT_URL_STS": s.aws.url,

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"time"
 
 	"didit-sessions/internal/didit/didittest"
 )
@@ -19,9 +18,6 @@ const (
 	dataUpdated   = "Verification Session Data Updated"
 	unrecorded    = "Unrecorded Verification Session Updated"
 )
-
-// soon bounds what takes milliseconds on an idle machine, a container's start apart.
-const soon = 15 * time.Second
 
 // testWebhook takes the steps from Didit's webhook through the bus into the table.
 func (s *system) testWebhook(ctx context.Context) {
@@ -73,8 +69,13 @@ func (s *system) change(ctx context.Context, id, status string, quirk didittest.
 	if err := s.didit.Settle(ctx); err != nil {
 		return err
 	}
-	deliveries := s.didit.Deliveries()
-	if d := deliveries[len(deliveries)-1]; d.Status != wantAnswer || d.SessionStatus != status {
+	var d didittest.Delivery // the session's latest
+	for _, delivery := range s.didit.Deliveries() {
+		if delivery.SessionID == id {
+			d = delivery
+		}
+	}
+	if d.Status != wantAnswer || d.SessionStatus != status {
 		return mismatch("answer to the webhook", fmt.Sprint(d.SessionStatus, " ", d.Status, " ", d.Problem), fmt.Sprint(status, " ", wantAnswer))
 	}
 	if err := s.awaitStatus(ctx, id, wantStatus); err != nil {
@@ -119,6 +120,12 @@ type attribute struct {
 
 // recorded is the status of a session in the table, or "".
 func (s *system) recorded(ctx context.Context, id string) (string, error) {
+	status, err := s.attribute(ctx, id, "status")
+	return status.S, err
+}
+
+// attribute is one of a session's row in the table; without a row, the zero value.
+func (s *system) attribute(ctx context.Context, id, name string) (attribute, error) {
 	var got struct {
 		Item map[string]json.RawMessage
 	}
@@ -128,11 +135,11 @@ func (s *system) recorded(ctx context.Context, id string) (string, error) {
 			"TableName": table, "ConsistentRead": true, "Key": map[string]attribute{"pk": {S: id}, "sk": {S: "S"}}}, &got)
 	}
 	if err != nil || got.Item == nil {
-		return "", err
+		return attribute{}, err
 	}
-	var status attribute
-	err = json.Unmarshal(got.Item["status"], &status)
-	return status.S, err
+	var value attribute
+	err = json.Unmarshal(got.Item[name], &value)
+	return value, err
 }
 
 // testUnmatched looks at events which are on the bus for others.

@@ -35,13 +35,13 @@ func (s *system) testWorkflow(ctx context.Context) {
 		{name: "Abandoned is not_finished", input: input("user-of-abandoned"), decide: "Abandoned", outcome: "not_finished", status: "Abandoned"},
 		{name: "Kyc Expired is not_finished", input: input("user-of-kyc"), decide: "Kyc Expired", outcome: "not_finished", status: "Kyc Expired"},
 		{name: "a session that Didit does not know is not_finished", input: input("user-of-unknown"),
-			fault: didittest.SessionNotFound.Once(), outcome: "not_finished"},
+			fault: didittest.SessionNotFound, outcome: "not_finished"},
 		{name: "a blocked user is rejected, without a session", input: input("user-of-blocked"),
-			fault: didittest.UserBlocked.Once(), outcome: "rejected", blank: true},
+			fault: didittest.UserBlocked, outcome: "rejected", blank: true},
 		{name: "a bad address fails by InvalidRequest", input: map[string]any{"user_id": "user-of-typos", "email": "jo"}, fails: "InvalidRequest"},
 		{name: "no user fails by InvalidRequest", input: map[string]any{"email": address}, fails: "InvalidRequest"},
 		{name: "a paid plan that is missing fails by PlanRequired", input: input("user-of-plans"),
-			fault: didittest.PaidPlan.Once(), fails: "PlanRequired"},
+			fault: didittest.PaidPlan, fails: "PlanRequired"},
 	} {
 		s.report.step(ctx, "state machine: "+e.name, func(ctx context.Context) error { return s.execute(ctx, e) })
 	}
@@ -102,14 +102,15 @@ func (s *system) session(e execution) string {
 	return id
 }
 
-// awaitTasks waits until so many tasks wait for the end user's session.
+// awaitTasks waits until so many tasks wait for the end user's session; a task that Step Functions
+// repeated may add some.
 func (s *system) awaitTasks(ctx context.Context, e execution, want int) (sessionID string, err error) {
 	err = poll(ctx, soon, func(ctx context.Context) error {
 		if sessionID = s.session(e); sessionID == "" {
 			return mismatch("session of the execution", "none", "one")
 		}
 		got, err := s.tasks(ctx, sessionID)
-		if err == nil && got != want {
+		if err == nil && (got < want || want == 0 && got > 0) {
 			err = mismatch("waiting tasks in the table", got, want)
 		}
 		return err

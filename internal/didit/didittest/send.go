@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// deliveryLimit is how long Didit waits for an answer ("Didit: Webhooks").
-const deliveryLimit = 5 * time.Second
+// deliveryTimeout is how long Didit waits for an answer ("Didit: Webhooks").
+const deliveryTimeout = 5 * time.Second
 
 // retryWaits are Didit's, about ("Didit: Webhooks").
 var retryWaits = []time.Duration{time.Minute, 4 * time.Minute}
@@ -92,9 +92,10 @@ func (s *Server) Settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Resend delivers an event once more, as Didit's console and API do: with the same id, a fresh timestamp and fresh
-// signatures, once and without its quirk. It waits for the answer, 5 s at the most. The error is [ErrUnknownEvent], or
-// says that the Server is closed.
+// Resend delivers an event once more, as Didit's console and API do: with the same id, a fresh
+// timestamp and fresh signatures, once and without its quirk. It waits for the answer,
+// [Server.DeliveryTimeout] at the most. The error is [ErrUnknownEvent], or says that the Server is
+// closed.
 func (s *Server) Resend(eventID string) (Delivery, error) {
 	now := s.now()
 	unlock := s.lock()
@@ -177,7 +178,11 @@ func (s *Server) attempt(e *event, d Delivery, timestamp int64) Delivery {
 	unlock := s.lock()
 	destination, secret, client := s.hooks.url, s.hooks.secret, s.hooks.client
 	unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), deliveryLimit)
+	timeout := s.DeliveryTimeout
+	if timeout == 0 {
+		timeout = deliveryTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	go func() { // ends with the attempt
 		select {

@@ -64,6 +64,10 @@ type Server struct {
 	// ("Didit: Webhooks"); an empty list, never.
 	RetryWaits []time.Duration
 
+	// DeliveryTimeout is how long a delivery waits for its answer. Zero means 5 s, as Didit does
+	// ("Didit: Webhooks").
+	DeliveryTimeout time.Duration
+
 	// WebhookTransport carries the deliveries. Nil means one with a new connection for each.
 	WebhookTransport http.RoundTripper
 
@@ -118,7 +122,8 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.url = "http://" + listener.Addr().String()
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	// Without timeouts: its callers are on the same machine, which may be busy.
+	s.http = &http.Server{Handler: s}
 	go s.http.Serve(listener) // ends, with an error that says so, when Close is called
 	return nil
 }

@@ -2,6 +2,7 @@ package didittest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -24,8 +25,12 @@ type rig struct {
 	origin string
 }
 
+// serve starts a simulator. Unless the test sets a DeliveryTimeout, a busy machine reaches none.
 func serve(t *testing.T, s *Server) *rig {
 	t.Helper()
+	if s.DeliveryTimeout == 0 {
+		s.DeliveryTimeout = time.Hour
+	}
 	ts := httptest.NewServer(s)
 	t.Cleanup(ts.Close)
 	t.Cleanup(s.Close)
@@ -164,9 +169,18 @@ func TestServer_Start(t *testing.T) {
 	}
 	s.Close()
 	s.Close()
-	if res, err := http.Get(s.URL() + "/nothing"); err == nil {
+	// Another program may have the port by now, so the simulator's own count decides.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", s.URL()+"/nothing", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.DefaultClient.Do(req); err == nil {
 		res.Body.Close()
-		t.Error("the simulator still answers after Close")
+	}
+	if n := s.Count(OpAny); n != 1 {
+		t.Errorf("%d requests counted after Close, want the one before", n)
 	}
 	if err := s.Start(); err == nil {
 		t.Error("Start after Close succeeded")

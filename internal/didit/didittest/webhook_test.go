@@ -70,9 +70,7 @@ var noWait = []time.Duration{0, 0}
 // settle waits for all deliveries.
 func (r *rig) settle() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
-	defer cancel()
-	if err := r.Settle(ctx); err != nil {
+	if err := r.Settle(r.t.Context()); err != nil {
 		r.t.Fatalf("deliveries have not ended: %v", err)
 	}
 }
@@ -280,6 +278,29 @@ func TestWebhook_times(t *testing.T) {
 		want := []string{"0s timeout", "1m5s connection failed", "5m5s timeout"}
 		if !slices.Equal(got, want) || time.Since(start) != 5*time.Minute+10*time.Second {
 			t.Errorf("deliveries %q, want %q; settled after %v", got, want, time.Since(start))
+		}
+		s.Close()
+	})
+}
+
+// Ensure a delivery waits for its answer as long as the knob says.
+func TestServer_DeliveryTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{WebhookURL: "http://backend.example/", DeliveryTimeout: time.Minute, RetryWaits: []time.Duration{}}
+		s.WebhookTransport = transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		start := time.Now()
+		unlock := s.lock()
+		s.announce(&session{id: "1"}, statusUpdated, start)
+		unlock()
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Deliveries(); len(got) != 1 || got[0].Problem != "timeout" || time.Since(start) != time.Minute {
+			t.Errorf("settled after %v with %+v, want a timeout after a minute", time.Since(start), got)
 		}
 		s.Close()
 	})

@@ -72,13 +72,14 @@ func byOwner(t *testing.T, s verification.Store) {
 
 // byOwnerLaterKnown ensures that a record is listed once its owner is known.
 func byOwnerLaterKnown(t *testing.T, s verification.Store) {
+	at := recent()
 	for n := range 2 {
-		r := newRecord(n, recent().Add(time.Duration(n)*time.Second))
+		r := newRecord(n, at.Add(time.Duration(n)*time.Second))
 		r.VendorData = ""
 		add(t, s, r)
 	}
 	wantOwned(t, s, someone, 10)
-	add(t, s, newRecord(0, recent()))
+	add(t, s, newRecord(0, at))
 	wantOwned(t, s, someone, 10, 0)
 	r := stored(t, s, 1)
 	r.VendorData = someone
@@ -89,9 +90,10 @@ func byOwnerLaterKnown(t *testing.T, s verification.Store) {
 // byOwnerMany ensures that long lists are whole.
 func byOwnerMany(t *testing.T, s verification.Store) {
 	const many = 120
+	at := recent()
 	var want []int
 	for n := range many {
-		add(t, s, newRecord(n, recent().Add(time.Duration(n)*time.Millisecond)))
+		add(t, s, newRecord(n, at.Add(time.Duration(n)*time.Millisecond)))
 		want = append(want, many-1-n)
 	}
 	wantOwned(t, s, someone, 1000, want...)

@@ -18,6 +18,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
+// waiting is logged by a process that goes no further by itself.
+const waiting = "waiting"
+
 func main() {
 	switch os.Getenv("INIT") {
 	case "exit":
@@ -27,6 +30,7 @@ func main() {
 		post("/runtime/init/error", `{"errorType":"Extension.Broken","errorMessage":"no table"}`)
 		<-time.After(time.Hour)
 	case "hang":
+		fmt.Println(waiting)
 		<-time.After(time.Hour)
 	}
 	lambda.Start(handler{})
@@ -85,7 +89,7 @@ func invocation(ctx context.Context) ([]byte, error) {
 		"request_id": lc.AwsRequestID,
 		"arn":        lc.InvokedFunctionArn,
 		"trace_id":   ctx.Value("x-amzn-trace-id"),
-		"remaining":  time.Until(deadline),
+		"deadline":   deadline,
 	})
 }
 
@@ -93,6 +97,7 @@ func invocation(ctx context.Context) ([]byte, error) {
 var meeting = make(chan struct{})
 
 func meet(ctx context.Context) ([]byte, error) {
+	fmt.Println(waiting)
 	select {
 	case meeting <- struct{}{}:
 	case <-meeting:
