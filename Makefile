@@ -5,12 +5,12 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUNCTION ?= createsession
 ENV      ?= default
 FUZZTIME ?= 30s
-# The processor that template.yaml names.
+# The architecture in template.yaml.
 LAMBDA_GOARCH ?= arm64
 
 FUNCTIONS := $(notdir $(wildcard functions/*))
 GO_BUILD  := CGO_ENABLED=0 GOOS=linux go build -trimpath -tags lambda.norpc -ldflags='-s -w'
-# The race detector needs a C compiler, and Go turns cgo off where it finds none.
+# The race detector needs a C compiler; without one Go turns cgo off.
 RACE       = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 SAM       := .venv/bin/sam
 
@@ -22,28 +22,28 @@ help: ## Show this list
 
 ##@ On this machine, with Go alone
 
-# Built first: `go run` calls a stop by Ctrl-C an error.
+# Built first: `go run` reports Ctrl-C as an error.
 .PHONY: run
 run: need-go ## Run the whole system locally (PORT=, LISTEN=)
 	@go build -o bin/local ./internal/cmd/local
 	@bin/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
 
 .PHONY: demo
-demo: need-go ## Run the same, scripted: the story with its refusals and faults
+demo: need-go ## Play a story on the same system, one line per step, with refusals and faults
 	go run ./internal/cmd/local demo
 
 .PHONY: invoke
-invoke: need-go need-event ## Run the real binary of a function on an event (FUNCTION=createsession EVENT=events/...)
-	go run ./internal/cmd/invoke -function $(FUNCTION) -event $(EVENT)
+invoke: need-go need-event ## Run the built function on an event (FUNCTION=createsession EVENT=events/...)
+	go run ./internal/cmd/invoke -function $(FUNCTION) -event "$(EVENT)"
 
 .PHONY: test
 test: need-go ## Run the tests (with the race detector where there is a C compiler)
-	@echo "$(if $(RACE),testing with the race detector,no C compiler: testing without the race detector)"
-	go test $(RACE) -shuffle=on ./...
+	@echo "$(if $(RACE),testing with the race detector,no C compiler found: testing without the race detector)"
+	go test $(RACE) -shuffle=on -timeout 30m ./...
 
 .PHONY: fuzz
 fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
-	@go vet ./... # a package that does not compile would look like one without fuzz targets
+	@go vet ./... # otherwise a package that does not compile looks like one without fuzz targets
 	@for pkg in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; \
@@ -63,8 +63,8 @@ bench-picture: need-go ## Measure createsession and draw .github/bench.svg
 .PHONY: check
 check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and run the tests with the race detector
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these files:" $$unformatted >&2; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
+	go vet -tags system ./...
+	go run $(STATICCHECK) -tags system ./...
 	go mod tidy -diff
 	go mod verify
 	.ci/vulnerabilities $(GOVULNCHECK)
@@ -72,13 +72,13 @@ check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and ru
 .PHONY: build
 build: need-go $(FUNCTIONS:%=bin/%/bootstrap) ## Build every function at bin/<function>/bootstrap (GOARCH=)
 
-# Go knows better than make what is up to date.
+# Go decides what is up to date.
 .PHONY: $(FUNCTIONS:%=bin/%/bootstrap)
 $(FUNCTIONS:%=bin/%/bootstrap): bin/%/bootstrap:
 	$(GO_BUILD) -o $@ ./functions/$*
 
-# What `sam build` calls, by the logical ids of template.yaml.
-BUILT_BY_SAM = GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o $(ARTIFACTS_DIR)/bootstrap
+# Called by `sam build`, by the logical ids of template.yaml.
+BUILT_BY_SAM = GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap"
 
 .PHONY: build-CreateSessionFunction build-GetSessionFunction build-WebhookFunction build-TrackStatusFunction build-AwaitDecisionFunction build-ReconcileFunction build-GetDecisionFunction
 build-CreateSessionFunction:
@@ -98,53 +98,56 @@ build-GetDecisionFunction:
 
 ##@ With the SAM CLI
 
+# API Gateway reads OpenAPI documents with swagger-parser, by the form of its messages. An old and a
+# new version tell what it would warn of; a JDK and Maven run them, without which the checks of
+# transform.py are all there is.
+SWAGGER_PARSERS = $(if $(and $(shell command -v javac),$(shell command -v mvn)),$(patsubst %,.cache/swagger-parser/%/ready,2.0.24 2.1.22))
+
 .PHONY: validate
 validate: export AWS_DEFAULT_REGION := us-east-1
-validate: .venv/ready ## Check template.yaml: SAM's transform for each kind of caller, then the linters
-	.venv/bin/python -B .ci/transform.py template.yaml
+validate: .venv/ready $(SWAGGER_PARSERS) ## Check template.yaml: SAM's transform for each kind of caller, then the linters
+	.venv/bin/python -B .ci/transform.py template.yaml $(patsubst %/ready,%,$(SWAGGER_PARSERS))
 	$(SAM) validate --lint
 	.venv/bin/cfn-lint
 
 .PHONY: sam-build
-sam-build: need-go .venv/ready ## Build what is deployed, into .aws-sam/build
+sam-build: need-go .venv/ready ## Build what is deployed, in .aws-sam/build
 	$(SAM) build
 
-# Docker runs the processor of this machine, AWS runs arm64. The SAM CLI takes the values of the template's variables from
-# the shell where it has them: that is wanted for the one that points at another Secrets Manager, so it is put in, and
-# not for the certificates, which lie elsewhere in the container.
+# Docker runs this machine's architecture, AWS runs arm64. A variable of the shell wins over one of the template. That is
+# useful for the endpoint of Secrets Manager, so it is added to the template; it would break the certificates, whose path
+# in the container is another, so those are removed from the shell.
 .PHONY: sam-invoke
 sam-invoke: ARCHITECTURE = $(if $(filter amd64,$(shell go env GOHOSTARCH)),x86_64,arm64)
 sam-invoke: LOGICAL_ID = $(shell grep -io '^  $(FUNCTION)Function:' template.yaml | tr -d ' :')
 sam-invoke: need-go need-docker need-event .venv/ready ## Run a function in Docker on an event (FUNCTION=, EVENT=, SAM_INVOKE_FLAGS=)
-	@test -n "$(LOGICAL_ID)" || { echo "template.yaml has no function $(FUNCTION)" >&2; exit 1; }
+	@test -n "$(LOGICAL_ID)" || { echo "template.yaml has no function \"$(FUNCTION)\"" >&2; exit 1; }
 	@mkdir -p .aws-sam
 	@awk '{ sub(/\[arm64\]/, "[$(ARCHITECTURE)]") } \
 		/ DIDIT_SECRET_ID:/ { print "          AWS_ENDPOINT_URL_SECRETS_MANAGER: \"\"" } { print }' template.yaml >.aws-sam/local.yaml
-	LAMBDA_GOARCH=$$(go env GOHOSTARCH) $(SAM) build --config-file $(CURDIR)/samconfig.toml \
+	LAMBDA_GOARCH=$$(go env GOHOSTARCH) $(SAM) build --config-file "$(CURDIR)/samconfig.toml" \
 		--template .aws-sam/local.yaml --base-dir . --build-dir .aws-sam/local
-	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(SAM) local invoke --config-file $(CURDIR)/samconfig.toml \
-		--template .aws-sam/local/template.yaml --event $(EVENT) $(SAM_INVOKE_FLAGS) $(LOGICAL_ID)
+	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(SAM) local invoke --config-file "$(CURDIR)/samconfig.toml" \
+		--template .aws-sam/local/template.yaml --event "$(EVENT)" $(SAM_INVOKE_FLAGS) $(LOGICAL_ID)
 
-# Java and Maven fetch DynamoDB Local, the strictest judge of what is asked of the table; without them moto plays the table
+# Java and Maven fetch DynamoDB Local, which checks requests to the table most strictly; without them moto plays the table
 # too.
 DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.cache/dynamodb-local/ready)
 
-# Built first: `go run` calls a stop by Ctrl-C an error.
 .PHONY: system
-system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on parts of others: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
-	@go build -o bin/system ./internal/cmd/system
-	@bin/system $(SYSTEM_FLAGS)
+system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-party components: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
+	go test -tags system -count=1 -timeout 1h -v ./internal/systemtest $(SYSTEM_FLAGS)
 
 .PHONY: deploy
 deploy: need-env sam-build ## Deploy to AWS (ENV=default or prod, see samconfig.toml)
 	$(SAM) deploy --config-env $(ENV)
 
 .PHONY: destroy
-destroy: need-env .venv/ready ## Delete what was deployed (ENV=), after a question
+destroy: need-env .venv/ready ## Delete the stack (ENV=); asks first
 	$(SAM) delete --config-env $(ENV)
 
 .PHONY: clean
-clean: ## Delete everything that make made
+clean: ## Delete everything that make created
 	rm -rf bin .aws-sam .venv .cache
 
 .venv/ready: .ci/requirements.txt
@@ -158,9 +161,14 @@ clean: ## Delete everything that make made
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
-.cache/dynamodb-local/ready: internal/cmd/system/dynamodb-local.xml
+.cache/dynamodb-local/ready: internal/systemtest/dynamodb-local.xml
 	@rm -rf $(@D) && mkdir -p $(@D)
-	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
+	@touch $@
+
+.cache/swagger-parser/%/ready: .ci/swagger-parser.xml
+	@rm -rf $(@D) && mkdir -p $(@D)
+	mvn --quiet --batch-mode --file $< -Dswagger-parser=$* dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
 .PHONY: need-go need-cc need-docker need-event need-env
@@ -168,13 +176,13 @@ need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
 
 need-cc: need-go
-	@test -n "$(RACE)" || { echo "a C compiler is missing (gcc or clang): the race detector needs one" >&2; exit 1; }
+	@test -n "$(RACE)" || { echo "A C compiler (gcc or clang) is missing; the race detector needs one" >&2; exit 1; }
 
 need-docker:
-	@docker info >/dev/null 2>&1 || { echo "Docker is missing or does not run: https://docs.docker.com/get-docker" >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || { echo "Docker is missing or not running: https://docs.docker.com/get-docker" >&2; exit 1; }
 
 need-event:
-	@test -f "$(EVENT)" || { echo "which event? EVENT= one of:" events/*.json >&2; exit 1; }
+	@test -f "$(EVENT)" || { echo "EVENT= must be one of (see events/README.md):" >&2; printf "  %s\n" events/*.json >&2; exit 1; }
 
 need-env:
 	@grep -q '^\[$(ENV)\.deploy\.' samconfig.toml || { echo "samconfig.toml has no [$(ENV).deploy.parameters]" >&2; exit 1; }

@@ -1,11 +1,17 @@
-"""Runs the two transforms of template.yaml as CloudFormation does, without AWS, for every kind of caller.
+"""Runs both transforms of template.yaml as CloudFormation does, without AWS, for every kind of caller.
 
-Linters accept templates that the transforms refuse, or that deploy a route without its authorizer. This fails on both.
+Linters accept templates that the transforms refuse, that deploy a route without its authorizer, whose OpenAPI document API
+Gateway refuses to import, or in which a changed parameter reaches no function. This fails on all of them.
+
+Usage: transform.py TEMPLATE [FOLDER ...], each folder with the jars of one version of swagger-parser.
 """
 
+import json
 import logging
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
@@ -14,10 +20,10 @@ from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
 REGION = "us-east-1"
-# SAM warns that its own usage metrics went nowhere, where they belong.
+# SAM warns that it could not send its own usage metrics.
 logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
 
-# Routes that prove their caller otherwise, with the reason.
+# Routes without an authorizer, with the reason.
 OPEN_ROUTES = {("post", "/webhooks/didit"): "Didit's signature is the authority"}
 
 WORKFLOW = {"WorkflowIds": "11111111-2222-3333-4444-555555555555"}
@@ -32,6 +38,8 @@ STACKS = {
         "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:didit-AbCdEf",
         "ExistingWebhookSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf",
         "SecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+        "WebhookSecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/66666666-7777-8888-9999-000000000000",
+        "TaskKmsKeyArns": "arn:aws:kms:us-east-1:123456789012:key/1,arn:aws:kms:us-east-1:123456789012:key/2",
     },
     "jwt, all on request": {
         **JWT,
@@ -41,18 +49,55 @@ STACKS = {
     },
 }
 
-# A value of each that reaches some function's environment; together they reach every function's.
-CHANGED = {"PrincipalClaim": "changed", "RetentionDays": "99", "DiditApiVersion": "v3"}
+# What the documentation has users write into the template: it may not break a deployment.
+EDITED = {
+    "closed endpoint": ("      FailOnWarnings: true\n", "      FailOnWarnings: true\n      DisableExecuteApiEndpoint: true\n"),
+}
 
-# Statements that no single resource can stand for, with the reason.
-WIDE = {("CompleteTasks", "Resource"): "Step Functions checks SendTask* on the state machine that waits, which others may own"}
+# A second value of every parameter without AllowedValues.
+CHANGED = {
+    "WorkflowIds": "*",
+    "BiometricWorkflowIds": "11111111-2222-3333-4444-555555555555",
+    "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:didit-AbCdEf",
+    "SecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
+    "DiditAuthUrl": "https://auth.example.com",
+    "DiditApiUrl": "https://api.example.com",
+    "ExistingWebhookSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf",
+    "WebhookSecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
+    "TaskKmsKeyArns": "arn:aws:kms:us-east-1:123456789012:key/1",
+    "WebhookTolerance": "7m",
+    "ReconcileAfter": "7m",
+    "RetentionDays": "99",
+    "JwtIssuer": "https://changed.example.com/",
+    "JwtAudience": "changed",
+    "PrincipalClaim": "changed",
+    "UserFields": "callback",
+    "AllowedCallbacks": "changed://",
+    "ExtraFields": "changed",
+    "AllowedOrigins": "https://changed.example.com",
+    "ThrottleRate": "7",
+    "ThrottleBurst": "7",
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:changed",
+}
+
+# Properties of a function in SAM that no version holds: they become resources of their own.
+NOT_PUBLISHED = {"AutoPublishAlias", "AutoPublishAliasAllProperties", "DeploymentPreference", "EventInvokeConfig", "Events"}
+
+# Messages of swagger-parser that are expected, with the reason.
+EXPECTED_MESSAGES = {
+    "attribute components.securitySchemes.Jwt.flows is missing": "SAM writes this scheme and replaces one of the DefinitionBody;"
+    " without flows is the form that API Gateway documents for its JWT authorizer (x-amazon-apigateway-authorizer)",
+}
+
+# Statements that need a *, with the reason.
+WIDE = {("CompleteTasks", "Resource"): "Step Functions checks SendTask* on the state machine that waits, which may be another team's"}
 
 
 class NoManagedPolicies:
-    """The template names no managed policy; looking one up would ask AWS."""
+    """Fails on a managed policy: the template uses none, and looking one up would call AWS."""
 
     def load(self):
-        raise InvalidSamDocumentException("a managed policy is named: write the statements that are needed instead")
+        raise InvalidSamDocumentException("a managed policy is used: write the needed statements instead")
 
 
 def transform(text, parameters):
@@ -75,28 +120,74 @@ def find(template, kind):
     return {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == kind}
 
 
+def operations(template):
+    for api, properties in find(template, "AWS::ApiGatewayV2::Api").items():
+        for path, methods in properties["Body"]["paths"].items():
+            for method, operation in methods.items():
+                yield f"{api}: {method.upper()} {path}", path, method, operation, properties["Body"]
+
+
 def route_faults(template, auth):
     """Every route of every API must demand the proof that CallerAuth names."""
-    routes = 0
-    for api, properties in find(template, "AWS::ApiGatewayV2::Api").items():
-        body = properties["Body"]
+    found = list(operations(template))
+    for name, path, method, operation, body in found:
+        if "x-amazon-apigateway-integration" not in operation:
+            yield f"{name} leads to no function"
+        if (method, path) in OPEN_ROUTES:
+            if "security" in operation:
+                yield f"{name} has an authorizer: {OPEN_ROUTES[method, path]}"
+            continue
+        names = [scheme for entry in operation.get("security", []) for scheme in entry]
         schemes = body.get("components", {}).get("securitySchemes", {})
-        for path, methods in body["paths"].items():
-            for method, operation in methods.items():
-                routes += 1
-                names = [name for entry in operation.get("security", []) for name in entry]
-                if (method, path) in OPEN_ROUTES:
-                    if any(name != "NONE" for name in names):
-                        yield f"{api}: {method.upper()} {path} has an authorizer: {OPEN_ROUTES[method, path]}"
-                    continue
-                if len(names) != 1:
-                    yield f"{api}: {method.upper()} {path} has no authorizer"
-                elif not proves(schemes.get(names[0], {}), auth):
-                    yield f"{api}: {method.upper()} {path} has an authorizer that is not {auth}: {schemes.get(names[0])}"
-        if not properties.get("FailOnWarnings"):
-            yield f"{api}: FailOnWarnings is off: API Gateway would drop what it does not understand"
-    if not routes:
-        yield "no route at all"
+        if len(names) != 1:
+            yield f"{name} has no authorizer"
+        elif not proves(schemes.get(names[0], {}), auth):
+            yield f"{name} has an authorizer that is not {auth}: {schemes.get(names[0])}"
+    if not found:
+        yield "there is no route"
+
+
+def import_faults(template):
+    """What API Gateway warns of at the import, and so fails the deployment (FailOnWarnings)."""
+    for name, properties in find(template, "AWS::ApiGatewayV2::Api").items():
+        if properties.get("FailOnWarnings") is not True:
+            yield f"{name}: FailOnWarnings is off: API Gateway would drop what it does not understand"
+        body = properties["Body"]
+        for server in body.get("servers", []):
+            if not server.get("url"):
+                yield f"{name}: a server has no url"
+        for scheme in (scheme for entry in body.get("security", []) for scheme in entry):
+            yield f"{name}: {scheme} is the authorizer of all routes, the webhook's too"
+    for name, path, _, operation, body in operations(template):
+        for scheme in (scheme for entry in operation.get("security", []) for scheme in entry):
+            if scheme not in body.get("components", {}).get("securitySchemes", {}):
+                yield f"{name}: no scheme is named {scheme}"
+        declared = {p["name"]: p for p in operation.get("parameters", []) if p.get("in") == "path"}
+        for parameter in re.findall(r"{(\w+)\+?}", path):
+            if not declared.get(parameter, {}).get("schema"):
+                yield f"{name}: the path parameter {parameter} has no schema"
+        for parameter in declared:
+            if "{" + parameter not in path:
+                yield f"{name}: {parameter} is not in the path"
+
+
+def parser_faults(bodies, jars):
+    """API Gateway's own messages have the form of swagger-parser's."""
+    if not bodies:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = {str(Path(folder, f"{i}.json")): name for i, name in enumerate(bodies)}
+        for file, name in files.items():
+            Path(file).write_text(json.dumps(bodies[name]))
+        program = Path(__file__).with_name("SwaggerParser.java")
+        command = ["java", "-cp", f"{jars}/*", str(program), *files]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            yield f"swagger-parser of {jars} fails: {run.stderr}"
+        for line in run.stdout.splitlines():
+            file, _, message = line.partition("\t")
+            if message not in EXPECTED_MESSAGES:
+                yield f"{files.get(file, '')}: swagger-parser of {jars}: {message or line}"
 
 
 def proves(scheme, auth):
@@ -130,7 +221,7 @@ def cors_faults(template, origins):
 
 
 def versions(template):
-    """The versions of the functions that are deployed: a resource whose condition is false is not."""
+    """Returns the published versions of the functions, without resources whose condition is false."""
     off = {name for name, c in template["Conditions"].items() if len(set(c.get("Fn::Equals", [""]))) == 2}
     return {
         name
@@ -139,18 +230,67 @@ def versions(template):
     }
 
 
-def version_faults(text, template, parameters):
-    """A changed parameter must make a new version, or the alias goes on with the old configuration."""
-    changed = transform(text, {**parameters, **CHANGED})
-    for name in versions(template) & versions(changed):
-        yield f"a changed parameter publishes no new version: {name} stays"
+def function_of(version):
+    return re.sub(r"Version[0-9a-f]{10}$", "", version)
+
+
+def version_faults(text):
+    """A changed parameter must make new versions of just the functions that it is a property of.
+
+    Without one the alias goes on with the old configuration.
+    """
+    source = yaml_parse(text)
+    base = STACKS["jwt, all on request"]
+    current = {**defaults(text), **base}
+    before = versions(transform(text, base))
+    for name, parameter in source["Parameters"].items():
+        others = [str(v) for v in parameter.get("AllowedValues", []) if str(v) != current[name]]
+        if not others and name not in CHANGED:
+            yield f"{name}: transform.py has no second value of it"
+            continue
+        value = CHANGED.get(name) or others[0]
+        after = versions(transform(text, {**base, name: value}))
+        got = {function_of(version) for version in after - before}
+        want = {
+            function
+            for function, properties in find(source, "AWS::Serverless::Function").items()
+            if name in parameters_in({k: v for k, v in properties.items() if k not in NOT_PUBLISHED}, source)
+        }
+        # A function that is not deployed any more has no version.
+        want -= {function_of(version) for version in before} - {function_of(version) for version in after}
+        if got != want:
+            yield f"{name}: {current[name]!r} changed to {value!r} publishes {sorted(got)}, want {sorted(want)}"
+
+
+def parameters_in(node, source):
+    """The parameters that a part of the template depends on, through its conditions too."""
+    names = references(node)
+    for condition in conditions(node):
+        names |= parameters_in(source["Conditions"][condition], source)
+    return names & source["Parameters"].keys()
+
+
+def conditions(node):
+    if isinstance(node, list):
+        return {name for entry in node for name in conditions(entry)}
+    if not isinstance(node, dict):
+        return set()
+    names = conditions(list(node.values()))
+    if "Fn::If" in node:
+        names.add(node["Fn::If"][0])
+    if "Condition" in node and isinstance(node["Condition"], str):
+        names.add(node["Condition"])
+    return names
 
 
 def source_faults(text):
-    """What the transforms do with these differs between CloudFormation's and this one, so the source is asked."""
+    """Checks the source, where CloudFormation's transforms and this script's differ."""
     source = yaml_parse(text)
     if source["Transform"] != ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]:
         yield "the language extensions must come first, then SAM: SAM sees the parameters' values only then"
+    # serverless-application-model issue 3820; the transform here does look into Globals.
+    for key in sorted(intrinsics(source.get("Globals", {}))):
+        yield f"Globals: has a {key}, which the language extensions do not look at: a changed value reaches no version"
     everywhere = source.get("Globals", {}).get("Function", {})
     for name, function in find(source, "AWS::Serverless::Function").items():
         function = {**everywhere, **function}
@@ -158,8 +298,16 @@ def source_faults(text):
             yield f"{name}: needs AutoPublishAlias and AutoPublishAliasAllProperties"
 
 
+def intrinsics(node):
+    if isinstance(node, list):
+        return {key for entry in node for key in intrinsics(entry)}
+    if not isinstance(node, dict):
+        return set()
+    return {key for key in node if key in ("Ref", "Condition") or key.startswith("Fn::")} | intrinsics(list(node.values()))
+
+
 def reference_faults(text, template):
-    """cfn-lint lets a misspelt name pass in a template with language extensions."""
+    """Finds misspelt names, which cfn-lint accepts in a template with language extensions."""
     known = yaml_parse(text)["Parameters"].keys() | template["Resources"].keys()
     for name in sorted(references([template["Resources"], template["Outputs"]])):
         if name not in known and not name.startswith("AWS::"):
@@ -182,27 +330,56 @@ def references(node):
     return names
 
 
-def main():
-    text = Path(sys.argv[1]).read_text()
-    failed = False
+def stacks(text):
     for name, parameters in STACKS.items():
+        yield name, text, parameters
+    for name, (old, new) in EDITED.items():
+        if text.count(old) != 1:
+            yield f"{name}, which needs {old.strip()!r} once", None, {}
+            continue
+        yield f"jwt, {name}", text.replace(old, new), JWT
+        yield f"iam, {name}", text.replace(old, new), IAM
+
+
+def main():
+    path, folders = sys.argv[1], sys.argv[2:]
+    text = Path(path).read_text()
+    failed = False
+
+    def report(name, faults):
+        nonlocal failed
+        for fault in faults:
+            print(f"{path} ({name}): {fault}", file=sys.stderr)
+        failed = failed or bool(faults)
+
+    bodies = {}
+    for name, edited, parameters in stacks(text):
+        if edited is None:
+            report(name, ["cannot be tried"])
+            continue
         try:
-            template = transform(text, parameters)
+            template = transform(edited, parameters)
             faults = [
-                *source_faults(text),
-                *reference_faults(text, template),
+                *reference_faults(edited, template),
                 *route_faults(template, parameters["CallerAuth"]),
+                *import_faults(template),
                 *policy_faults(template),
                 *cors_faults(template, parameters.get("AllowedOrigins")),
-                *version_faults(text, template, parameters),
             ]
+            for properties in find(template, "AWS::ApiGatewayV2::Api").values():
+                bodies[name] = properties["Body"]
         except (InvalidSamDocumentException, InvalidTemplateException) as error:
             faults = [str(error)]
-        for fault in faults:
-            print(f"{sys.argv[1]} ({name}): {fault}", file=sys.stderr)
+        report(name, faults)
         if not faults:
-            print(f"{sys.argv[1]} ({name}): transformed, {len(template['Resources'])} resources")
-        failed = failed or bool(faults)
+            print(f"{path} ({name}): transformed, {len(template['Resources'])} resources")
+    report("source", list(source_faults(text)))
+    if not failed:
+        report("versions", list(version_faults(text)))
+    for folder in folders:
+        report("import", list(parser_faults(bodies, folder)))
+    if not folders:
+        print(f"{path}: swagger-parser did not look at the OpenAPI documents: it needs a JDK and Maven")
     return 1 if failed else 0
 
 

@@ -1,49 +1,36 @@
-// Awaitdecision is the Lambda function that workflows invoke with .waitForTaskToken: it stores the token of a
-// task that waits on a session.
+// Awaitdecision is the Lambda function that workflows invoke with .waitForTaskToken: it stores the
+// token of a task that waits on a session.
 package main
 
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"didit-sessions/internal/api"
-	"didit-sessions/internal/awsevents"
-	"didit-sessions/internal/awsstore"
-	"didit-sessions/internal/awstasks"
+	"didit-sessions/internal/aws/bus"
+	"didit-sessions/internal/aws/secret"
+	"didit-sessions/internal/aws/table"
+	"didit-sessions/internal/aws/tasks"
 	"didit-sessions/internal/config"
-	"didit-sessions/internal/connect"
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/start"
 	"didit-sessions/internal/verification"
 )
 
-// These survive warm invocations: the access token, and the secret that buys it.
-var (
-	tokens      didit.TokenCache
-	credentials didit.CredentialCache
-)
+// tokens keeps the access token across warm invocations.
+var tokens didit.TokenCache
 
-func main() { start.Function(newHandler) }
+func main() { start.Function(config.LoadAwaitDecision, newHandler) }
 
-func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
-	settings, err := config.LoadAwaitDecision(getenv)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := start.AWS(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newHandler(_ context.Context, sdk aws.Config, settings config.AwaitDecision) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store:   &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: settings.Table.Name, Retention: settings.Table.Retention},
-		Bus:     &awsevents.Bus{Client: eventbridge.NewFromConfig(aws), Name: settings.BusName},
-		Tasks:   &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
-		Didit:   connect.Didit(aws, settings.Didit, &tokens, &credentials),
-		Trouble: api.Trouble(nil),
+		Store:        table.New(sdk, settings.Table.Name, settings.Table.Retention),
+		Bus:          bus.New(sdk, settings.BusName),
+		Tasks:        tasks.New(sdk),
+		Didit:        start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
+		LogRecovered: api.LogRecovered(nil),
 	}
-	return &lambdahttp.Handler{Direct: api.AwaitDecision(tracker).Serve}, nil
+	return &lambdahttp.Handler{Direct: api.AwaitDecision(tracker).Invoke}
 }

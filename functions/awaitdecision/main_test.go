@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "awaitdecision") }
+func TestMain(m *testing.M) { stagetest.Main(m, "awaitdecision") }
 
 // payload is the recorded one, for another session and token.
 func payload(t *testing.T, id, token string) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, "direct-wait"), func(e map[string]any) { e["session_id"], e["task_token"] = id, token })
+	return stagetest.Edit(t, stagetest.Event(t, "direct-wait"), func(e map[string]any) { e["session_id"], e["task_token"] = id, token })
 }
 
-// await opens a task and registers its token. It wants no error.
-func await(t *testing.T, w *functiontest.World, id, token string) {
+// await opens a task and registers its token, which must succeed.
+func await(t *testing.T, w *stagetest.World, id, token string) {
 	t.Helper()
 	w.Tasks.Open(token)
 	if r := w.Call(t, payload(t, id, token)); r.Failed() || string(r.Payload) != "{}" {
@@ -30,7 +32,7 @@ func await(t *testing.T, w *functiontest.World, id, token string) {
 }
 
 // wantEnd checks how the task ended: "waits", an error's name, or the status of its output.
-func wantEnd(t *testing.T, w *functiontest.World, id, token, want string) {
+func wantEnd(t *testing.T, w *stagetest.World, id, token, want string) {
 	t.Helper()
 	got := "waits"
 	if outcome, ended := w.Tasks.Outcome(token); ended && outcome.Failed {
@@ -50,18 +52,19 @@ func wantEnd(t *testing.T, w *functiontest.World, id, token, want string) {
 	}
 }
 
-// at makes a session that stands at a status at Didit, and at another on record; empty: not on record.
-func at(t *testing.T, w *functiontest.World, onRecord, atDidit string) string {
+// at creates a session with a status at Didit and another one in its record; empty means no record.
+func at(t *testing.T, w *stagetest.World, onRecord, atDidit string) string {
 	t.Helper()
 	id := w.Session(t, "user-123")
 	w.SetStatus(t, id, atDidit)
 	if onRecord != "" {
-		w.Add(t, functiontest.Record(id, "user-123", onRecord, time.Hour))
+		w.Add(t, stagetest.Record(id, "user-123", onRecord, time.Hour))
 	}
 	return id
 }
 
-// Ensure that the recorded payloads do what their names promise: the simulator does not know their session.
+// Ensure that the recorded payloads do what their names promise: the simulator does not know their
+// session.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
@@ -71,8 +74,8 @@ func TestEvents(t *testing.T) {
 		"direct-wait":    {"SessionNotFound", nil},
 		"direct-refused": {"InvalidRequest", []string{"token"}},
 	} {
-		w := functiontest.New(t, functiontest.Options{})
-		r := w.Call(t, functiontest.Event(t, name))
+		w := stagetest.New(t, lambdatest.Options{})
+		r := w.Call(t, stagetest.Event(t, name))
 		if r.ErrorType != want.errorType {
 			t.Errorf("%s: got %q %s, want %s", name, r.ErrorType, r.ErrorMessage, want.errorType)
 		}
@@ -84,8 +87,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Ensure that a task whose decision is there already ends at once, that others wait, and that what was learnt at Didit is
-// published and recorded.
+// Ensure that a task of a finished session ends at once, that others wait, and that a status from
+// Didit is published and recorded.
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -109,12 +112,12 @@ func TestAwait(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q, %q", test.onRecord, test.atDidit), func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			id := at(t, w, test.onRecord, test.atDidit)
 			await(t, w, strings.ToUpper(id), "token")
 			wantEnd(t, w, id, "token", test.end)
 			r, _ := w.Row(t, id)
-			if r.Status != test.row || !r.Awaited || r.VendorData != "user-123" || r.WorkflowID != functiontest.Workflow || r.DueFrom.IsZero() != (test.end != "waits") {
+			if r.Status != test.row || !r.Awaited || r.VendorData != "user-123" || r.WorkflowID != stage.Workflow || r.DueFrom.IsZero() != (test.end != "waits") {
 				t.Errorf("got a row of %q, workflow %q, at %s, awaited %v, due %v", r.VendorData, r.WorkflowID, r.Status, r.Awaited, r.DueFrom)
 			}
 			types, details := w.Published(t)
@@ -128,10 +131,11 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// Ensure that one session may have several tasks, each of which ends, and that a token that is registered twice is one.
+// Ensure that one session may have several tasks, each of which ends, and that a token that is
+// registered twice is one.
 func TestSeveral(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	id := at(t, w, "In Progress", "In Progress")
 	for _, token := range []string{"one", "two", "one", strings.Repeat("3", 2048)} {
 		await(t, w, id, token)
@@ -144,36 +148,36 @@ func TestSeveral(t *testing.T) {
 	for _, token := range []string{"one", "two", strings.Repeat("3", 2048), "four"} {
 		wantEnd(t, w, id, token, "Approved")
 	}
-	if w.Tasks.Calls() != 4 {
-		t.Errorf("got %d requests to end tasks, want 4", w.Tasks.Calls())
+	if w.Tasks.Calls("") != 4 {
+		t.Errorf("got %d requests to end tasks, want 4", w.Tasks.Calls(""))
 	}
 }
 
-// Ensure that a session that Didit does not know is refused by its name, that the token is dropped, and that no row of
-// nobody's session is left behind.
+// Ensure that the error for a session that Didit does not have is named, that the token is deleted,
+// and that no record is left behind.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	const unknown = "99999999-2222-3333-4444-777777777777"
 	for _, recorded := range []bool{false, true} {
-		w := functiontest.New(t, functiontest.Options{})
+		w := stagetest.New(t, lambdatest.Options{})
 		if recorded {
-			w.Add(t, functiontest.Record(unknown, "user-123", "In Progress", time.Hour))
+			w.Add(t, stagetest.Record(unknown, "user-123", "In Progress", time.Hour))
 		}
 		w.Tasks.Open("token")
 		if r := w.Call(t, payload(t, unknown, "token")); r.ErrorType != "SessionNotFound" {
 			t.Errorf("got %q %s, want SessionNotFound", r.ErrorType, r.Payload)
 		}
-		// Lambda's error ends the task; nobody else does.
-		if _, found := w.Row(t, unknown); found != recorded || len(w.Tokens(t, unknown)) != 0 || w.Tasks.Calls() != 0 {
-			t.Errorf("recorded %v: on record %v, tokens %q, %d requests to end tasks", recorded, found, w.Tokens(t, unknown), w.Tasks.Calls())
+		// Lambda's error ends the task.
+		if _, found := w.Row(t, unknown); found != recorded || len(w.Tokens(t, unknown)) != 0 || w.Tasks.Calls("") != 0 {
+			t.Errorf("recorded %v: on record %v, tokens %q, %d requests to end tasks", recorded, found, w.Tokens(t, unknown), w.Tasks.Calls(""))
 		}
 	}
 }
 
-// Ensure that bad input is refused by name before anything is stored or asked.
+// Ensure that the error for bad input is named, and that nothing is stored or requested.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	const id = `"session_id":"99999999-2222-3333-4444-555555555555"`
 	for payload, fields := range map[string]string{
 		`{}`: "session_id task_token", `[]`: "", `null`: "", `"x"`: "", `{`: "",
@@ -197,15 +201,15 @@ func TestRefused(t *testing.T) {
 			}
 		}
 	}
-	if w.Table.Calls("") != 1 || w.Didit.Count(didittest.OpAny) != 0 { // the table was made
-		t.Errorf("got %d requests to the table and %d to Didit, want none", w.Table.Calls("")-1, w.Didit.Count(didittest.OpAny))
+	if w.Table.Calls("") != 0 || w.Didit.Count(didittest.OpAny) != 0 {
+		t.Errorf("got %d requests to the table and %d to Didit, want none", w.Table.Calls(""), w.Didit.Count(didittest.OpAny))
 	}
 }
 
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "DIDIT_SECRET_ID": "", "DIDIT_API_VERSION": "v1"}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "DIDIT_SECRET_ID": "", "DIDIT_API_VERSION": "v1"}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}

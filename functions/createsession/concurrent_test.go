@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
-// callers are enough to meet one another, and few enough for the limits of a call on a busy machine.
-// make bench has 200.
+// callers is enough for overlapping calls, and few enough for a busy machine. make bench uses 200.
 const callers = 20
 
 // Ensure that concurrent cold callers in one process share one read and one token, and that after a
@@ -23,7 +23,7 @@ func TestConcurrentCold(t *testing.T) {
 	testConcurrent(t, lambdatest.Options{MaxConcurrency: callers})
 }
 
-// Ensure the same of a binary with the race detector in it, and that it finds nothing.
+// Ensure the same for a binary with the race detector, which must report nothing.
 func TestConcurrentCold_race(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "env", "CGO_ENABLED").Output()
@@ -34,7 +34,7 @@ func TestConcurrentCold_race(t *testing.T) {
 		t.Skip("the race detector needs cgo, and a C compiler for it (gcc or clang)")
 	}
 	raced := filepath.Join(t.TempDir(), "bootstrap")
-	// With its paths untrimmed it shares with `go test -race` what is compiled.
+	// Without -trimpath it shares compiled packages with go test -race.
 	if err := lambdatest.Build(t.Context(), "./functions/createsession", raced, "-race", "-trimpath=false"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,23 +47,23 @@ func TestConcurrentCold_race(t *testing.T) {
 
 func testConcurrent(t *testing.T, options lambdatest.Options) *world {
 	t.Helper()
-	w := newWorldWith(t, options, nil)
+	w := newWorld(t, options)
 	w.callAll(t, "cold")
 	w.wantCalls(t, 1, 1, callers)
 
-	w.didit.SetCredentials("new-id", "new-secret", "new-key")
-	w.secrets.Set(secretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
+	w.Didit.SetCredentials("new-id", "new-secret", "new-key")
+	w.Secrets.Set(stage.SecretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
 	w.callAll(t, "rotated")
 	if got := w.reads(); got != 2 {
 		t.Errorf("after the rotation: got %d secret reads, want 2", got)
 	}
-	if got := len(w.didit.Sessions()); got != callers {
+	if got := len(w.Didit.Sessions()); got != callers {
 		t.Errorf("got %d sessions, want %d", got, callers)
 	}
 	return w
 }
 
-// callAll makes a call for each end user at once, and returns when all have their session.
+// callAll makes a concurrent call for each end user, and returns when all have their session.
 func (w *world) callAll(t *testing.T, when string) {
 	t.Helper()
 	var calling sync.WaitGroup

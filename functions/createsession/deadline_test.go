@@ -15,7 +15,7 @@ import (
 	"didit-sessions/internal/lambdatest"
 )
 
-// stall is a way in which an upstream lets its caller wait for ever.
+// stall is a way in which a service keeps its caller waiting.
 type stall string
 
 const (
@@ -29,7 +29,7 @@ const (
 func (s stall) start(t *testing.T) string {
 	t.Helper()
 	if s == handshake {
-		// The kernel takes connections, and nobody accepts them.
+		// The kernel accepts connections, but this process does not.
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func (s stall) start(t *testing.T) string {
 }
 
 func (s stall) serve(w http.ResponseWriter, r *http.Request) {
-	// A server notices that its caller has left only when it has read the whole request.
+	// A server notices the end of a connection only after it has read the whole request.
 	_, _ = io.Copy(io.Discard, r.Body)
 	flush := http.NewResponseController(w).Flush
 	if s != silence {
@@ -66,8 +66,8 @@ func (s stall) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Ensure that whatever stalls, the answer leaves before the invocation's time is over, and says
-// whether a session may exist.
+// Ensure that the answer leaves before the deadline, whatever stalls, and says whether a session
+// may exist.
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	testDeadlines(t, shortTimeout)
@@ -80,8 +80,8 @@ func TestDeadlines_template(t *testing.T) {
 	testDeadlines(t, lambdatest.APITimeout)
 }
 
-// inTime invokes the function and returns its answer, which must leave before the time is over. On a busy
-// machine a single one may be late; one that is late each time has no reserve for its way back.
+// inTime invokes the function and returns its answer, which must leave before the timeout. On a
+// busy machine some answers may be late, but not all of five.
 func (w *world) inTime(t *testing.T, payload []byte, timeout time.Duration) (r lambdatest.Result, err error) {
 	t.Helper()
 	for range 5 {
@@ -92,10 +92,11 @@ func (w *world) inTime(t *testing.T, payload []byte, timeout time.Duration) (r l
 	return r, fmt.Errorf("the answer left after %v of %v", r.Duration, timeout)
 }
 
-// testDeadlines makes all upstreams of all rows stall at once. Without the deadline there is no answer,
-// which is an error of Invoke: the process is killed in the end.
+// testDeadlines makes all upstreams of all rows stall at once. A function without a deadline of its
+// own gives no answer: it is killed, and Invoke returns an error.
 //
-// The functions are prepared, as far as that goes: what does not stall takes nothing of the calls' time.
+// The functions are started with init, as far as it succeeds, so that other services take no time
+// of the calls.
 func testDeadlines(t *testing.T, timeout time.Duration) {
 	t.Helper()
 	var calling sync.WaitGroup
@@ -110,8 +111,9 @@ func testDeadlines(t *testing.T, timeout time.Duration) {
 	} {
 		for _, s := range []stall{handshake, silence, cut, drip} {
 			name := fmt.Sprintf("%s, %s", upstream.variable, s)
-			w := newUpstreams(t)
-			w.start(t, lambdatest.Options{Timeout: timeout, Grace: grace, MaxConcurrency: 3}, map[string]string{upstream.variable: s.start(t)})
+			w := newIdle(t)
+			w.start(t, lambdatest.Options{Timeout: timeout, Grace: grace, MaxConcurrency: 3,
+				Env: map[string]string{upstream.variable: s.start(t)}})
 			for _, body := range []string{named, anonymous} {
 				calling.Go(func() {
 					r, err := w.inTime(t, []byte(body), timeout)

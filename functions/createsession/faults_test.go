@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	dt "didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
-// Bodies of the two callers whose chances differ: only a request with vendor data may be repeated
-// once it has reached Didit.
+// Bodies of two kinds of callers: only a request with vendor data may be repeated after it has
+// reached Didit.
 const (
 	named     = `{"vendor_data":"user-123"}`
 	anonymous = `{}`
@@ -21,8 +23,8 @@ const (
 
 func retryAfter(value string) http.Header { return http.Header{"Retry-After": {value}} }
 
-// fault is a row of the fault table: what goes wrong, what the caller is told, and how often
-// Didit was asked.
+// fault is a row of the fault table: what fails, what the caller gets, and how many requests Didit
+// got.
 type fault struct {
 	name     string
 	faults   []dt.Fault
@@ -102,7 +104,7 @@ var faults = []fault{
 	{"307", []dt.Fault{dt.TemporaryRedirect.At(dt.OpCreate)}, named, "InternalError", 1, 1, 0},
 	{"202", []dt.Fault{create(202, `{}`)}, named, "InternalError", 1, 1, 0},
 
-	// The session endpoint is too busy, in trouble, or not understood.
+	// The session endpoint is busy, fails, or gives an unknown answer.
 	{"429", []dt.Fault{dt.RateLimited}, named, "Throttled", 1, 1, 0},
 	{"429 without a time", []dt.Fault{dt.SandboxQuota}, named, "Throttled", 1, 1, 0},
 	{"500", []dt.Fault{dt.ServerError.At(dt.OpCreate)}, named, "DiditUnavailable", 1, 2, 0},
@@ -127,19 +129,19 @@ var faults = []fault{
 	{"drip anonymous", []dt.Fault{mode(dt.OpCreate, dt.ModeDrip)}, anonymous, "DiditTimeout", 1, 1, 1},
 }
 
-// The function's time-outs for rows in which nothing answers. The answer leaves before them; grace is for a
-// machine that is too busy to see it in time.
+// Timeouts of the function for rows without an answer of Didit. The function's answer leaves before
+// them; grace is for a busy machine.
 const (
 	shortTimeout = 3 * time.Second
-	// onceTimeout has half of itself for the attempt after the one that got no answer.
+	// onceTimeout leaves half of it for the attempt after the one without an answer.
 	onceTimeout = 12 * time.Second
 	grace       = time.Minute
 )
 
 func (f fault) hangs() bool { return f.want == "DiditTimeout" || strings.Contains(f.name, "silence") }
 
-// Ensure that each fault gets its answer, on both doors alike, with no more requests than it
-// needs and no second session.
+// Ensure that each fault gets its answer with no more requests than needed and without a second
+// session.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, k := range kinds {
@@ -157,59 +159,60 @@ func TestFaults(t *testing.T) {
 				t.Parallel()
 				w := f.world(t, k)
 				for _, fault := range f.faults {
-					w.didit.Inject(fault)
+					w.Didit.Inject(fault)
 				}
-				r := w.invoke(t, []byte(f.body))
+				r := w.Call(t, []byte(f.body))
 				if r.ErrorType != f.want {
 					t.Errorf("got %q %s, want %q", r.ErrorType, r.ErrorMessage, f.want)
 				}
-				f.wantCalls(t, w.didit.Count(dt.OpToken), w.didit.Count(dt.OpCreate))
-				if got := len(w.didit.Sessions()); got != f.sessions {
+				f.wantCalls(t, w.Didit.Count(dt.OpToken), w.Didit.Count(dt.OpCreate))
+				if got := len(w.Didit.Sessions()); got != f.sessions {
 					t.Errorf("got %d sessions, want %d", got, f.sessions)
 				}
-				if got := w.didit.Count(dt.OpOther); got != 0 {
+				if got := w.Didit.Count(dt.OpOther); got != 0 {
 					t.Errorf("a redirect was followed %d times", got)
 				}
 				if f.want == "DiditTimeout" && !strings.Contains(r.ErrorMessage, "unknown") {
 					t.Errorf("got %q, want it to say that whether a session was created is unknown", r.ErrorMessage)
 				}
-				w.didit.ClearFaults()
-				if r := w.invoke(t, []byte(f.body)); r.Failed() && f.want != "CredentialsRejected" {
+				w.Didit.ClearFaults()
+				if r := w.Call(t, []byte(f.body)); r.Failed() && f.want != "CredentialsRejected" {
 					t.Errorf("after the fault: got %q %s", r.ErrorType, r.ErrorMessage)
 				}
-				if f.body == named && len(w.didit.Sessions()) > 1 {
-					t.Errorf("after the fault: %d sessions for one end user", len(w.didit.Sessions()))
+				if f.body == named && len(w.Didit.Sessions()) > 1 {
+					t.Errorf("after the fault: %d sessions for one end user", len(w.Didit.Sessions()))
 				}
 			})
 		}
 	}
 }
 
-// world is a function for the row. Where Didit hangs, the time is short, and the function is prepared, so
-// that nothing else takes of it.
+// world is a function for the row. If Didit hangs, the timeout is short and the function is started
+// with init, so that other services take no time of it.
 func (f fault) world(t *testing.T, k kind) *world {
 	t.Helper()
 	if !f.hangs() {
-		return k.world(t, lambdatest.Options{}, nil)
+		return k.world(t, lambdatest.Options{})
 	}
 	options := lambdatest.Options{Timeout: shortTimeout, Grace: grace}
 	if f.want == "" {
 		options.Timeout = onceTimeout
 	}
 	if f.faults[0].On == dt.OpToken {
-		return k.world(t, options, nil)
+		return k.world(t, options)
 	}
-	w := newUpstreams(t)
-	w.secrets.Set(secretID, k.secret)
-	w.start(t, options, map[string]string{"DIDIT_API_VERSION": k.version})
+	w := newIdle(t)
+	w.Secrets.Set(stage.SecretID, k.secret)
+	options.Env = map[string]string{"DIDIT_API_VERSION": k.version}
+	w.start(t, options)
 	if _, err := w.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-// wantCalls checks how often Didit was asked. Where the time is over after an attempt, a busy machine has
-// none left for the next one, which is not made then.
+// wantCalls checks how often Didit was asked. On a busy machine there may be no time left for a
+// second attempt.
 func (f fault) wantCalls(t *testing.T, tokens, creates int) {
 	t.Helper()
 	if f.want == "DiditTimeout" && f.creates == 2 && creates == 1 {
@@ -223,7 +226,7 @@ func (f fault) wantCalls(t *testing.T, tokens, creates int) {
 	}
 }
 
-// Ensure that Didit's advice is passed on over HTTP, and 30 s where it gives none that can be used.
+// Ensure that Retry-After is Didit's over HTTP, and 30 s if Didit sends none that is usable.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	inAnHour := time.Now().Add(time.Hour).UTC()
@@ -242,9 +245,9 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1, nil)
-			w.didit.Inject(test.fault)
-			a, err := w.invoke(t, event(t, "http-minimal")).HTTP()
+			w := newWorld(t, lambdatest.Options{})
+			w.Didit.Inject(test.fault)
+			a, err := w.Call(t, event(t, "http-minimal")).HTTP()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -263,7 +266,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Ensure that a Didit at which nobody listens is told apart from one that does not answer.
+// Ensure that the error for an unreachable Didit differs from that for one that does not answer.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	url := unreachable(t)
@@ -271,15 +274,15 @@ func TestUnreachable(t *testing.T) {
 		{"DIDIT_AUTH_URL", "DiditUnavailable"}, {"DIDIT_API_URL", "DiditUnavailable"},
 		{"AWS_ENDPOINT_URL_SECRETS_MANAGER", "BackendUnavailable"},
 	} {
-		w := newWorld(t, 1, map[string]string{test.variable: url})
-		if r := w.invoke(t, []byte(anonymous)); r.ErrorType != test.want {
+		w := newWorld(t, lambdatest.Options{Env: map[string]string{test.variable: url}})
+		if r := w.Call(t, []byte(anonymous)); r.ErrorType != test.want {
 			t.Errorf("%s: got %q %s, want %q", test.variable, r.ErrorType, r.ErrorMessage, test.want)
 		}
 	}
 }
 
-// unreachable is a URL at which nothing listens: its port is taken, by the near end of a connection, so
-// that no other process gets it meanwhile.
+// unreachable returns a URL without a listener. The near end of a connection occupies the port, so
+// that no other process gets it.
 func unreachable(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -295,66 +298,67 @@ func unreachable(t *testing.T) string {
 	return "http://" + conn.LocalAddr().String()
 }
 
-// Ensure that trouble with the secret is named, and mended as soon as the secret is.
+// Ensure that the error says what is wrong with the secret, and that calls succeed once it is
+// fixed.
 func TestSecretFaults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
-		arrange func(*lambdatest.SecretsManager)
+		arrange func(*awsfake.SecretsManager)
 		want    string
 		logged  string
 	}{
-		{"throttled", fail(lambdatest.Throttled), "BackendUnavailable", "throttles"},
-		{"internal error", fail(lambdatest.InternalError), "BackendUnavailable", "trouble"},
-		{"reset", fail(lambdatest.Reset), "BackendUnavailable", "out of reach"},
-		{"silence", fail(lambdatest.Silence), "BackendUnavailable", "out of reach"},
-		{"denied", fail(lambdatest.AccessDenied), "SecretUnavailable", "may not read"},
-		{"missing", fail(lambdatest.NotFound), "SecretUnavailable", "does not exist"},
-		{"marked for deletion", fail(lambdatest.MarkedForDeletion), "SecretUnavailable", "deletion"},
-		{"not to be decrypted", fail(lambdatest.DecryptionFailure), "SecretUnavailable", "KMS"},
+		{"throttled", fail(awsfake.Throttled), "BackendUnavailable", "throttles"},
+		{"internal error", fail(awsfake.InternalError), "BackendUnavailable", "fails or throttles"},
+		{"reset", fail(awsfake.Reset), "BackendUnavailable", "out of reach"},
+		{"silence", fail(awsfake.Silence), "BackendUnavailable", "out of reach"},
+		{"denied", fail(awsfake.AccessDenied), "SecretUnavailable", "may not read"},
+		{"missing", fail(awsfake.NotFound), "SecretUnavailable", "does not exist"},
+		{"marked for deletion", fail(awsfake.MarkedForDeletion), "SecretUnavailable", "deletion"},
+		{"not to be decrypted", fail(awsfake.DecryptionFailure), "SecretUnavailable", "KMS"},
 		{"empty", set(" "), "SecretUnavailable", "empty"},
 		{"not JSON", set("PLANTED"), "SecretUnavailable", "not a JSON object"},
 		{"incomplete", set(`{"client_id":"PLANTED"}`), "SecretUnavailable", "neither"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1, nil)
-			test.arrange(w.secrets)
-			r := w.invoke(t, []byte(named))
+			w := newWorld(t, lambdatest.Options{})
+			test.arrange(w.Secrets)
+			r := w.Call(t, []byte(named))
 			if r.ErrorType != test.want || !strings.Contains(string(w.Logs()), test.logged) {
 				t.Errorf("got %q, want %q; logs %s, want %q in them", r.ErrorType, test.want, w.Logs(), test.logged)
 			}
 			if strings.Contains(string(w.Logs())+r.ErrorMessage, "PLANTED") {
-				t.Errorf("the secret's content is told: %s %s", r.ErrorMessage, w.Logs())
+				t.Errorf("the secret's content is shown: %s %s", r.ErrorMessage, w.Logs())
 			}
-			w.secrets.ClearFaults()
-			w.secrets.Set(secretID, pairSecret)
-			if r := w.invoke(t, []byte(named)); r.Failed() {
+			w.Secrets.ClearFaults()
+			w.Secrets.Set(stage.SecretID, stage.PairSecret)
+			if r := w.Call(t, []byte(named)); r.Failed() {
 				t.Errorf("after the repair: got %q %s", r.ErrorType, r.ErrorMessage)
 			}
-			// What is cached serves while Secrets Manager is down.
-			w.secrets.Fail(lambdatest.InternalError, lambdatest.UntilCleared)
-			if r := w.invoke(t, []byte(named)); r.Failed() {
+			// The cached value is used while Secrets Manager is down.
+			w.Secrets.Fail(awsfake.InternalError, awsfake.UntilCleared)
+			if r := w.Call(t, []byte(named)); r.Failed() {
 				t.Errorf("with Secrets Manager down: got %q %s", r.ErrorType, r.ErrorMessage)
 			}
 		})
 	}
 }
 
-func fail(f lambdatest.SecretsFault) func(*lambdatest.SecretsManager) {
-	return func(m *lambdatest.SecretsManager) { m.Fail(f, lambdatest.UntilCleared) }
+func fail(f awsfake.Fault) func(*awsfake.SecretsManager) {
+	return func(m *awsfake.SecretsManager) { m.Fail(f, awsfake.UntilCleared) }
 }
 
-func set(value string) func(*lambdatest.SecretsManager) {
-	return func(m *lambdatest.SecretsManager) { m.Set(secretID, value) }
+func set(value string) func(*awsfake.SecretsManager) {
+	return func(m *awsfake.SecretsManager) { m.Set(stage.SecretID, value) }
 }
 
 // Ensure that the AWS SDK's own variables keep their meaning.
 func TestSecretAttempts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, map[string]string{"AWS_MAX_ATTEMPTS": "1"})
-	w.secrets.Fail(lambdatest.InternalError, lambdatest.UntilCleared)
-	if r := w.invoke(t, []byte(named)); r.ErrorType != "BackendUnavailable" || w.reads() != 1 {
+	w := newWorld(t, lambdatest.Options{Env: map[string]string{"AWS_MAX_ATTEMPTS": "1"}})
+	w.Secrets.Fail(awsfake.InternalError, awsfake.UntilCleared)
+	if r := w.Call(t, []byte(named)); r.ErrorType != "BackendUnavailable" || w.reads() != 1 {
 		t.Errorf("got %q after %d reads, want BackendUnavailable after 1", r.ErrorType, w.reads())
 	}
 }

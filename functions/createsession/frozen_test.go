@@ -11,9 +11,10 @@ import (
 
 	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
-// slow skips a test that waits for something real for half a minute or longer.
+// slow skips a test that takes half a minute or longer in real time.
 func slow(t *testing.T) {
 	t.Helper()
 	if os.Getenv("SLOW_TESTS") == "" {
@@ -38,8 +39,8 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// Ensure that even a freeze of two seconds over which connections vanish costs no more than an
-// attempt where the request may be repeated, and makes no second session where it may not.
+// Ensure that after a freeze of two seconds a lost connection costs at most one attempt if the
+// request may be repeated, and that no second session is created if it may not.
 func TestFrozen_twoSeconds(t *testing.T) {
 	t.Parallel()
 	testFreezes(t, 2*time.Second, []freeze{
@@ -49,15 +50,15 @@ func TestFrozen_twoSeconds(t *testing.T) {
 	})
 }
 
-// Ensure that a connection that vanished more than five seconds ago carries no request that could
-// not be repeated.
+// Ensure that a connection that was lost more than five seconds ago is not used for a request that
+// must not be repeated.
 func TestFrozen_sixSeconds(t *testing.T) {
 	t.Parallel()
 	slow(t)
 	testFreezes(t, 6*time.Second, []freeze{{how: closed}, {how: reset}, {how: vanished, named: true, wasted: 1}, {how: vanished}})
 }
 
-// Ensure that no connection is trusted after a minute, whatever has become of it.
+// Ensure that no connection is reused after a minute, whatever its state.
 func TestFrozen_overAMinute(t *testing.T) {
 	t.Parallel()
 	slow(t)
@@ -69,7 +70,7 @@ func TestFrozen_overAMinute(t *testing.T) {
 }
 
 // testFreezes freezes a process for each row, all for the same time, in which all of their
-// connections die. The time must pass for real: the process reads the wall clock.
+// connections die. It waits in real time, because the process reads the wall clock.
 func testFreezes(t *testing.T, wait time.Duration, rows []freeze) {
 	t.Helper()
 	all := make([]*frozen, len(rows))
@@ -78,7 +79,7 @@ func testFreezes(t *testing.T, wait time.Duration, rows []freeze) {
 		all[i].freezeAll(t)
 	}
 	<-time.After(wait)
-	// The last one first, and no other beside it: its connection is the youngest.
+	// The last one first and one at a time, because its connection is the youngest.
 	for i, row := range slices.Backward(rows) {
 		t.Run(row.String(), func(t *testing.T) {
 			f := all[i]
@@ -91,7 +92,7 @@ func testFreezes(t *testing.T, wait time.Duration, rows []freeze) {
 	}
 }
 
-// freeze is what happens while a process is frozen, and to what kind of caller.
+// freeze describes what happens during a freeze, and the kind of caller.
 type freeze struct {
 	how     death
 	named   bool // the caller sends vendor data
@@ -111,7 +112,7 @@ func (f freeze) String() string {
 	return strings.Join(words, ", ")
 }
 
-// frozen is a world in which a proxy stands before each upstream.
+// frozen is a world with a proxy in front of each service.
 type frozen struct {
 	*world
 	freeze
@@ -122,8 +123,8 @@ type frozen struct {
 	answered                time.Time
 }
 
-// lostTimeout is for the rows in which nothing answers: half of it is left for the attempt after the lost
-// one.
+// lostTimeout is the timeout of the rows with lost connections. Half of it is left for the next
+// attempt.
 const lostTimeout = 6 * time.Second
 
 // trusted is how long a connection may have been idle for a request that must not be repeated.
@@ -132,32 +133,33 @@ const trusted = 5 * time.Second
 // begin starts a function and makes the first call.
 func (f freeze) begin(t *testing.T) *frozen {
 	t.Helper()
-	w := newUpstreams(t)
-	z := &frozen{world: w, freeze: f, api: newProxy(t, w.didit.URL()), auth: newProxy(t, w.didit.URL()), store: newProxy(t, w.secrets.URL())}
+	w := newIdle(t)
+	z := &frozen{world: w, freeze: f, api: newProxy(t, w.Didit.URL()), auth: newProxy(t, w.Didit.URL()), store: newProxy(t, w.Secrets.URL())}
 	options := lambdatest.Options{}
 	if f.how == vanished {
 		options.Timeout, options.Grace = lostTimeout, time.Minute
 	}
-	w.startUnprepared(t, options, map[string]string{
+	options.Env = map[string]string{
 		"DIDIT_API_URL": z.api.url(), "DIDIT_AUTH_URL": z.auth.url(), "AWS_ENDPOINT_URL_SECRETS_MANAGER": z.store.url(),
-	})
+	}
+	w.startUnprepared(t, options)
 	z.call(t)
 	return z
 }
 
-// call asks for the session of an end user who has none.
+// call creates a session for a new end user.
 func (z *frozen) call(t *testing.T) lambdatest.Result {
 	t.Helper()
 	body := anonymous
 	if z.named {
 		body = fmt.Sprintf(`{"vendor_data":"user-%d"}`, z.calls)
 	}
-	r := z.invoke(t, []byte(body))
+	r := z.Call(t, []byte(body))
 	z.answered = r.AnsweredAt
 	return r
 }
 
-// freezeAll stops the process and lets its connections die.
+// freezeAll freezes the process and ends its connections.
 func (z *frozen) freezeAll(t *testing.T) {
 	t.Helper()
 	z.calls++
@@ -171,8 +173,8 @@ func (z *frozen) freezeAll(t *testing.T) {
 	z.auth.end(z.how)
 	z.store.end(z.how)
 	if z.rotated {
-		z.didit.SetCredentials("new-id", "new-secret", "new-key")
-		z.secrets.Set(secretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
+		z.Didit.SetCredentials("new-id", "new-secret", "new-key")
+		z.Secrets.Set(stage.SecretID, `{"client_id":"new-id","client_secret":"new-secret"}`)
 	}
 }
 
@@ -190,21 +192,21 @@ func (z *frozen) wantSession(t *testing.T) {
 	if z.rotated {
 		refused = 1
 	}
-	creates := z.didit.Count(didittest.OpCreate)
+	creates := z.Didit.Count(didittest.OpCreate)
 	if r := z.call(t); r.Failed() {
 		t.Fatalf("call %d: got %q %s, %d connections for tokens, %d for secrets, %d reads\n%s", z.calls, r.ErrorType, r.ErrorMessage,
 			z.auth.connections(), z.store.connections(), z.reads(), z.Logs())
 	}
-	if got := z.didit.Count(didittest.OpCreate) - creates; got != 1+refused {
+	if got := z.Didit.Count(didittest.OpCreate) - creates; got != 1+refused {
 		t.Errorf("call %d: Didit got %d requests, want %d", z.calls, got, 1+refused)
 	}
-	if got := len(z.didit.Sessions()); got != z.calls+1 {
+	if got := len(z.Didit.Sessions()); got != z.calls+1 {
 		t.Errorf("call %d: got %d sessions in all, want %d", z.calls, got, z.calls+1)
 	}
 	if got := z.api.connections() - z.connections; got != 1 {
 		t.Errorf("call %d: got %d new connections to the session API, want 1", z.calls, got)
 	}
-	// Where the end of a connection is noticed at the very moment of its use, it costs an attempt.
+	// If the end of a connection is noticed only while it is used, that costs an attempt.
 	if got, want := z.attempts(t), 1+z.wasted+2*refused; z.how == vanished && got != want || got > want+1 {
 		t.Errorf("call %d: got %d requests sent, want %d", z.calls, got, want)
 	}
@@ -214,7 +216,7 @@ func (z *frozen) wantSession(t *testing.T) {
 	}
 }
 
-// attempts is how many requests to Didit the last call made, by its line in the log.
+// attempts returns how many requests to Didit the last call made, according to its log line.
 func (z *frozen) attempts(t *testing.T) int {
 	t.Helper()
 	lines := z.LogLines()
@@ -227,15 +229,15 @@ func (z *frozen) attempts(t *testing.T) int {
 	return line.Attempts
 }
 
-// wantNone makes a call whose request vanishes, which must not be made again, and reports whether it
-// vanished: on a busy machine the connection may have been idle for too long to be trusted with it, and
+// wantNone makes a call whose request is lost and must not be repeated. It reports whether the
+// request was lost: on a busy machine the connection may have been idle too long to be reused, and
 // then there is one session over a new one.
 func (z *frozen) wantNone(t *testing.T) bool {
 	t.Helper()
 	answered := z.answered
 	r := z.call(t)
 	if idle := r.AnsweredAt.Sub(answered); !r.Failed() && idle > trusted {
-		if sessions, connections := len(z.didit.Sessions()), z.api.connections(); sessions != z.calls+1 || connections != z.connections+1 {
+		if sessions, connections := len(z.Didit.Sessions()), z.api.connections(); sessions != z.calls+1 || connections != z.connections+1 {
 			t.Errorf("got %d sessions over %d connections, want %d over %d", sessions, connections, z.calls+1, z.connections+1)
 		}
 		return false
@@ -243,7 +245,7 @@ func (z *frozen) wantNone(t *testing.T) bool {
 	if r.ErrorType != "DiditTimeout" || !strings.Contains(r.ErrorMessage, "unknown") {
 		t.Errorf("got %q %s, want DiditTimeout, and that the outcome is unknown", r.ErrorType, r.ErrorMessage)
 	}
-	if sessions, connections := len(z.didit.Sessions()), z.api.connections(); sessions != z.calls || connections != z.connections {
+	if sessions, connections := len(z.Didit.Sessions()), z.api.connections(); sessions != z.calls || connections != z.connections {
 		t.Errorf("got %d sessions over %d connections, want %d over %d", sessions, connections, z.calls, z.connections)
 	}
 	return true

@@ -10,9 +10,10 @@ import (
 
 	dt "didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
-// canaries are planted in every field that holds something that must not leave.
+// The markers are in every field with data that must not leave the function.
 const (
 	plantedID     = "planted-client-id"
 	plantedSecret = "planted-client-secret"
@@ -25,11 +26,11 @@ const (
 		"address":"planted-address","identification_number":"planted-number","ip_address":"198.51.100.77"}}`
 )
 
-// planted are the texts that must not be found. The session's URL and token are added as they become
-// known.
+// planted are the strings that must not be found. The session's URL and token are added when they
+// are known.
 var planted = []string{"planted", "cGxhbnRlZA", "2071838750", "1990-05-15", "198.51.100.77", "Bearer ", "Basic ", "/session/"}
 
-// credentials are those that not even the caller may see.
+// ourOwn are the strings that even the caller must not see.
 var ourOwn = []string{plantedID, plantedSecret, plantedKey, plantedToken, "planted-jwt", "Bearer ", "Basic "}
 
 // echoes are refusals in which Didit quotes what was sent.
@@ -60,9 +61,9 @@ var invalid = []string{
 	strings.Replace(plantedBody, `planted-user`, `planted-other`, 1),
 }
 
-// Ensure that nothing secret and nothing personal reaches stdout and stderr, metrics included, or an
-// error of the direct door, whatever goes wrong; and that a problem over HTTP holds no more of it
-// than Didit's sentence, and no credentials at all.
+// Ensure that no secret and no personal data reaches stdout, stderr, metrics or an error of a
+// direct invocation, whatever fails; that in an HTTP problem only Didit's own sentence may contain
+// personal data; and that no answer contains credentials.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	for name, secret := range map[string]string{
@@ -70,10 +71,10 @@ func TestLeaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1, map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG",
-				"USER_FIELDS": "callback,language,metadata,portrait_image,contact_details,expected_details"})
-			w.didit.SetCredentials(plantedID, plantedSecret, plantedKey)
-			w.secrets.Set(secretID, secret)
+			w := newWorld(t, lambdatest.Options{Env: map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+				"USER_FIELDS": "callback,language,metadata,portrait_image,contact_details,expected_details"}})
+			w.Didit.SetCredentials(plantedID, plantedSecret, plantedKey)
+			w.Secrets.Set(stage.SecretID, secret)
 			testLeaks(t, &leaks{world: w, markers: planted, http: plantedEvent(t, plantedBody)})
 		})
 	}
@@ -98,10 +99,10 @@ func testLeaks(t *testing.T, l *leaks) {
 		}
 	}
 	for _, f := range rows {
-		l.didit.RevokeTokens() // so that the token endpoint is asked, too
-		l.didit.Inject(f)
+		l.Didit.RevokeTokens() // so that the token endpoint is asked, too
+		l.Didit.Inject(f)
 		l.again(t, fmt.Sprintf("fault %s %d %s", f.On, f.Status, f.Mode))
-		l.didit.ClearFaults()
+		l.Didit.ClearFaults()
 	}
 	for _, body := range invalid {
 		l.direct(t, "invalid", body)
@@ -112,7 +113,7 @@ func testLeaks(t *testing.T, l *leaks) {
 	}
 }
 
-// leaks searches what one function says.
+// leaks searches the output of a function.
 type leaks struct {
 	*world
 	markers  []string
@@ -121,7 +122,7 @@ type leaks struct {
 	searched int // bytes of the logs
 }
 
-// again makes the call of [plantedBody] through both doors.
+// again makes the call of [plantedBody] over HTTP and directly.
 func (l *leaks) again(t *testing.T, what string) {
 	t.Helper()
 	l.direct(t, what, plantedBody)
@@ -130,7 +131,7 @@ func (l *leaks) again(t *testing.T, what string) {
 
 func (l *leaks) direct(t *testing.T, what, body string) lambdatest.Result {
 	t.Helper()
-	r := l.invoke(t, []byte(body))
+	r := l.Call(t, []byte(body))
 	l.search(t, what+", error", r.ErrorType+" "+r.ErrorMessage, l.markers)
 	l.searchLogs(t, what)
 	return r
@@ -138,7 +139,7 @@ func (l *leaks) direct(t *testing.T, what, body string) lambdatest.Result {
 
 func (l *leaks) request(t *testing.T, what string, payload []byte) {
 	t.Helper()
-	r := l.invoke(t, payload)
+	r := l.Call(t, payload)
 	l.searchLogs(t, what)
 	a, err := r.HTTP()
 	if err != nil {
@@ -154,7 +155,7 @@ func (l *leaks) request(t *testing.T, what string, payload []byte) {
 	}
 	switch problem["code"] {
 	case "invalid_request", "plan_required", "insufficient_credits":
-		// Didit's sentence, which the caller is to see, may quote what the caller sent.
+		// Didit's sentence for the caller may quote what the caller sent.
 		delete(problem, "detail")
 		delete(problem, "errors")
 	}
@@ -174,17 +175,17 @@ func (l *leaks) search(t *testing.T, what, text string, markers []string) {
 	t.Helper()
 	for _, marker := range markers {
 		if i := strings.Index(text, marker); i >= 0 {
-			t.Fatalf("%s: %q is told: …%.200s", what, marker, text[max(0, i-100):])
+			t.Fatalf("%s: found %q: …%.200s", what, marker, text[max(0, i-100):])
 		}
 	}
 }
 
-// Ensure that a secret in the wrong place, or of the wrong form, is not told either.
+// Ensure that a secret in the wrong place, or in the wrong form, is not revealed either.
 func TestLeaks_configuration(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"planted", `{"client_id":"planted"}`, `{"api_key":"planted\nkey"}`, `{"api_key":["planted"]}`, `["planted"]`} {
-		w := newWorld(t, 1, nil)
-		w.secrets.Set(secretID, secret)
+		w := newWorld(t, lambdatest.Options{})
+		w.Secrets.Set(stage.SecretID, secret)
 		l := &leaks{world: w, markers: planted}
 		if r := l.direct(t, secret, named); r.ErrorType != "SecretUnavailable" {
 			t.Errorf("%s: got %q, want SecretUnavailable", secret, r.ErrorType)
@@ -193,7 +194,7 @@ func TestLeaks_configuration(t *testing.T) {
 	}
 	for _, name := range []string{"DIDIT_AUTH_URL", "DIDIT_API_URL"} {
 		for _, value := range []string{"https://planted:planted@didit.example.com", "https://didit.example.com/?token=planted", "https://didit.example.com:planted"} {
-			w := newWorld(t, 1, map[string]string{name: value})
+			w := newWorld(t, lambdatest.Options{Env: map[string]string{name: value}})
 			if _, err := w.WaitReady(t.Context()); err == nil || !strings.Contains(string(w.Logs()), name) {
 				t.Errorf("%s=%s: got %v, logs %s", name, value, err, w.Logs())
 			}
@@ -201,7 +202,7 @@ func TestLeaks_configuration(t *testing.T) {
 			l.search(t, name, string(w.Logs()), []string{"planted"})
 		}
 	}
-	w := newWorld(t, 1, map[string]string{"DIDIT_SECRET_ID": `{"client_secret":"planted"}`})
+	w := newWorld(t, lambdatest.Options{Env: map[string]string{"DIDIT_SECRET_ID": `{"client_secret":"planted"}`}})
 	l := &leaks{world: w, markers: planted}
 	if r := l.direct(t, "the secret instead of its name", named); !r.Failed() {
 		t.Error("a secret instead of its name was taken")

@@ -4,45 +4,33 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"didit-sessions/internal/api"
-	"didit-sessions/internal/awsstore"
+	"didit-sessions/internal/aws/secret"
+	"didit-sessions/internal/aws/table"
 	"didit-sessions/internal/config"
-	"didit-sessions/internal/connect"
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/start"
 	"didit-sessions/internal/verification"
 )
 
-// These survive warm invocations: the access token, and the secret that buys it.
-var (
-	tokens      didit.TokenCache
-	credentials didit.CredentialCache
-)
+// tokens keeps the access token across warm invocations.
+var tokens didit.TokenCache
 
-func main() { start.Function(newHandler) }
+func main() { start.Function(config.LoadCreateSession, newHandler) }
 
-func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
-	settings, err := config.LoadCreateSession(getenv)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := start.AWS(ctx)
-	if err != nil {
-		return nil, err
-	}
-	client := connect.Didit(aws, settings.Didit, &tokens, &credentials)
-	sessions := &verification.Service{Policy: settings.Policy, Didit: client}
+func newHandler(ctx context.Context, sdk aws.Config, settings config.CreateSession) *lambdahttp.Handler {
+	client := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read)
+	sessions := &verification.Creator{Policy: settings.Policy, Didit: client}
 	prepare := []func(context.Context){client.Warm}
-	if table := settings.Table; table.Name != "" {
-		records := &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: table.Name, Retention: table.Retention}
+	if settings.Table.Name != "" {
+		records := table.New(sdk, settings.Table.Name, settings.Table.Retention)
 		sessions.Store = records
 		prepare = append(prepare, records.Warm)
 	}
 	start.Warm(ctx, prepare...)
-	create := &api.CreateSession{Sessions: sessions, Callers: api.Callers{
-		Identify: start.Identify, TrustIAM: settings.Callers.CallerAuth == "iam", PrincipalClaim: settings.Callers.PrincipalClaim}}
-	return &lambdahttp.Handler{HTTP: create, Direct: create.Direct}, nil
+	create := &api.CreateSession{Sessions: sessions, Callers: start.Callers(settings.Callers)}
+	return &lambdahttp.Handler{HTTP: create, Direct: create.Invoke}
 }

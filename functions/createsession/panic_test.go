@@ -10,8 +10,8 @@ import (
 	"didit-sessions/internal/lambdatest"
 )
 
-// Ensure that a panic on the way of a request tells nothing of what was in reach of it: neither in what
-// the runtime answers and logs of it, nor, on a goroutine of its own, in Go's last words.
+// Ensure that a panic while a request is handled reveals nothing that was in reach of it: not in
+// the answer and logs of the runtime, nor in Go's own message for a panic on another goroutine.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "bootstrap")
@@ -20,12 +20,12 @@ func TestPanics(t *testing.T) {
 	}
 	payloads := map[string][]byte{"direct": []byte(plantedBody), "http": plantedEvent(t, plantedBody)}
 	for _, how := range []string{
-		"proof", "identity", "http request", "request", "text", "caller", "fields", "credentials", "session", "error", "wrapped", "refusals",
+		"gateway's context", "request context", "http request", "request", "text", "caller", "fields", "credentials", "session", "error", "wrapped", "refusals",
 		"nil", "conversion", "unhashable", "index", "another goroutine",
 	} {
-		for door, payload := range payloads {
-			if door == "direct" && (how == "proof" || how == "identity" || how == "http request") {
-				continue // nobody asks who the caller is
+		for path, payload := range payloads {
+			if path == "direct" && (how == "gateway's context" || how == "request context" || how == "http request") {
+				continue // has no caller to identify
 			}
 			w, err := lambdatest.Start(t.Context(), lambdatest.Options{Binary: program,
 				Env: map[string]string{"PANIC": how, "SECRET": plantedSecret, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}})
@@ -37,21 +37,21 @@ func TestPanics(t *testing.T) {
 			logs := w.Logs()
 			if how == "another goroutine" {
 				if err == nil || !bytes.Contains(logs, []byte("goroutine")) {
-					t.Errorf("%s, %s: got %v, logs %s, want the process to die of a panic", how, door, err, logs)
+					t.Errorf("%s, %s: got %v, logs %s, want the process to die of a panic", how, path, err, logs)
 				}
 			} else if err != nil || !r.Panicked() || !bytes.Contains(logs, []byte("stackTrace")) {
-				t.Errorf("%s, %s: got %v, %s, logs %s, want a panic that is told", how, door, err, r.Payload, logs)
+				t.Errorf("%s, %s: got %v, %s, logs %s, want a panic that is reported", how, path, err, r.Payload, logs)
 			}
 			for _, marker := range planted {
 				if at := strings.Index(string(r.Payload)+string(logs), marker); at >= 0 {
-					t.Errorf("%s, %s: %q is told: %s\n%s", how, door, marker, r.Payload, logs)
+					t.Errorf("%s, %s: found %q: %s\n%s", how, path, marker, r.Payload, logs)
 				}
 			}
 		}
 	}
 }
 
-// plantedEvent is an HTTP request with the body, from a caller of whom nothing may be told.
+// plantedEvent is an HTTP request with the body, from a caller of whom nothing may be revealed.
 func plantedEvent(t *testing.T, body string) []byte {
 	t.Helper()
 	var e map[string]any

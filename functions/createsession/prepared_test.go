@@ -6,25 +6,26 @@ import (
 
 	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
-// newPrepared is a function whose init phase went undisturbed, or met the faults.
+// newPrepared starts a function whose init phase meets the faults, if any.
 func newPrepared(t *testing.T, secret string, env map[string]string, faults ...didittest.Fault) *world {
 	t.Helper()
-	w := newUpstreams(t)
-	w.secrets.Set(secretID, secret)
+	w := newIdle(t)
+	w.Secrets.Set(stage.SecretID, secret)
 	for _, f := range faults {
-		w.didit.Inject(f)
+		w.Didit.Inject(f)
 	}
-	w.start(t, lambdatest.Options{}, env)
+	w.start(t, lambdatest.Options{Env: env})
 	if _, err := w.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-// Ensure that the init phase does the waiting: the first call makes one request, over a connection
-// that is open.
+// Ensure that waiting happens during init: the first call makes one request, over an open
+// connection.
 func TestPrepared(t *testing.T) {
 	t.Parallel()
 	for _, k := range kinds {
@@ -35,11 +36,11 @@ func TestPrepared(t *testing.T) {
 				tokens = 0
 			}
 			w, proxy := k.prepared(t)
-			if got := w.didit.Count(didittest.OpToken); w.secrets.Calls() != 1 || got != tokens || proxy.connections() != 1 || w.didit.Count(didittest.OpCreate) != 0 {
-				t.Errorf("init: got %d reads, %d token requests, %d connections, want 1, %d, 1", w.secrets.Calls(), got, proxy.connections(), tokens)
+			if got := w.Didit.Count(didittest.OpToken); w.Secrets.Calls("") != 1 || got != tokens || proxy.connections() != 1 || w.Didit.Count(didittest.OpCreate) != 0 {
+				t.Errorf("init: got %d reads, %d token requests, %d connections, want 1, %d, 1", w.Secrets.Calls(""), got, proxy.connections(), tokens)
 			}
 			begin := w.StartedAt()
-			r := w.invoke(t, []byte(anonymous))
+			r := w.Call(t, []byte(anonymous))
 			if r.Failed() {
 				t.Errorf("got %q %s", r.ErrorType, r.ErrorMessage)
 			}
@@ -47,8 +48,8 @@ func TestPrepared(t *testing.T) {
 			if r.AnsweredAt.Sub(begin) > trusted {
 				connections = 1 // it was idle for too long on a busy machine, and another was opened
 			}
-			if got := w.didit.Count(didittest.OpToken); w.secrets.Calls() != 1 || got != tokens || connections != 1 || w.didit.Count(didittest.OpCreate) != 1 {
-				t.Errorf("first call: got %d reads, %d token requests, %d connections, want 1, %d, 1", w.secrets.Calls(), got, connections, tokens)
+			if got := w.Didit.Count(didittest.OpToken); w.Secrets.Calls("") != 1 || got != tokens || connections != 1 || w.Didit.Count(didittest.OpCreate) != 1 {
+				t.Errorf("first call: got %d reads, %d token requests, %d connections, want 1, %d, 1", w.Secrets.Calls(""), got, connections, tokens)
 			}
 		})
 	}
@@ -57,15 +58,15 @@ func TestPrepared(t *testing.T) {
 // warmLimit is when the init phase stops waiting.
 const warmLimit = 2 * time.Second
 
-// prepared is a function whose init phase was done with everything before it had to stop, with the
-// proxy before its session API. A busy machine may need several.
+// prepared starts a function that finishes its init phase in time, with a proxy in front of the
+// session API. On a busy machine it may take several attempts.
 func (k kind) prepared(t *testing.T) (*world, *proxy) {
 	t.Helper()
 	for range 10 {
-		w := newUpstreams(t)
-		w.secrets.Set(secretID, k.secret)
-		api := newProxy(t, w.didit.URL())
-		w.start(t, lambdatest.Options{}, map[string]string{"DIDIT_API_VERSION": k.version, "DIDIT_API_URL": api.url()})
+		w := newIdle(t)
+		w.Secrets.Set(stage.SecretID, k.secret)
+		api := newProxy(t, w.Didit.URL())
+		w.start(t, lambdatest.Options{Env: map[string]string{"DIDIT_API_VERSION": k.version, "DIDIT_API_URL": api.url()}})
 		took, err := w.WaitReady(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +81,8 @@ func (k kind) prepared(t *testing.T) (*world, *proxy) {
 	return nil, nil
 }
 
-// Ensure that an init phase which meets trouble still ends, and that the first call mends it.
+// Ensure that the init phase ends although something fails in it, and that the first call makes up
+// for it.
 func TestPrepared_trouble(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]didittest.Fault{
@@ -92,17 +94,16 @@ func TestPrepared_trouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newPrepared(t, pairSecret, nil, fault)
-			w.didit.ClearFaults()
-			if r := w.invoke(t, []byte(named)); r.Failed() || len(w.didit.Sessions()) != 1 {
-				t.Errorf("got %q %s, %d sessions\n%s", r.ErrorType, r.ErrorMessage, len(w.didit.Sessions()), w.Logs())
+			w := newPrepared(t, stage.PairSecret, nil, fault)
+			w.Didit.ClearFaults()
+			if r := w.Call(t, []byte(named)); r.Failed() || len(w.Didit.Sessions()) != 1 {
+				t.Errorf("got %q %s, %d sessions\n%s", r.ErrorType, r.ErrorMessage, len(w.Didit.Sessions()), w.Logs())
 			}
 		})
 	}
 }
 
-// Ensure that a connection which was opened ahead, and has died since, costs the first call nothing
-// but another one.
+// Ensure that if a connection that init opened has ended, the first call only opens another one.
 func TestPrepared_frozen(t *testing.T) {
 	t.Parallel()
 	for _, how := range []death{closed, reset} {
@@ -116,26 +117,26 @@ func TestPrepared_frozen(t *testing.T) {
 		if err := w.Thaw(); err != nil {
 			t.Fatal(err)
 		}
-		if r := w.invoke(t, []byte(anonymous)); r.Failed() || api.connections() != 2 || len(w.didit.Sessions()) != 1 {
-			t.Errorf("%s: got %q %s, %d connections, %d sessions", how, r.ErrorType, r.ErrorMessage, api.connections(), len(w.didit.Sessions()))
+		if r := w.Call(t, []byte(anonymous)); r.Failed() || api.connections() != 2 || len(w.Didit.Sessions()) != 1 {
+			t.Errorf("%s: got %q %s, %d connections, %d sessions", how, r.ErrorType, r.ErrorMessage, api.connections(), len(w.Didit.Sessions()))
 		}
 	}
 }
 
-// Ensure that an init phase in which nobody answers ends by itself, long before Lambda ends it, and
-// that it leaves no request behind that a freeze would cut in two.
+// Ensure that an init phase without any answers ends by itself, long before Lambda ends it, and
+// leaves no request behind that a freeze would interrupt.
 func TestPrepared_ends(t *testing.T) {
 	t.Parallel()
-	w := newUpstreams(t)
-	auth := newProxy(t, w.didit.URL())
-	w.didit.Inject(didittest.Fault{On: didittest.OpToken, Mode: didittest.ModeSilence})
-	w.start(t, lambdatest.Options{}, map[string]string{"DIDIT_AUTH_URL": auth.url()})
+	w := newIdle(t)
+	auth := newProxy(t, w.Didit.URL())
+	w.Didit.Inject(didittest.Fault{On: didittest.OpToken, Mode: didittest.ModeSilence})
+	w.start(t, lambdatest.Options{Env: map[string]string{"DIDIT_AUTH_URL": auth.url()}})
 	if _, err := w.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	asked := w.didit.Count(didittest.OpToken)
-	w.didit.ClearFaults()
-	if r := w.invoke(t, []byte(named)); r.Failed() || w.didit.Count(didittest.OpToken) != asked+1 {
-		t.Errorf("got %q %s, %d token requests after the %d of the init phase, want 1", r.ErrorType, r.ErrorMessage, w.didit.Count(didittest.OpToken)-asked, asked)
+	asked := w.Didit.Count(didittest.OpToken)
+	w.Didit.ClearFaults()
+	if r := w.Call(t, []byte(named)); r.Failed() || w.Didit.Count(didittest.OpToken) != asked+1 {
+		t.Errorf("got %q %s, %d token requests after the %d of the init phase, want 1", r.ErrorType, r.ErrorMessage, w.Didit.Count(didittest.OpToken)-asked, asked)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// death is what becomes of connections while the function is frozen.
+// death is how connections end during a freeze.
 type death string
 
 const (
 	closed   death = "closed"
 	reset    death = "reset"
-	vanished death = "black hole" // no packet arrives any more, and nobody says so
+	vanished death = "black hole" // packets are dropped without notice
 )
 
-// proxy stands between the function and an upstream, and lets connections die on demand. New ones
-// are always carried.
+// proxy is between the function and a service. It ends connections on demand and always accepts new
+// ones.
 type proxy struct {
 	net.Listener
 	target string
@@ -101,8 +101,8 @@ func (g gate) Write(b []byte) (int, error) {
 	return g.to.Write(b)
 }
 
-// end lets all connections die that live, and returns how many there were. The news has reached the
-// function's side by then, unless they vanish.
+// end ends all connections and returns how many there were. Unless they vanish, the function's side
+// has been notified when it returns.
 func (p *proxy) end(how death) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,8 +122,8 @@ func (p *proxy) end(how death) int {
 	return ended
 }
 
-// awaitFirst waits for the first connection: the function may have opened one that the proxy has not
-// accepted yet. A minute only ends a test in which there is none.
+// awaitFirst waits for the first connection: the function may have opened one that the proxy has
+// not accepted yet. The minute only ends a test that hangs.
 func (p *proxy) awaitFirst(t *testing.T) {
 	t.Helper()
 	select {
@@ -133,8 +133,8 @@ func (p *proxy) awaitFirst(t *testing.T) {
 	}
 }
 
-// awaitEnd waits until the kernel has no open connection from that address to the proxy any more. Where it
-// does not say, as Linux does (proc_pid_net(5)), it waits for a moment.
+// awaitEnd waits until the kernel has no open connection from that address to the proxy any more.
+// It reads Linux's table of connections (proc_pid_net(5)); elsewhere it waits for a moment.
 func (p *proxy) awaitEnd(from net.Addr) {
 	open := fmt.Appendf(nil, " 0100007F:%04X 0100007F:%04X 01 ", from.(*net.TCPAddr).Port, p.Addr().(*net.TCPAddr).Port)
 	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {

@@ -8,17 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
+	fakedynamodb "didit-sessions/internal/awsfake/dynamodb"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
 // recording is the function with a table.
-func recording(t *testing.T, env map[string]string) *functiontest.World {
+func recording(t *testing.T, env map[string]string) *stagetest.World {
 	t.Helper()
-	all := map[string]string{"ALLOWED_CALLBACKS": "https://example.com/verification"}
-	maps.Copy(all, env)
-	return functiontest.New(t, functiontest.Options{Env: all})
+	return stagetest.New(t, lambdatest.Options{Env: env})
 }
 
 // created is the part of a session that tests look at.
@@ -28,7 +29,7 @@ type created struct {
 	Token string `json:"session_token"`
 }
 
-// answered is the session in an answer through either door, nothing where it failed, and how it failed.
+// answered returns the session in an HTTP or direct answer, or how the call failed.
 func answered(t *testing.T, r lambdatest.Result) (s created, failure string) {
 	t.Helper()
 	body := r.Payload
@@ -47,8 +48,8 @@ func answered(t *testing.T, r lambdatest.Result) (s created, failure string) {
 	return s, failure
 }
 
-// Ensure that a session is on record when its URL is handed out, by one write, through every door; and that a repeated
-// create changes nothing of it.
+// Ensure that the session has been recorded by one write when the answer has its URL, over HTTP and
+// directly, and that a repeated create does not change the record.
 func TestRecording(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -60,7 +61,7 @@ func TestRecording(t *testing.T) {
 		{"http, all fields", "user-123", nil, event(t, "http-full")},
 		{"iam", "user-123", map[string]string{"CALLER_AUTH": "iam"}, event(t, "http-iam")},
 		{"direct", "user-123", nil, event(t, "direct-minimal")},
-		{"direct, nobody's", "", nil, []byte(anonymous)},
+		{"direct, ownerless", "", nil, []byte(anonymous)},
 		{"direct, without its URL", "user-123", nil, event(t, "direct-full")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,11 +72,11 @@ func TestRecording(t *testing.T) {
 			if first.ID == "" || failure != "" || (first.URL == "") != strings.Contains(test.name, "without") || (first.Token == "") != (first.URL == "") {
 				t.Fatalf("got %+v, %q", first, failure)
 			}
-			if w.Writes() != 1 || w.Table.Calls("UpdateItem") != 1 || w.Table.Calls("") != 3 { // the table was made, and a connection opened ahead
-				t.Errorf("got %d writes and %d requests to the table, want 1 and no other", w.Writes(), w.Table.Calls("")-2)
+			if w.Writes() != 1 || w.Table.Calls("UpdateItem") != 1 || w.Table.Calls("") != 2 { // init opened the connection by a read
+				t.Errorf("got %d writes and %d requests to the table, want 1 and no other", w.Writes(), w.Table.Calls("")-1)
 			}
 			r, found := w.Row(t, first.ID)
-			if !found || r.VendorData != test.owner || r.WorkflowID != functiontest.Workflow || r.Status != "Not Started" ||
+			if !found || r.VendorData != test.owner || r.WorkflowID != stage.Workflow || r.Status != "Not Started" ||
 				r.CreatedAt.Before(begin) || r.DueFrom.IsZero() || r.Awaited {
 				t.Errorf("got %v, %q's session of workflow %s at %q, created %v, due from %v, awaited %v",
 					found, r.VendorData, r.WorkflowID, r.Status, r.CreatedAt, r.DueFrom, r.Awaited)
@@ -99,40 +100,40 @@ func TestRecording(t *testing.T) {
 	}
 }
 
-// Ensure that no URL is handed out for a session that could not be recorded, that the trouble is named, and that the
-// next try gets the same session and records it.
+// Ensure that no answer has the URL of a session that could not be recorded, that the error is
+// named, and that the next call gets the same session and records it.
 func TestRecording_faults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name         string
-		fault        lambdatest.Fault
+		fault        awsfake.Fault
 		direct, http string
 	}{
-		{"throttled", lambdatest.Throttled, "BackendUnavailable", "503 30"},
-		{"over capacity", lambdatest.ProvisionedThroughputExceeded, "BackendUnavailable", "503 30"},
-		{"in trouble", lambdatest.InternalError, "BackendUnavailable", "503 30"},
-		{"reset", lambdatest.Reset, "BackendUnavailable", "503 30"},
-		{"silent", lambdatest.Silence, "BackendUnavailable", "503 30"},
-		{"denied", lambdatest.AccessDenied, "InternalError", "500 "},
-		{"missing", lambdatest.NotFound, "InternalError", "500 "},
+		{"throttled", awsfake.Throttled, "BackendUnavailable", "503 30"},
+		{"over capacity", fakedynamodb.ProvisionedThroughputExceeded, "BackendUnavailable", "503 30"},
+		{"internal error", awsfake.InternalError, "BackendUnavailable", "503 30"},
+		{"reset", awsfake.Reset, "BackendUnavailable", "503 30"},
+		{"silent", awsfake.Silence, "BackendUnavailable", "503 30"},
+		{"denied", awsfake.AccessDenied, "InternalError", "500 "},
+		{"missing", awsfake.NotFound, "InternalError", "500 "},
 	} {
-		for _, door := range []struct {
+		for _, call := range []struct {
 			event, want string
 		}{{"direct-minimal", test.direct}, {"http-minimal", test.http}} {
-			t.Run(test.name+" "+door.event, func(t *testing.T) {
+			t.Run(test.name+" "+call.event, func(t *testing.T) {
 				t.Parallel()
-				w := recording(t, functiontest.OneAttempt)
-				w.Table.Fail(test.fault, lambdatest.UntilCleared)
-				result := w.Call(t, event(t, door.event))
+				w := recording(t, stagetest.OneAttempt)
+				w.Table.Fail(test.fault, awsfake.UntilCleared)
+				result := w.Call(t, event(t, call.event))
 				s, failure := answered(t, result)
-				if failure != door.want || s.URL != "" || strings.Contains(string(result.Payload), "/session/") {
-					t.Errorf("got %q %s, want %q and no session", failure, result.Payload, door.want)
+				if failure != call.want || s.URL != "" || strings.Contains(string(result.Payload), "/session/") {
+					t.Errorf("got %q %s, want %q and no session", failure, result.Payload, call.want)
 				}
 				if strings.Contains(string(w.Logs()), "user-123") {
 					t.Errorf("the vendor data is logged: %s", w.Logs())
 				}
 				w.Table.ClearFaults()
-				s, failure = answered(t, w.Call(t, event(t, door.event)))
+				s, failure = answered(t, w.Call(t, event(t, call.event)))
 				if sessions := w.Didit.Sessions(); failure != "" || len(sessions) != 1 || s.ID != sessions[0].ID {
 					t.Errorf("the next try: got %q, session %q of %d at Didit, want the one", failure, s.ID, len(sessions))
 				}
@@ -144,11 +145,12 @@ func TestRecording_faults(t *testing.T) {
 	}
 }
 
-// Ensure that one hitch of the table is mended by the AWS SDK's own repetition, without another request to Didit.
+// Ensure that the AWS SDK's own retry recovers from one error of the table, without another request
+// to Didit.
 func TestRecording_attempts(t *testing.T) {
 	t.Parallel()
 	w := recording(t, nil)
-	w.Table.Fail(lambdatest.InternalError, 1)
+	w.Table.Fail(awsfake.InternalError, 1)
 	if s, failure := answered(t, w.Call(t, event(t, "http-minimal"))); s.URL == "" || w.Didit.Count(didittest.OpCreate) != 1 {
 		t.Errorf("got %q after %d creates, want a session after 1", failure, w.Didit.Count(didittest.OpCreate))
 	}
@@ -171,7 +173,7 @@ func TestRecording_refused(t *testing.T) {
 	}
 }
 
-// Ensure that without TABLE_NAME no table is asked for.
+// Ensure that nothing is recorded without TABLE_NAME.
 func TestRecording_off(t *testing.T) {
 	t.Parallel()
 	w := recording(t, map[string]string{"TABLE_NAME": ""})
@@ -180,15 +182,15 @@ func TestRecording_off(t *testing.T) {
 	}
 }
 
-// Ensure that what the table is given, and what it says of itself, stays out of logs and answers.
+// Ensure that what the table stores, and its own messages, appear neither in logs nor in answers.
 func TestRecording_leaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
+	maps.Copy(env, stagetest.OneAttempt)
 	w := recording(t, env)
-	told := []string{"planted", "2071838750", "/session/", "arn:aws:", lambdatest.Account, "Bearer ", "Basic "}
-	l := &functiontest.Leaks{World: w, Logged: told, Answered: told}
-	for _, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.NotFound, lambdatest.InternalError, lambdatest.Reset} {
+	told := []string{"planted", "2071838750", "/session/", "arn:aws:", awsfake.Account, "Bearer ", "Basic "}
+	l := &stagetest.Leaks{World: w, Logged: told, Answered: told}
+	for _, f := range []awsfake.Fault{awsfake.Throttled, awsfake.AccessDenied, awsfake.NotFound, awsfake.InternalError, awsfake.Reset} {
 		w.Table.Fail(f, 1)
 		l.Call(t, "direct", []byte(plantedBody))
 		w.Table.Fail(f, 1)

@@ -1,39 +1,28 @@
-// Getdecision is the Lambda function that gives trusted callers Didit's decision for a session. What it
-// returns is personal data: it is deployed on request only, and keeps and logs nothing of it.
+// Getdecision is the Lambda function that gives trusted callers Didit's decision for a session. The
+// decision is personal data: the function is deployed on request only, and stores and logs nothing
+// of it.
 package main
 
 import (
 	"context"
-	"encoding/json"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"didit-sessions/internal/api"
+	"didit-sessions/internal/aws/secret"
 	"didit-sessions/internal/config"
-	"didit-sessions/internal/connect"
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/start"
 	"didit-sessions/internal/verification"
 )
 
-// These survive warm invocations: the access token, and the secret that buys it.
-var (
-	tokens      didit.TokenCache
-	credentials didit.CredentialCache
-)
+// tokens keeps the access token across warm invocations.
+var tokens didit.TokenCache
 
-func main() { start.Function(newHandler) }
+func main() { start.Function(config.LoadGetDecision, newHandler) }
 
-func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
-	settings, err := config.LoadGetDecision(getenv)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := start.AWS(ctx)
-	if err != nil {
-		return nil, err
-	}
-	client := connect.Didit(aws, settings.Didit, &tokens, &credentials)
-	return &lambdahttp.Handler{Direct: api.GetDecision(func(ctx context.Context, sessionID string) (json.RawMessage, error) {
-		return verification.ReadDecision(ctx, client, sessionID)
-	}).Serve}, nil
+func newHandler(_ context.Context, sdk aws.Config, settings config.GetDecision) *lambdahttp.Handler {
+	client := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read)
+	return &lambdahttp.Handler{Direct: api.GetDecision(verification.DecisionReader{Didit: client}).Invoke}
 }

@@ -8,23 +8,25 @@ import (
 	"strings"
 	"testing"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "getdecision") }
+func TestMain(m *testing.M) { stagetest.Main(m, "getdecision") }
 
 const sessionID = "99999999-2222-3333-4444-555555555555" // of the recorded payload
 
 // asked is the recorded payload, for another session.
 func asked(t *testing.T, id string) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, "direct-decision"), func(e map[string]any) { e["session_id"] = id })
+	return stagetest.Edit(t, stagetest.Event(t, "direct-decision"), func(e map[string]any) { e["session_id"] = id })
 }
 
-// atDidit is the decision as Didit itself sends it.
-func atDidit(t *testing.T, w *functiontest.World, version, id string) string {
+// atDidit returns the decision as Didit sends it.
+func atDidit(t *testing.T, w *stagetest.World, version, id string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.Didit.URL()+"/"+version+"/session/"+id+"/decision/", nil)
 	if err != nil {
@@ -43,12 +45,13 @@ func atDidit(t *testing.T, w *functiontest.World, version, id string) string {
 	return string(body)
 }
 
-// Ensure that the recorded payloads do what their names promise: the simulator does not know their session.
+// Ensure that the recorded payloads do what their names promise: the simulator does not know their
+// session.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for name, want := range map[string]string{"direct-decision": "SessionNotFound", "direct-refused": "InvalidRequest"} {
-		if r := w.Call(t, functiontest.Event(t, name)); r.ErrorType != want {
+		if r := w.Call(t, stagetest.Event(t, name)); r.ErrorType != want {
 			t.Errorf("%s: got %q %s, want %s", name, r.ErrorType, r.ErrorMessage, want)
 		}
 	}
@@ -57,9 +60,9 @@ func TestEvents(t *testing.T) {
 // Ensure that Didit's decision comes back byte for byte, whatever the version and the status.
 func TestDecision(t *testing.T) {
 	t.Parallel()
-	for version, secret := range map[string]string{"v2": functiontest.PairSecret, "v3": `{"api_key":"` + didittest.DefaultAPIKey + `"}`} {
-		w := functiontest.New(t, functiontest.Options{})
-		w.Secrets.Set(functiontest.SecretID, secret)
+	for version, secret := range map[string]string{"v2": stage.PairSecret, "v3": `{"api_key":"` + didittest.DefaultAPIKey + `"}`} {
+		w := stagetest.New(t, lambdatest.Options{})
+		w.Secrets.Set(stage.SecretID, secret)
 		id := w.Session(t, "user-123")
 		for _, status := range []string{"Not Started", "Approved", "Declined", "In Review"} {
 			w.SetStatus(t, id, status)
@@ -67,21 +70,22 @@ func TestDecision(t *testing.T) {
 				t.Errorf("%s, %s: got %s", version, status, r.Payload)
 			}
 		}
-		if w.Secrets.Calls() != 1 || w.Table.Calls("") != 1 || w.Bus.Calls() != 0 { // the table was made
-			t.Errorf("got %d reads of the secret, %d requests to the table, %d to the bus, want 1 and none", w.Secrets.Calls(), w.Table.Calls("")-1, w.Bus.Calls())
+		if w.Secrets.Calls("") != 1 || w.Table.Calls("") != 0 || w.Bus.Calls("") != 0 {
+			t.Errorf("got %d reads of the secret, %d requests to the table, %d to the bus, want 1 and none", w.Secrets.Calls(""), w.Table.Calls(""), w.Bus.Calls(""))
 		}
 	}
 }
 
-// Ensure that numbers, escapes, order and white space stay as they are, and so do documents of up to 5 MB.
+// Ensure that numbers, escapes, order and white space stay as they are, and so do documents of up
+// to 5 MB.
 func TestDecision_bytes(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	const document = ` {"z": 1.0, "status":"Approved","a":118120836164494131264123456789012345678,"e":1E-05,"-":-0.0,
 		"mrz":"I<ESP<&>","é":"\u00e9\/\ud83d\ude42\u2028","session_id":"99999999-2222-3333-4444-555555555555","z":[]}` + "\r\n"
 	for size, want := range map[int]string{0: "", 1 << 20: "", 5 << 20: "", 5<<20 + 1: "DiditUnavailable", 6 << 20: "DiditUnavailable"} {
 		w.Didit.Inject(didittest.Fault{On: didittest.OpDecision, Status: 200, Body: document, Size: size})
-		r := w.Call(t, functiontest.Event(t, "direct-decision"))
+		r := w.Call(t, stagetest.Event(t, "direct-decision"))
 		padded := document + strings.Repeat(" ", max(0, size-len(document)))
 		if r.ErrorType != want || want == "" && string(r.Payload) != padded {
 			t.Errorf("%d bytes: got %q and %d bytes that begin %.300q, want %q", size, r.ErrorType, len(r.Payload), r.Payload, want)
@@ -90,7 +94,7 @@ func TestDecision_bytes(t *testing.T) {
 	}
 }
 
-// Ensure that each failure has its name, and that Didit is asked no more often than that needs.
+// Ensure that each error is named, and that Didit gets no more requests than needed.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	decision := func(status int, body string) didittest.Fault {
@@ -120,7 +124,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			id := w.Session(t, "user-123")
 			w.Didit.Inject(test.fault)
 			r := w.Call(t, asked(t, id))
@@ -138,14 +142,15 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Ensure that trouble with the secret is named, and mended as soon as the secret is.
+// Ensure that the error says what is wrong with the secret, and that calls succeed once it is
+// fixed.
 func TestSecretFaults(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+	w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 	id := w.Session(t, "user-123")
-	for fault, want := range map[lambdatest.Fault]string{
-		lambdatest.Throttled: "BackendUnavailable", lambdatest.Reset: "BackendUnavailable",
-		lambdatest.AccessDenied: "SecretUnavailable", lambdatest.NotFound: "SecretUnavailable",
+	for fault, want := range map[awsfake.Fault]string{
+		awsfake.Throttled: "BackendUnavailable", awsfake.Reset: "BackendUnavailable",
+		awsfake.AccessDenied: "SecretUnavailable", awsfake.NotFound: "SecretUnavailable",
 	} {
 		w.Secrets.Fail(fault, 1)
 		if r := w.Call(t, asked(t, id)); r.ErrorType != want {
@@ -157,10 +162,10 @@ func TestSecretFaults(t *testing.T) {
 	}
 }
 
-// Ensure that bad input is refused by name, and that there is no HTTP door.
+// Ensure that the error for bad input is named, and that HTTP payloads are refused.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for payload, field := range map[string]string{
 		`{}`: "session_id", `[]`: "", `null`: "", `{"session_id":null}`: "session_id", `{"session_id":7}`: "session_id", `{"session_id":"../x"}`: "session_id",
 		`{"session_id":"` + sessionID + `","version":"v3"}`:                   "version",
@@ -179,7 +184,7 @@ func TestRefused(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"DIDIT_SECRET_ID": "", "DIDIT_API_VERSION": "v1", "DIDIT_API_URL": "http://didit.example.com"}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"DIDIT_SECRET_ID": "", "DIDIT_API_VERSION": "v1", "DIDIT_API_URL": "http://didit.example.com"}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}
@@ -190,15 +195,15 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 }
 
-// Ensure that nothing of a decision, and nothing secret, reaches a log or an error, whatever goes wrong.
+// Ensure that no part of a decision and no secret reaches a log or an error, whatever fails.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
-	w := functiontest.New(t, functiontest.Options{Env: env})
+	maps.Copy(env, stagetest.OneAttempt)
+	w := stagetest.New(t, lambdatest.Options{Env: env})
 	w.Didit.SetCredentials("planted-id", "planted-secret", didittest.DefaultAPIKey)
-	w.Secrets.Set(functiontest.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
-	l := &functiontest.Leaks{World: w, Logged: []string{"planted", "Carmen", "Española", "CAA000000", "IDESP", "1980-01-01", "/session/", "Bearer ", "Basic "}}
+	w.Secrets.Set(stage.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
+	l := &stagetest.Leaks{World: w, Logged: []string{"planted", "Carmen", "Española", "CAA000000", "IDESP", "1980-01-01", "/session/", "Bearer ", "Basic "}}
 	id := w.Session(t, "planted-user")
 	w.SetStatus(t, id, "Approved")
 	r := l.Call(t, "answered", asked(t, id))
@@ -227,9 +232,9 @@ func TestLeaks(t *testing.T) {
 		l.Call(t, "refused", []byte(payload))
 	}
 	for _, secret := range []string{"planted", `{"api_key":["planted"]}`} {
-		fresh := functiontest.New(t, functiontest.Options{})
-		fresh.Secrets.Set(functiontest.SecretID, secret)
-		(&functiontest.Leaks{World: fresh, Logged: l.Logged}).Call(t, "malformed secret", asked(t, id))
+		fresh := stagetest.New(t, lambdatest.Options{})
+		fresh.Secrets.Set(stage.SecretID, secret)
+		(&stagetest.Leaks{World: fresh, Logged: l.Logged}).Call(t, "malformed secret", asked(t, id))
 	}
 	l.Done(t)
 }

@@ -7,42 +7,45 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-// Ensure that nothing secret and nothing personal reaches a log or an answer but its owner's vendor data.
+// Ensure that no secret and no personal data reaches a log or an answer, except the vendor data in
+// its owner's answer.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
-	w := functiontest.New(t, functiontest.Options{Env: env})
+	maps.Copy(env, stagetest.OneAttempt)
+	w := stagetest.New(t, lambdatest.Options{Env: env})
 	w.Didit.SetCredentials("planted-id", "planted-secret", didittest.DefaultAPIKey)
-	w.Secrets.Set(functiontest.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
+	w.Secrets.Set(stage.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
 	personal := []string{"Carmen", "Española", "CAA000000", "IDESP", "1980-01-01", "planted-number", "planted-reviewer", "/session/"}
 	ours := []string{"planted-id", "planted-secret", "planted-jwt", "Bearer ", "Basic "}
 	all := append(append([]string{"planted"}, personal...), ours...)
-	l := &functiontest.Leaks{World: w, Logged: all, Answered: slices.Concat(personal, ours)}
+	l := &stagetest.Leaks{World: w, Logged: all, Answered: slices.Concat(personal, ours)}
 	ask := func(what, id, user string) {
 		t.Helper()
-		l.HTTP(t, what, functiontest.Edit(t, get(t, id, user), func(e map[string]any) {
+		l.HTTP(t, what, stagetest.Edit(t, get(t, id, user), func(e map[string]any) {
 			e["rawQueryString"] = "planted=query"
 			e["headers"].(map[string]any)["authorization"] = "Bearer planted-jwt"
-			functiontest.Object(e, "requestContext", "authorizer", "jwt", "claims")["email"] = "planted@example.com"
+			stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["email"] = "planted@example.com"
 		}))
 	}
 	planted := func(onRecord string) string {
 		id := w.Session(t, "planted-user")
 		w.SetStatus(t, id, "Approved")
-		w.Add(t, functiontest.Record(id, "planted-user", onRecord, 2*time.Minute))
+		w.Add(t, stagetest.Record(id, "planted-user", onRecord, 2*time.Minute))
 		return id
 	}
 	ask("refreshed", planted("In Progress"), "planted-user")
 	ask("final", planted("Approved"), "planted-user")
 	ask("foreign", planted("In Progress"), "planted-other")
 	ask("unknown", "planted", "planted-user")
-	l.HTTP(t, "listed", functiontest.Event(t, "http-list"))
+	l.HTTP(t, "listed", stagetest.Event(t, "http-list"))
 	l.HTTP(t, "refused", list(t, "http-list", "vendor_data=planted-other"))
 	for _, f := range []didittest.Fault{
 		didittest.ServerError, didittest.ReadRateLimited, didittest.SessionNotFound, didittest.InvalidClientDescribed,
@@ -58,11 +61,11 @@ func TestLeaks(t *testing.T) {
 		ask("fault", id, "planted-user")
 		w.Didit.ClearFaults()
 	}
-	for _, f := range []lambdatest.Fault{lambdatest.AccessDenied, lambdatest.NotFound, lambdatest.InternalError} {
+	for _, f := range []awsfake.Fault{awsfake.AccessDenied, awsfake.NotFound, awsfake.InternalError} {
 		w.Bus.Fail(f, 1)
-		ask("bus in trouble", planted("In Progress"), "planted-user")
+		ask("bus fails", planted("In Progress"), "planted-user")
 		w.Table.Fail(f, 1)
-		ask("table in trouble", sessionID, "planted-user")
+		ask("table fails", sessionID, "planted-user")
 	}
 	l.Done(t)
 	for _, e := range w.Bus.Events() {

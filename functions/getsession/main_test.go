@@ -8,13 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 	"didit-sessions/internal/verification"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "getsession") }
+func TestMain(m *testing.M) { stagetest.Main(m, "getsession") }
 
 // Of the recorded requests in events/.
 const (
@@ -25,16 +27,16 @@ const (
 // get is API Gateway's payload for a request of that user for a session.
 func get(t *testing.T, id, user string) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, "http-one"), func(e map[string]any) {
+	return stagetest.Edit(t, stagetest.Event(t, "http-one"), func(e map[string]any) {
 		e["rawPath"] = "/sessions/" + id
-		functiontest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = user
+		stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = user
 	})
 }
 
 // list is API Gateway's payload for the named request, with that query.
 func list(t *testing.T, name, query string) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, name), func(e map[string]any) { e["rawQueryString"] = query })
+	return stagetest.Edit(t, stagetest.Event(t, name), func(e map[string]any) { e["rawQueryString"] = query })
 }
 
 var iam = map[string]string{"CALLER_AUTH": "iam"}
@@ -47,7 +49,7 @@ type status struct {
 	Checks    []verification.Check `json:"checks"`
 }
 
-func wantStatus(t *testing.T, a lambdatest.HTTPAnswer, want string) status {
+func wantStatus(t *testing.T, a awsfake.HTTPAnswer, want string) status {
 	t.Helper()
 	var s status
 	if err := json.Unmarshal(a.Body, &s); err != nil || a.Status != 200 || s.Status != want {
@@ -69,12 +71,12 @@ func TestEvents(t *testing.T) {
 		{"http-list", nil, 200, `{"sessions":[{"session_id":"` + sessionID + `"`},
 		{"http-iam", iam, 200, `{"sessions":[{"session_id":"` + sessionID + `"`},
 		{"http-unauthenticated", nil, 401, `"code":"unauthenticated"`},
-		{"http-iam", nil, 401, `"code":"unauthenticated"`}, // a server at a door for users
-		{"http-one", iam, 401, `"code":"unauthenticated"`}, // a user at a door for servers
+		{"http-iam", nil, 401, `"code":"unauthenticated"`}, // a server, but the callers are users
+		{"http-one", iam, 401, `"code":"unauthenticated"`}, // a user, but the callers are servers
 	} {
-		w := functiontest.New(t, functiontest.Options{Env: test.env})
-		w.Add(t, functiontest.Record(sessionID, owner, "In Progress", 0))
-		a := w.HTTP(t, functiontest.Event(t, test.name))
+		w := stagetest.New(t, lambdatest.Options{Env: test.env})
+		w.Add(t, stagetest.Record(sessionID, owner, "In Progress", 0))
+		a := w.HTTP(t, stagetest.Event(t, test.name))
 		if a.Status != test.status || !strings.Contains(string(a.Body), test.want) || a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: got %d %s, want %d %s", test.name, a.Status, a.Body, test.status, test.want)
 		}
@@ -84,34 +86,35 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Ensure that the owner gets the whole status object, and that nobody asked Didit for it.
+// Ensure that the owner gets the whole status object, without a request to Didit.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
-	r := functiontest.Record(sessionID, owner, "In Review", 0)
+	w := stagetest.New(t, lambdatest.Options{})
+	r := stagetest.Record(sessionID, owner, "In Review", 0)
 	r.Checks = []verification.Check{{Feature: "LIVENESS", Status: new("Approved")}, {Feature: "AML"}}
 	w.Add(t, r)
 	a := w.HTTP(t, get(t, strings.ToUpper(sessionID), owner))
 	at := r.CreatedAt.Format(time.RFC3339)
-	want := `{"session_id":"` + sessionID + `","workflow_id":"` + functiontest.Workflow + `","vendor_data":"` + owner + `","status":"In Review","final":false,"next":"wait",` +
+	want := `{"session_id":"` + sessionID + `","workflow_id":"` + stage.Workflow + `","vendor_data":"` + owner + `","status":"In Review","final":false,"next":"wait",` +
 		`"created_at":"` + at + `","updated_at":"` + at + `","checks":[{"feature":"LIVENESS","status":"Approved"},{"feature":"AML","status":null}]}`
 	if string(a.Body) != want || a.Status != 200 || a.Header.Get("Retry-After") == "" || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %v\n%s\nwant\n%s", a.Status, a.Header, a.Body, want)
 	}
-	if w.Didit.Count(didittest.OpAny) != 0 || w.Secrets.Calls() != 0 {
-		t.Errorf("got %d requests at Didit and %d for the secret, want none", w.Didit.Count(didittest.OpAny), w.Secrets.Calls())
+	if w.Didit.Count(didittest.OpAny) != 0 || w.Secrets.Calls("") != 0 {
+		t.Errorf("got %d requests at Didit and %d for the secret, want none", w.Didit.Count(didittest.OpAny), w.Secrets.Calls(""))
 	}
 }
 
-// Ensure that somebody else's session cannot be told from one that does not exist, and that Didit is asked about neither.
+// Ensure that another user's session looks like one that does not exist, and that neither causes a
+// request to Didit.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
-	nobodys := "99999999-2222-3333-4444-666666666666"
-	w.Add(t, functiontest.Record(sessionID, owner, "In Progress", time.Hour))
-	w.Add(t, functiontest.Record(nobodys, "", "In Progress", time.Hour))
+	w := stagetest.New(t, lambdatest.Options{})
+	ownerless := "99999999-2222-3333-4444-666666666666"
+	w.Add(t, stagetest.Record(sessionID, owner, "In Progress", time.Hour))
+	w.Add(t, stagetest.Record(ownerless, "", "In Progress", time.Hour))
 	var bodies []string
-	for _, id := range []string{sessionID, nobodys, "99999999-2222-3333-4444-777777777777", "session-1", "%2e%2e", sessionID + "/decision"} {
+	for _, id := range []string{sessionID, ownerless, "99999999-2222-3333-4444-777777777777", "session-1", "%2e%2e", sessionID + "/decision"} {
 		a := w.HTTP(t, get(t, id, "user-456"))
 		bodies = append(bodies, fmt.Sprint(a.Status, a.Header, string(a.Body)))
 	}
@@ -125,14 +128,15 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// Ensure that a trusted server sees every session on record, and gets 404 for others without a question to Didit.
+// Ensure that a trusted server sees every recorded session, and gets 404 for others without a
+// request to Didit.
 func TestIAM(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: iam})
-	w.Add(t, functiontest.Record(sessionID, owner, "Approved", time.Hour))
+	w := stagetest.New(t, lambdatest.Options{Env: iam})
+	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	unknown := w.Session(t, owner)
 	one := func(id string) []byte {
-		return functiontest.Edit(t, functiontest.Event(t, "http-iam"), func(e map[string]any) { e["rawPath"], e["rawQueryString"] = "/sessions/"+id, "" })
+		return stagetest.Edit(t, stagetest.Event(t, "http-iam"), func(e map[string]any) { e["rawPath"], e["rawQueryString"] = "/sessions/"+id, "" })
 	}
 	wantStatus(t, w.HTTP(t, one(sessionID)), "Approved")
 	if a := w.HTTP(t, one(unknown)); a.Status != 404 || w.Didit.Count(didittest.OpDecision) != 0 {
@@ -141,31 +145,32 @@ func TestIAM(t *testing.T) {
 	if a := w.HTTP(t, list(t, "http-iam", "")); a.Status != 400 || !strings.Contains(string(a.Body), `"field":"vendor_data"`) {
 		t.Errorf("got %d %s, want 400 that names vendor_data", a.Status, a.Body)
 	}
-	poolUser := functiontest.Edit(t, one(sessionID), func(e map[string]any) {
-		functiontest.Object(e, "requestContext", "authorizer", "iam")["cognitoIdentity"] = map[string]any{"identityId": "x"}
+	poolUser := stagetest.Edit(t, one(sessionID), func(e map[string]any) {
+		stagetest.Object(e, "requestContext", "authorizer", "iam")["cognitoIdentity"] = map[string]any{"identityId": "x"}
 	})
 	if a := w.HTTP(t, poolUser); a.Status != 401 {
 		t.Errorf("a user of an identity pool: got %d, want 401", a.Status)
 	}
 }
 
-// Ensure that the list holds the caller's latest ten sessions, newest first, from the table alone.
+// Ensure that the list holds the caller's latest ten sessions, newest first, without a request to
+// Didit.
 func TestList(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	var want []string
 	for i := range 12 {
 		id := fmt.Sprintf("99999999-2222-3333-4444-%012d", i)
-		w.Add(t, functiontest.Record(id, owner, "In Progress", time.Duration(i+1)*time.Hour))
+		w.Add(t, stagetest.Record(id, owner, "In Progress", time.Duration(i+1)*time.Hour))
 		want = append(want, id)
-		w.Add(t, functiontest.Record(fmt.Sprintf("88888888-2222-3333-4444-%012d", i), "user-456", "In Progress", time.Hour))
+		w.Add(t, stagetest.Record(fmt.Sprintf("88888888-2222-3333-4444-%012d", i), "user-456", "In Progress", time.Hour))
 	}
 	for _, test := range []struct {
 		user string
 		want []string
 	}{{owner, want[:10]}, {"user-789", []string{}}} {
-		a := w.HTTP(t, functiontest.Edit(t, functiontest.Event(t, "http-list"), func(e map[string]any) {
-			functiontest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = test.user
+		a := w.HTTP(t, stagetest.Edit(t, stagetest.Event(t, "http-list"), func(e map[string]any) {
+			stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = test.user
 		}))
 		var got struct{ Sessions []status }
 		if err := json.Unmarshal(a.Body, &got); err != nil || got.Sessions == nil {
@@ -183,23 +188,23 @@ func TestList(t *testing.T) {
 		t.Errorf("who repeats his own id: got %d %s", a.Status, a.Body)
 	}
 	if a := w.HTTP(t, list(t, "http-list", "vendor_data=user-456")); a.Status != 403 || !strings.Contains(string(a.Body), `"code":"vendor_data_mismatch"`) {
-		t.Errorf("who asks for another: got %d %s, want 403", a.Status, a.Body)
+		t.Errorf("a user who names another: got %d %s, want 403", a.Status, a.Body)
 	}
 	if w.Didit.Count(didittest.OpAny) != 0 {
 		t.Errorf("Didit was asked %d times", w.Didit.Count(didittest.OpAny))
 	}
 }
 
-// Ensure that other paths and methods are refused, and that there is no direct door.
+// Ensure that other paths and methods are refused, and that direct invocations are refused.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for _, change := range []func(e map[string]any){
-		func(e map[string]any) { functiontest.Object(e, "requestContext", "http")["method"] = "POST" },
+		func(e map[string]any) { stagetest.Object(e, "requestContext", "http")["method"] = "POST" },
 		func(e map[string]any) { e["rawPath"] = "/session" },
 		func(e map[string]any) { e["rawPath"] = "/sessions/" },
 	} {
-		if a := w.HTTP(t, functiontest.Edit(t, functiontest.Event(t, "http-one"), change)); a.Status != 404 {
+		if a := w.HTTP(t, stagetest.Edit(t, stagetest.Event(t, "http-one"), change)); a.Status != 404 {
 			t.Errorf("got %d %s, want 404", a.Status, a.Body)
 		}
 	}
@@ -211,7 +216,7 @@ func TestRefused(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "CALLER_AUTH": "basic", "DIDIT_SECRET_ID": ""}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "CALLER_AUTH": "basic", "DIDIT_SECRET_ID": ""}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}

@@ -7,22 +7,23 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-// stale puts a session on record that Didit knows, as it stood two minutes ago.
-func stale(t *testing.T, w *functiontest.World, onRecord, atDidit string) string {
+// stale creates a session at Didit, and records the status that it had two minutes ago.
+func stale(t *testing.T, w *stagetest.World, onRecord, atDidit string) string {
 	t.Helper()
 	id := w.Session(t, owner)
 	w.SetStatus(t, id, atDidit)
-	w.Add(t, functiontest.Record(id, owner, onRecord, 2*time.Minute))
+	w.Add(t, stagetest.Record(id, owner, onRecord, 2*time.Minute))
 	return id
 }
 
-// Ensure that an unfinished row that nobody has written for a minute is asked for again, and that what has changed
-// is published, recorded and told; and that all else is served from the table.
+// Ensure that an unfinished session is read again a minute after the last write, and that what has
+// changed is published, recorded and answered; and that everything else comes from the table.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -41,10 +42,10 @@ func TestRefresh(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, %s after %v", test.onRecord, test.atDidit, test.age), func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			id := w.Session(t, owner)
 			w.SetStatus(t, id, test.atDidit)
-			w.Add(t, functiontest.Record(id, owner, test.onRecord, test.age))
+			w.Add(t, stagetest.Record(id, owner, test.onRecord, test.age))
 			w.Tasks.Open("token")
 			for range 3 { // the second and third time, the row is fresh
 				s := wantStatus(t, w.HTTP(t, get(t, id, owner)), test.want)
@@ -63,24 +64,24 @@ func TestRefresh(t *testing.T) {
 			if r, _ := w.Row(t, id); r.Status != test.want {
 				t.Errorf("%s is on record, want %s", r.Status, test.want)
 			}
-			if w.Tasks.Calls() != 0 {
+			if w.Tasks.Calls("") != 0 {
 				t.Error("tasks were completed: that is trackstatus's")
 			}
 		})
 	}
 }
 
-// Ensure that the row is served as it is when Didit, or what we need to ask it, is in trouble, and that the next
-// request mends it.
+// Ensure that the answer is the row as it is if Didit fails, or anything that a read of Didit
+// needs, and that the next request updates it.
 func TestRefresh_trouble(t *testing.T) {
 	t.Parallel()
 	decision := func(status int, body string) didittest.Fault {
 		return didittest.Fault{On: didittest.OpDecision, Status: status, Body: body}
 	}
-	inject := func(f didittest.Fault) func(*functiontest.World) {
-		return func(w *functiontest.World) { w.Didit.Inject(f) }
+	inject := func(f didittest.Fault) func(*stagetest.World) {
+		return func(w *stagetest.World) { w.Didit.Inject(f) }
 	}
-	for name, arrange := range map[string]func(*functiontest.World){
+	for name, arrange := range map[string]func(*stagetest.World){
 		"500":                 inject(didittest.ServerError.At(didittest.OpDecision)),
 		"429":                 inject(didittest.ReadRateLimited),
 		"404":                 inject(didittest.SessionNotFound),
@@ -91,24 +92,24 @@ func TestRefresh_trouble(t *testing.T) {
 		"reset":               inject(didittest.Fault{On: didittest.OpDecision, Mode: didittest.ModeResetBefore}),
 		"token refused":       inject(didittest.InvalidClient),
 		"token endpoint down": inject(didittest.ServerError.At(didittest.OpToken)),
-		"secret throttled":    func(w *functiontest.World) { w.Secrets.Fail(lambdatest.Throttled, lambdatest.UntilCleared) },
-		"secret denied":       func(w *functiontest.World) { w.Secrets.Fail(lambdatest.AccessDenied, lambdatest.UntilCleared) },
-		"bus in trouble":      func(w *functiontest.World) { w.Bus.Fail(lambdatest.EntryFailed, lambdatest.UntilCleared) },
-		"bus denied":          func(w *functiontest.World) { w.Bus.Fail(lambdatest.AccessDenied, lambdatest.UntilCleared) },
-		"writes refused": func(w *functiontest.World) {
-			w.Table.FailOperation("UpdateItem", lambdatest.Throttled, lambdatest.UntilCleared)
+		"secret throttled":    func(w *stagetest.World) { w.Secrets.Fail(awsfake.Throttled, awsfake.UntilCleared) },
+		"secret denied":       func(w *stagetest.World) { w.Secrets.Fail(awsfake.AccessDenied, awsfake.UntilCleared) },
+		"bus fails":           func(w *stagetest.World) { w.Bus.Fail(awsfake.EntryFailed, awsfake.UntilCleared) },
+		"bus denied":          func(w *stagetest.World) { w.Bus.Fail(awsfake.AccessDenied, awsfake.UntilCleared) },
+		"writes refused": func(w *stagetest.World) {
+			w.Table.FailOnly("UpdateItem", awsfake.Throttled, awsfake.UntilCleared)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			id := stale(t, w, "In Progress", "Approved")
 			arrange(w)
 			wantStatus(t, w.HTTP(t, get(t, id, owner)), "In Progress")
 			if r, _ := w.Row(t, id); r.Status != "In Progress" || len(w.Bus.Events()) != 0 {
 				t.Errorf("%s is on record, and %d events were published", r.Status, len(w.Bus.Events()))
 			}
-			if !strings.Contains(string(w.Logs()), `"trouble on the way"`) {
+			if !strings.Contains(string(w.Logs()), `"recovered from an error"`) {
 				t.Errorf("got logs %s, want the trouble in them", w.Logs())
 			}
 			w.Didit.ClearFaults()
@@ -123,32 +124,32 @@ func TestRefresh_trouble(t *testing.T) {
 	}
 }
 
-// Ensure that a Didit that does not answer leaves time to serve the row.
+// Ensure that if Didit does not answer, there is time left to answer with the row.
 func TestRefresh_silence(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	id := stale(t, w, "In Progress", "Approved")
 	w.Didit.Inject(didittest.Fault{On: didittest.OpDecision, Mode: didittest.ModeSilence})
 	wantStatus(t, w.HTTP(t, get(t, id, owner)), "In Progress")
 }
 
-// Ensure that a table in trouble is told, as something that passes or as something to mend.
+// Ensure that an error of the table is reported as temporary, or as one to fix.
 func TestTableFaults(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
-	w.Add(t, functiontest.Record(sessionID, owner, "Approved", time.Hour))
+	w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	for _, test := range []struct {
-		fault  lambdatest.Fault
+		fault  awsfake.Fault
 		status int
 		code   string
 	}{
-		{lambdatest.Throttled, 503, "backend_unavailable"},
-		{lambdatest.InternalError, 503, "backend_unavailable"},
-		{lambdatest.Reset, 503, "backend_unavailable"},
-		{lambdatest.AccessDenied, 500, "internal"},
-		{lambdatest.NotFound, 500, "internal"},
+		{awsfake.Throttled, 503, "backend_unavailable"},
+		{awsfake.InternalError, 503, "backend_unavailable"},
+		{awsfake.Reset, 503, "backend_unavailable"},
+		{awsfake.AccessDenied, 500, "internal"},
+		{awsfake.NotFound, 500, "internal"},
 	} {
-		for _, payload := range [][]byte{functiontest.Event(t, "http-one"), functiontest.Event(t, "http-list")} {
+		for _, payload := range [][]byte{stagetest.Event(t, "http-one"), stagetest.Event(t, "http-list")} {
 			w.Table.Fail(test.fault, 1)
 			a := w.HTTP(t, payload)
 			if a.Status != test.status || !strings.Contains(string(a.Body), `"code":"`+test.code+`"`) || (a.Header.Get("Retry-After") != "") != (test.status == 503) {
@@ -161,17 +162,18 @@ func TestTableFaults(t *testing.T) {
 	}
 }
 
-// Ensure that the deployment asks Didit at most 30 times in a minute, and serves what is on record beyond that.
+// Ensure that the deployment reads Didit at most 30 times in a minute, and answers from the table
+// beyond that.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	const budget, taken, sessions = 30, 28, 4
 	for { // until no new minute begins meanwhile
-		w := functiontest.New(t, functiontest.Options{})
+		w := stagetest.New(t, lambdatest.Options{})
 		var ids []string
 		for i := range sessions {
 			id := w.Session(t, fmt.Sprintf("%s-%d", owner, i))
 			w.SetStatus(t, id, "Approved")
-			w.Add(t, functiontest.Record(id, owner, "In Progress", 2*time.Minute))
+			w.Add(t, stagetest.Record(id, owner, "In Progress", 2*time.Minute))
 			ids = append(ids, id)
 		}
 		minute := w.TakeReads(t, taken, budget)
@@ -180,7 +182,7 @@ func TestBudget(t *testing.T) {
 			a := w.HTTP(t, get(t, id, owner))
 			got = append(got, string(a.Body[strings.Index(string(a.Body), `"status"`):])[10:18])
 		}
-		if !functiontest.Minute().Equal(minute) {
+		if !stagetest.Minute().Equal(minute) {
 			continue
 		}
 		const left = budget - taken
@@ -192,21 +194,21 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Ensure that warm invocations read the secret once and buy one token.
+// Ensure that warm invocations read the secret once and request one token.
 func TestWarm(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for range 5 {
 		id := w.Session(t, owner)
 		w.SetStatus(t, id, "Approved")
-		w.Add(t, functiontest.Record(id, owner, "In Progress", 2*time.Minute))
+		w.Add(t, stagetest.Record(id, owner, "In Progress", 2*time.Minute))
 		writes := w.Writes()
 		wantStatus(t, w.HTTP(t, get(t, id, owner)), "Approved")
 		if got := w.Writes() - writes; got != 2 {
 			t.Errorf("got %d writes, want 2: the read of the budget, and the row", got)
 		}
 	}
-	if w.Secrets.Calls() != 1 || w.Didit.Count(didittest.OpToken) != 1 {
-		t.Errorf("got %d reads of the secret and %d tokens, want 1 and 1", w.Secrets.Calls(), w.Didit.Count(didittest.OpToken))
+	if w.Secrets.Calls("") != 1 || w.Didit.Count(didittest.OpToken) != 1 {
+		t.Errorf("got %d reads of the secret and %d tokens, want 1 and 1", w.Secrets.Calls(""), w.Didit.Count(didittest.OpToken))
 	}
 }

@@ -1,50 +1,37 @@
-// Reconcile is the Lambda function that a schedule invokes: it asks Didit about sessions that stayed unfinished
-// for too long.
+// Reconcile is the Lambda function that a schedule invokes: it asks Didit about sessions that
+// stayed unfinished for too long.
 package main
 
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"didit-sessions/internal/api"
-	"didit-sessions/internal/awsevents"
-	"didit-sessions/internal/awsstore"
-	"didit-sessions/internal/awstasks"
+	"didit-sessions/internal/aws/bus"
+	"didit-sessions/internal/aws/secret"
+	"didit-sessions/internal/aws/table"
+	"didit-sessions/internal/aws/tasks"
 	"didit-sessions/internal/config"
-	"didit-sessions/internal/connect"
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/start"
 	"didit-sessions/internal/verification"
 )
 
-// These survive warm invocations: the access token, and the secret that buys it.
-var (
-	tokens      didit.TokenCache
-	credentials didit.CredentialCache
-)
+// tokens keeps the access token across warm invocations.
+var tokens didit.TokenCache
 
-func main() { start.Function(newHandler) }
+func main() { start.Function(config.LoadReconcile, newHandler) }
 
-func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
-	settings, err := config.LoadReconcile(getenv)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := start.AWS(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newHandler(_ context.Context, sdk aws.Config, settings config.Reconcile) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store:          &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: settings.Table.Name, Retention: settings.Table.Retention},
-		Bus:            &awsevents.Bus{Client: eventbridge.NewFromConfig(aws), Name: settings.BusName},
-		Tasks:          &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
-		Didit:          connect.Didit(aws, settings.Didit, &tokens, &credentials),
+		Store:          table.New(sdk, settings.Table.Name, settings.Table.Retention),
+		Bus:            bus.New(sdk, settings.BusName),
+		Tasks:          tasks.New(sdk),
+		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
 		ReconcileAfter: settings.After,
-		Trouble:        api.Trouble(nil),
+		LogRecovered:   api.LogRecovered(nil),
 	}
-	return &lambdahttp.Handler{Direct: api.Reconcile(tracker).Serve}, nil
+	return &lambdahttp.Handler{Direct: api.Reconcile(tracker).Invoke}
 }

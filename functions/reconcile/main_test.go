@@ -8,25 +8,27 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 	"didit-sessions/internal/verification"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "reconcile") }
+func TestMain(m *testing.M) { stagetest.Main(m, "reconcile") }
 
-// run invokes the function as its schedule does, and wants this answer.
-func run(t *testing.T, w *functiontest.World, asked, changed, failed int) {
+// run invokes the function as its schedule does, and compares the answer.
+func run(t *testing.T, w *stagetest.World, asked, changed, failed int) {
 	t.Helper()
 	want := fmt.Sprintf(`{"asked":%d,"changed":%d,"failed":%d}`, asked, changed, failed)
-	if r := w.Call(t, functiontest.Event(t, "direct-schedule")); string(r.Payload) != want {
+	if r := w.Call(t, stagetest.Event(t, "direct-schedule")); string(r.Payload) != want {
 		t.Errorf("got %s, want %s\n%s", r.Payload, want, w.Logs())
 	}
 }
 
-// left puts a session on record that was left alone for so long; at Didit it stands at another status.
-func left(t *testing.T, w *functiontest.World, onRecord, atDidit string, age time.Duration, tokens ...string) string {
+// left records a session that has been unchanged for that long, with another status at Didit.
+func left(t *testing.T, w *stagetest.World, onRecord, atDidit string, age time.Duration, tokens ...string) string {
 	t.Helper()
 	id := w.Session(t, fmt.Sprintf("user-%d", len(w.Didit.Sessions())))
 	w.SetStatus(t, id, atDidit)
@@ -35,17 +37,17 @@ func left(t *testing.T, w *functiontest.World, onRecord, atDidit string, age tim
 }
 
 // leave is left for a session that Didit need not know.
-func leave(t *testing.T, w *functiontest.World, id, onRecord string, age time.Duration, tokens ...string) {
+func leave(t *testing.T, w *stagetest.World, id, onRecord string, age time.Duration, tokens ...string) {
 	t.Helper()
-	r := functiontest.Record(id, "user-123", onRecord, age)
+	r := stagetest.Record(id, "user-123", onRecord, age)
 	if r.Awaited = len(tokens) > 0; r.Final() && !r.Awaited {
-		r.DueFrom = time.Time{} // nobody needs to ask any more
+		r.DueFrom = time.Time{} // not due any more
 	}
 	w.Add(t, r)
 	w.Wait(t, id, tokens...)
 }
 
-func wantRow(t *testing.T, w *functiontest.World, id, status string, due bool) verification.Record {
+func wantRow(t *testing.T, w *stagetest.World, id, status string, due bool) verification.Record {
 	t.Helper()
 	r, _ := w.Row(t, id)
 	if r.Status != status || r.DueFrom.IsZero() == due {
@@ -54,14 +56,14 @@ func wantRow(t *testing.T, w *functiontest.World, id, status string, due bool) v
 	return r
 }
 
-// Ensure that sessions that were left alone for RECONCILE_AFTER are asked about, awaited or not, and that what was
-// missed is published, recorded, and ends the tasks that wait for it.
+// Ensure that sessions without a change for RECONCILE_AFTER are read at Didit, awaited or not, and
+// that a missed status is published, recorded, and completes the waiting tasks.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	for _, after := range []string{"", "1m", "3h"} {
-		w := functiontest.New(t, functiontest.Options{Env: map[string]string{"RECONCILE_AFTER": after}})
+		w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"RECONCILE_AFTER": after}})
 		wait := map[string]time.Duration{"": 15 * time.Minute, "1m": time.Minute, "3h": 3 * time.Hour}[after]
-		// The young one must not be due either after a minute in which the machine is busy.
+		// The young session must not become due if the test takes a minute on a busy machine.
 		young := left(t, w, "In Progress", "Approved", max(0, wait-5*time.Minute), "young")
 		approved := left(t, w, "In Progress", "Approved", wait+20*time.Second, "approved", "approved too")
 		expired := left(t, w, "Not Started", "Expired", wait+time.Hour, "expired")
@@ -99,10 +101,11 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Ensure that a session is asked about less and less often, at least once a day, and as often as before once it has changed.
+// Ensure that a session is read less and less often, but at least once a day, and as often as
+// before after a change.
 func TestPauses(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	id := left(t, w, "In Progress", "In Progress", time.Hour)
 	for i, pause := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 		begin := time.Now().Truncate(time.Millisecond)
@@ -126,11 +129,11 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// Ensure that a session of 30 days is not asked about any more, unless tasks wait on it.
+// Ensure that a session is not read any more after 30 days, unless tasks wait on it.
 func TestOld(t *testing.T) {
 	t.Parallel()
 	const month = 30 * 24 * time.Hour
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	young := left(t, w, "In Progress", "Approved", month-time.Hour)
 	old := left(t, w, "In Progress", "Approved", month+time.Hour)
 	awaited := left(t, w, "In Progress", "Approved", month+2*time.Hour, "token")
@@ -140,11 +143,12 @@ func TestOld(t *testing.T) {
 	wantRow(t, w, awaited, "Approved", false)
 }
 
-// Ensure that a session that Didit no longer knows fails its tasks by name, and is not asked about again.
+// Ensure that the tasks of a session that Didit no longer has fail with a named error, and that it
+// is not read again.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	const unknown = "99999999-2222-3333-4444-777777777777"
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	leave(t, w, unknown, "In Progress", time.Hour, "one", "two")
 	other := left(t, w, "In Progress", "Approved", time.Hour)
 	run(t, w, 2, 1, 0)
@@ -161,35 +165,37 @@ func TestUnknown(t *testing.T) {
 	run(t, w, 0, 0, 0)
 }
 
-// Ensure that tasks which a crash left waiting on a finished session are ended without a question to Didit.
+// Ensure that tasks which a crash left waiting on a finished session are completed without a
+// request to Didit.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	leave(t, w, "99999999-2222-3333-4444-555555555555", "Declined", time.Hour, "token")
-	w.Tasks.Fail(lambdatest.InternalError, 1) // repeated by the SDK
+	w.Tasks.Fail(awsfake.InternalError, 1) // repeated by the SDK
 	run(t, w, 0, 0, 0)
 	if outcome, ended := w.Tasks.Outcome("token"); !ended || !strings.Contains(outcome.Output, `"Declined"`) {
 		t.Errorf("got %v, %s, want an output of Declined", ended, outcome.Output)
 	}
 	wantRow(t, w, "99999999-2222-3333-4444-555555555555", "Declined", false)
-	if w.Didit.Count(didittest.OpAny) != 0 || w.Bus.Calls() != 0 {
-		t.Errorf("got %d requests to Didit and %d to the bus, want none", w.Didit.Count(didittest.OpAny), w.Bus.Calls())
+	if w.Didit.Count(didittest.OpAny) != 0 || w.Bus.Calls("") != 0 {
+		t.Errorf("got %d requests to Didit and %d to the bus, want none", w.Didit.Count(didittest.OpAny), w.Bus.Calls(""))
 	}
 }
 
-// Ensure that a run asks at most as often as the deployment may in a minute, the longest due first.
+// Ensure that a run makes at most the deployment's reads of a minute, the longest due sessions
+// first.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	const budget, taken, sessions = 30, 28, 4
 	for { // until no new minute begins meanwhile
-		w := functiontest.New(t, functiontest.Options{})
+		w := stagetest.New(t, lambdatest.Options{})
 		var ids []string
 		for i := range sessions {
 			ids = append(ids, left(t, w, "In Progress", "Approved", 2*time.Hour-time.Duration(i)*time.Minute))
 		}
 		minute := w.TakeReads(t, taken, budget)
-		r := w.Call(t, functiontest.Event(t, "direct-schedule"))
-		if !functiontest.Minute().Equal(minute) {
+		r := w.Call(t, stagetest.Event(t, "direct-schedule"))
+		if !stagetest.Minute().Equal(minute) {
 			continue
 		}
 		const left = budget - taken
@@ -206,7 +212,7 @@ func TestBudget(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "DIDIT_SECRET_ID": "", "RECONCILE_AFTER": "1s"}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "DIDIT_SECRET_ID": "", "RECONCILE_AFTER": "1s"}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}
@@ -217,18 +223,19 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 }
 
-// Ensure that no token, no secret and nothing personal reaches a log, an error or an answer, whatever goes wrong.
+// Ensure that no token, secret or personal data reaches a log, an error or an answer, whatever
+// fails.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
-	w := functiontest.New(t, functiontest.Options{Env: env})
+	maps.Copy(env, stagetest.OneAttempt)
+	w := stagetest.New(t, lambdatest.Options{Env: env})
 	w.Didit.SetCredentials("planted-id", "planted-secret", didittest.DefaultAPIKey)
-	w.Secrets.Set(functiontest.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
-	l := &functiontest.Leaks{World: w, Logged: []string{"planted", "user-", "Carmen", "Española", "CAA000000", "1980-01-01", "/session/", "Bearer ", "Basic "}}
+	w.Secrets.Set(stage.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
+	l := &stagetest.Leaks{World: w, Logged: []string{"planted", "user-", "Carmen", "Española", "CAA000000", "1980-01-01", "/session/", "Bearer ", "Basic "}}
 	call := func(what string) {
 		t.Helper()
-		if r := l.Call(t, what, functiontest.Event(t, "direct-schedule")); strings.Contains(string(r.Payload), "planted") {
+		if r := l.Call(t, what, stagetest.Event(t, "direct-schedule")); strings.Contains(string(r.Payload), "planted") {
 			t.Errorf("%s: got %s", what, r.Payload)
 		}
 	}
@@ -247,18 +254,18 @@ func TestLeaks(t *testing.T) {
 		due("Approved")
 		w.Didit.RevokeTokens()
 		w.Didit.Inject(f)
-		call("Didit in trouble")
+		call("Didit fails")
 		w.Didit.ClearFaults()
 	}
-	for _, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.InternalError} {
-		for _, fail := range []func(){func() { w.Table.Fail(f, 1) }, func() { w.Table.FailOperation("UpdateItem", f, 1) }, func() { w.Bus.Fail(f, 1) }, func() { w.Tasks.Fail(f, 1) }} {
+	for _, f := range []awsfake.Fault{awsfake.Throttled, awsfake.AccessDenied, awsfake.InternalError} {
+		for _, fail := range []func(){func() { w.Table.Fail(f, 1) }, func() { w.Table.FailOnly("UpdateItem", f, 1) }, func() { w.Bus.Fail(f, 1) }, func() { w.Tasks.Fail(f, 1) }} {
 			due("Approved")
 			fail()
-			call("AWS in trouble")
+			call("AWS fails")
 		}
 	}
 	l.Done(t)
-	if !slices.ContainsFunc(w.LogLines(), func(line string) bool { return strings.Contains(line, "trouble on the way") }) {
+	if !slices.ContainsFunc(w.LogLines(), func(line string) bool { return strings.Contains(line, "recovered from an error") }) {
 		t.Error("nothing went wrong")
 	}
 }

@@ -1,36 +1,27 @@
-// Trackstatus is the Lambda function that EventBridge invokes with each status event: it records the
-// status and completes the tasks that wait on the session.
+// Trackstatus is the Lambda function that EventBridge invokes with each status event: it records
+// the status and completes the tasks that wait on the session.
 package main
 
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"didit-sessions/internal/api"
-	"didit-sessions/internal/awsstore"
-	"didit-sessions/internal/awstasks"
+	"didit-sessions/internal/aws/table"
+	"didit-sessions/internal/aws/tasks"
 	"didit-sessions/internal/config"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/start"
 	"didit-sessions/internal/verification"
 )
 
-func main() { start.Function(newHandler) }
+func main() { start.Function(config.LoadTrackStatus, newHandler) }
 
-func newHandler(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error) {
-	settings, err := config.LoadTrackStatus(getenv)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := start.AWS(ctx)
-	if err != nil {
-		return nil, err
-	}
+func newHandler(_ context.Context, sdk aws.Config, settings config.TrackStatus) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store: &awsstore.Table{Client: dynamodb.NewFromConfig(aws), Name: settings.Table.Name, Retention: settings.Table.Retention},
-		Tasks: &awstasks.Tasks{Client: sfn.NewFromConfig(aws)},
+		Store: table.New(sdk, settings.Table.Name, settings.Table.Retention),
+		Tasks: tasks.New(sdk),
 	}
-	return &lambdahttp.Handler{Direct: api.TrackStatus(tracker).Serve}, nil
+	return &lambdahttp.Handler{Direct: api.TrackStatus(tracker).Invoke}
 }

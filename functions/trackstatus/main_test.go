@@ -8,35 +8,37 @@ import (
 	"testing"
 	"time"
 
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 	"didit-sessions/internal/verification"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "trackstatus") }
+func TestMain(m *testing.M) { stagetest.Main(m, "trackstatus") }
 
 const sessionID = "99999999-2222-3333-4444-555555555555" // of the recorded event
 
-// noon is a time from which events count their own.
+// noon is the origin of the events' times.
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // event is EventBridge's payload for an event of the session, so many seconds after noon.
 func event(t *testing.T, id, status string, seconds int) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, "direct-status"), func(e map[string]any) {
-		detail := functiontest.Object(e, "detail")
+	return stagetest.Edit(t, stagetest.Event(t, "direct-status"), func(e map[string]any) {
+		detail := stagetest.Object(e, "detail")
 		detail["event_id"], detail["status"] = id, status
 		detail["occurred_at"] = noon.Add(time.Duration(seconds) * time.Second).Format(time.RFC3339)
 	})
 }
 
-func track(t *testing.T, w *functiontest.World, payload []byte) {
+func track(t *testing.T, w *stagetest.World, payload []byte) {
 	t.Helper()
 	if r := w.Call(t, payload); r.Failed() || string(r.Payload) != "{}" {
 		t.Errorf("got %s, want {}\n%s", r.Payload, w.Logs())
 	}
 }
 
-func wantRow(t *testing.T, w *functiontest.World, status string) verification.Record {
+func wantRow(t *testing.T, w *stagetest.World, status string) verification.Record {
 	t.Helper()
 	r, found := w.Row(t, sessionID)
 	if !found || r.Status != status {
@@ -48,25 +50,25 @@ func wantRow(t *testing.T, w *functiontest.World, status string) verification.Re
 // Ensure that the recorded event is recorded, with all that it says, in one write.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
-	w.Add(t, functiontest.Record(sessionID, "", "Not Started", time.Minute))
+	w := stagetest.New(t, lambdatest.Options{})
+	w.Add(t, stagetest.Record(sessionID, "", "Not Started", time.Minute))
 	writes := w.Writes()
-	track(t, w, functiontest.Event(t, "direct-status"))
+	track(t, w, stagetest.Event(t, "direct-status"))
 	if got := w.Writes() - writes; got != 1 {
 		t.Errorf("got %d writes, want 1", got)
 	}
 	r := wantRow(t, w, "Approved")
 	want := []verification.Check{{Feature: "ID_VERIFICATION", Status: new("Approved")}, {Feature: "LIVENESS", Status: new("Approved")}}
-	if r.VendorData != "user-123" || r.WorkflowID != functiontest.Workflow || !r.StatusAt.Equal(time.Date(2025, 12, 31, 23, 59, 50, 0, time.UTC)) ||
+	if r.VendorData != "user-123" || r.WorkflowID != stage.Workflow || !r.StatusAt.Equal(time.Date(2025, 12, 31, 23, 59, 50, 0, time.UTC)) ||
 		!slices.EqualFunc(r.Checks, want, func(a, b verification.Check) bool { return a.Feature == b.Feature && *a.Status == *b.Status }) {
 		t.Errorf("got %q's session of workflow %s, at %v, checks %v", r.VendorData, r.WorkflowID, r.StatusAt, r.Checks)
 	}
-	if w.Bus.Calls() != 0 || w.Secrets.Calls() != 0 || w.Tasks.Calls() != 0 {
-		t.Errorf("got %d requests to the bus, %d for secrets, %d to tasks, want none", w.Bus.Calls(), w.Secrets.Calls(), w.Tasks.Calls())
+	if w.Bus.Calls("") != 0 || w.Secrets.Calls("") != 0 || w.Tasks.Calls("") != 0 {
+		t.Errorf("got %d requests to the bus, %d for secrets, %d to tasks, want none", w.Bus.Calls(""), w.Secrets.Calls(""), w.Tasks.Calls(""))
 	}
 }
 
-// Ensure that the newest status stands in whichever order events come, and however often.
+// Ensure that the newest status wins, in whatever order and however often events arrive.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	type e = struct {
@@ -95,9 +97,9 @@ func TestOrder(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
-			// On record since before the first event, and by what create recorded, which is older than any event.
-			w.Add(t, functiontest.Record(sessionID, "user-123", "Not Started", 0))
+			w := stagetest.New(t, lambdatest.Options{})
+			// The record is older than any event.
+			w.Add(t, stagetest.Record(sessionID, "user-123", "Not Started", 0))
 			for _, e := range test.events {
 				writes := w.Writes()
 				track(t, w, event(t, e.id, e.status, e.seconds))
@@ -110,18 +112,19 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// Ensure that events which change nothing here are taken all the same: of data, and of sessions not on record.
+// Ensure that events which change nothing here are accepted: those of data, and of sessions without
+// a record.
 func TestUntracked(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	track(t, w, event(t, "e1", "Approved", 0))
 	if _, found := w.Row(t, sessionID); found {
 		t.Error("a session that was not on record has come there")
 	}
-	w.Add(t, functiontest.Record(sessionID, "user-123", "In Progress", time.Minute))
+	w.Add(t, stagetest.Record(sessionID, "user-123", "In Progress", time.Minute))
 	writes := w.Writes()
 	for _, kind := range []string{verification.DetailDataUpdated, verification.DetailUnrecordedUpdate} {
-		track(t, w, functiontest.Edit(t, event(t, "e1", "Approved", 0), func(e map[string]any) { e["detail-type"] = kind }))
+		track(t, w, stagetest.Edit(t, event(t, "e1", "Approved", 0), func(e map[string]any) { e["detail-type"] = kind }))
 	}
 	wantRow(t, w, "In Progress")
 	if w.Writes() != writes {
@@ -129,15 +132,16 @@ func TestUntracked(t *testing.T) {
 	}
 }
 
-// Ensure that what is no event of ours is refused by a name, and changes nothing.
+// Ensure that the error for anything but an event of this backend is named, and that it changes
+// nothing.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	edit := func(change func(e map[string]any)) string {
-		return string(functiontest.Edit(t, event(t, "e1", "Approved", 0), change))
+		return string(stagetest.Edit(t, event(t, "e1", "Approved", 0), change))
 	}
 	detail := func(name string, value any) string {
-		return edit(func(e map[string]any) { functiontest.Object(e, "detail")[name] = value })
+		return edit(func(e map[string]any) { stagetest.Object(e, "detail")[name] = value })
 	}
 	for payload, field := range map[string]string{
 		`{}`: "", `[]`: "", `null`: "", `"x"`: "",
@@ -160,15 +164,15 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Ensure that many events at once, each repeated until it is taken as Lambda repeats it, leave the newest status,
-// and that none is counted twice.
+// Ensure that concurrent events, each retried until it succeeds as Lambda would, leave the newest
+// status, and that none counts twice.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	const events = 10
 	// An event loses to each of the others at most once, and to the end of the task.
 	const most = 3 * events
-	w := functiontest.New(t, functiontest.Options{MaxConcurrency: events})
-	w.Add(t, functiontest.Record(sessionID, "user-123", "Not Started", 0))
+	w := stagetest.New(t, lambdatest.Options{MaxConcurrency: events})
+	w.Add(t, stagetest.Record(sessionID, "user-123", "Not Started", 0))
 	w.Wait(t, sessionID, "token")
 	done := make(chan error)
 	for i := range events {
@@ -205,7 +209,7 @@ func TestConcurrent(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"TABLE_NAME": "", "RETENTION_DAYS": "always"}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "RETENTION_DAYS": "always"}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}

@@ -6,21 +6,23 @@ import (
 	"testing"
 	"time"
 
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
 // awaited puts the session on record with tasks that wait on it, as awaitdecision does.
-func awaited(t *testing.T, w *functiontest.World, tokens ...string) {
+func awaited(t *testing.T, w *stagetest.World, tokens ...string) {
 	t.Helper()
-	r := functiontest.Record(sessionID, "user-123", "In Progress", time.Minute)
+	r := stagetest.Record(sessionID, "user-123", "In Progress", time.Minute)
 	r.Awaited = true
 	w.Add(t, r)
 	w.Wait(t, sessionID, tokens...)
 }
 
-// Ensure that each final status ends every waiting task in the way that workflows match on, that no other does, and
-// that ended tasks are forgotten.
+// Ensure that each final status completes every waiting task as workflows expect, that no other
+// status does, and that the tokens of completed tasks are deleted.
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ status, outcome string }{
@@ -30,14 +32,14 @@ func TestTasks(t *testing.T) {
 	} {
 		t.Run(test.status, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			awaited(t, w, "one", "two", "three")
 			for range 2 {
 				track(t, w, event(t, "e1", test.status, 0))
 			}
 			for _, token := range []string{"one", "two", "three"} {
 				outcome, ended := w.Tasks.Outcome(token)
-				want := output{sessionID, "user-123", functiontest.Workflow, test.status}
+				want := output{sessionID, "user-123", stage.Workflow, test.status}
 				switch {
 				case ended != (test.outcome != ""):
 					t.Errorf("%s: ended: %v, want %v", token, ended, test.outcome != "")
@@ -51,8 +53,8 @@ func TestTasks(t *testing.T) {
 			if test.outcome == "" {
 				left, calls = 3, 0
 			}
-			if got := len(w.Tokens(t, sessionID)); got != left || w.Tasks.Calls() != calls {
-				t.Errorf("%d tokens are left after %d requests, want %d after %d", got, w.Tasks.Calls(), left, calls)
+			if got := len(w.Tokens(t, sessionID)); got != left || w.Tasks.Calls("") != calls {
+				t.Errorf("%d tokens are left after %d requests, want %d after %d", got, w.Tasks.Calls(""), left, calls)
 			}
 			if r := wantRow(t, w, test.status); r.DueFrom.IsZero() != (test.outcome != "") {
 				t.Errorf("due from %v", r.DueFrom)
@@ -61,10 +63,10 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// Ensure that a task ends with the status that stands, not with that of a late event.
+// Ensure that a task ends with the recorded status, not with that of a late event.
 func TestTasks_late(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	awaited(t, w)
 	track(t, w, event(t, "e2", "Declined", 10))
 	w.Wait(t, sessionID, "token")
@@ -74,28 +76,28 @@ func TestTasks_late(t *testing.T) {
 	}
 }
 
-// Ensure that Step Functions in trouble makes the function fail, so that Lambda repeats the event, that the status is on
-// record all the same, and that the repetition ends what waits.
+// Ensure that the function fails if Step Functions fails, so that Lambda retries the event, that
+// the status is recorded anyway, and that the retry completes the waiting tasks.
 func TestTasks_trouble(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		fault lambdatest.Fault
+		fault awsfake.Fault
 		want  string
 	}{
-		{lambdatest.Throttled, "BackendUnavailable"}, {lambdatest.InternalError, "BackendUnavailable"}, {lambdatest.Reset, "BackendUnavailable"},
-		{lambdatest.AccessDenied, "InternalError"}, {lambdatest.KeyDenied, "InternalError"},
+		{awsfake.Throttled, "BackendUnavailable"}, {awsfake.InternalError, "BackendUnavailable"}, {awsfake.Reset, "BackendUnavailable"},
+		{awsfake.AccessDenied, "InternalError"}, {awsfake.KeyDenied, "InternalError"},
 	} {
 		for _, status := range []string{"Approved", "Expired"} {
-			w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			awaited(t, w, "one", "two", "three")
-			w.Tasks.FailToken("two", test.fault, lambdatest.UntilCleared)
+			w.Tasks.FailOnly("two", test.fault, awsfake.UntilCleared)
 			for range 2 {
 				if r := w.Call(t, event(t, "e1", status, 0)); r.ErrorType != test.want {
 					t.Errorf("fault %d: got %q %s, want %s", test.fault, r.ErrorType, r.ErrorMessage, test.want)
 				}
 			}
 			if r := wantRow(t, w, status); r.DueFrom.IsZero() {
-				t.Error("with a task in trouble the session is not due any more")
+				t.Error("after a failed task the session is not due any more")
 			}
 			for token, want := range map[string]bool{"one": true, "two": false, "three": true} {
 				if _, ended := w.Tasks.Outcome(token); ended != want {
@@ -105,7 +107,7 @@ func TestTasks_trouble(t *testing.T) {
 			w.Tasks.ClearFaults()
 			track(t, w, event(t, "e1", status, 0))
 			if _, ended := w.Tasks.Outcome("two"); !ended || len(w.Tokens(t, sessionID)) != 0 {
-				t.Errorf("fault %d: after the repetition: ended %v, tokens %q", test.fault, ended, w.Tokens(t, sessionID))
+				t.Errorf("fault %d: after the retry: ended %v, tokens %q", test.fault, ended, w.Tokens(t, sessionID))
 			}
 			if r := wantRow(t, w, status); !r.DueFrom.IsZero() {
 				t.Errorf("due from %v, want not due", r.DueFrom)
@@ -114,13 +116,13 @@ func TestTasks_trouble(t *testing.T) {
 	}
 }
 
-// Ensure that a task that is closed already counts as ended.
+// Ensure that a closed task counts as completed.
 func TestTasks_closed(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []lambdatest.Fault{lambdatest.TaskTimedOut, lambdatest.TaskDoesNotExist, lambdatest.InvalidToken} {
-		w := functiontest.New(t, functiontest.Options{})
+	for _, fault := range []awsfake.Fault{awsfake.TaskTimedOut, awsfake.TaskDoesNotExist, awsfake.InvalidToken} {
+		w := stagetest.New(t, lambdatest.Options{})
 		awaited(t, w, "one", "two")
-		w.Tasks.FailToken("one", fault, lambdatest.UntilCleared)
+		w.Tasks.FailOnly("one", fault, awsfake.UntilCleared)
 		track(t, w, event(t, "e1", "Approved", 0))
 		if _, ended := w.Tasks.Outcome("two"); !ended || len(w.Tokens(t, sessionID)) != 0 {
 			t.Errorf("fault %d: the other task ended: %v, tokens left: %q", fault, ended, w.Tokens(t, sessionID))
@@ -128,17 +130,18 @@ func TestTasks_closed(t *testing.T) {
 	}
 }
 
-// Ensure that a table in trouble makes the function fail at every step, and that the repetition makes up for it.
+// Ensure that the function fails if any step on the table fails, and that the retry makes up for
+// it.
 func TestTableFaults(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"GetItem", "UpdateItem", "Query", "DeleteItem"} {
 		for _, test := range []struct {
-			fault lambdatest.Fault
+			fault awsfake.Fault
 			want  string
-		}{{lambdatest.Throttled, "BackendUnavailable"}, {lambdatest.Reset, "BackendUnavailable"}, {lambdatest.AccessDenied, "InternalError"}, {lambdatest.NotFound, "InternalError"}} {
-			w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+		}{{awsfake.Throttled, "BackendUnavailable"}, {awsfake.Reset, "BackendUnavailable"}, {awsfake.AccessDenied, "InternalError"}, {awsfake.NotFound, "InternalError"}} {
+			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			awaited(t, w, "token")
-			w.Table.FailOperation(operation, test.fault, 1)
+			w.Table.FailOnly(operation, test.fault, 1)
 			if r := w.Call(t, event(t, "e1", "Approved", 0)); r.ErrorType != test.want {
 				t.Errorf("%s, fault %d: got %q %s, want %s", operation, test.fault, r.ErrorType, r.ErrorMessage, test.want)
 			}
@@ -151,45 +154,45 @@ func TestTableFaults(t *testing.T) {
 	}
 }
 
-// Ensure that one hitch is mended by the AWS SDK's own repetition.
+// Ensure that the AWS SDK's own retry recovers from one error.
 func TestFaults_attempts(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	awaited(t, w, "token")
-	w.Table.Fail(lambdatest.Throttled, 1)
-	w.Tasks.Fail(lambdatest.Throttled, 1)
+	w.Table.Fail(awsfake.Throttled, 1)
+	w.Tasks.Fail(awsfake.Throttled, 1)
 	track(t, w, event(t, "e1", "Approved", 0))
 	if _, ended := w.Tasks.Outcome("token"); !ended {
 		t.Error("the task waits still")
 	}
 }
 
-// Ensure that no vendor data and no task token reaches a log or an error, whatever goes wrong.
+// Ensure that no vendor data and no task token reaches a log or an error, whatever fails.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
-	w := functiontest.New(t, functiontest.Options{Env: env})
-	l := &functiontest.Leaks{World: w, Logged: []string{"planted"}}
-	r := functiontest.Record(sessionID, "planted-user", "In Progress", time.Minute)
+	maps.Copy(env, stagetest.OneAttempt)
+	w := stagetest.New(t, lambdatest.Options{Env: env})
+	l := &stagetest.Leaks{World: w, Logged: []string{"planted"}}
+	r := stagetest.Record(sessionID, "planted-user", "In Progress", time.Minute)
 	r.Awaited = true
 	w.Add(t, r)
 	planted := func(id, status string) []byte {
-		return functiontest.Edit(t, event(t, id, status, 0), func(e map[string]any) {
-			functiontest.Object(e, "detail")["vendor_data"] = "planted-user"
-			functiontest.Object(e, "detail")["planted"] = "planted"
+		return stagetest.Edit(t, event(t, id, status, 0), func(e map[string]any) {
+			stagetest.Object(e, "detail")["vendor_data"] = "planted-user"
+			stagetest.Object(e, "detail")["planted"] = "planted"
 			e["planted"] = "planted"
 		})
 	}
 	l.Call(t, "recorded", planted("e1", "In Review"))
-	for i, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.NotFound, lambdatest.InternalError, lambdatest.Reset,
-		lambdatest.TaskTimedOut, lambdatest.InvalidToken, lambdatest.KeyDenied} {
+	for i, f := range []awsfake.Fault{awsfake.Throttled, awsfake.AccessDenied, awsfake.NotFound, awsfake.InternalError, awsfake.Reset,
+		awsfake.TaskTimedOut, awsfake.InvalidToken, awsfake.KeyDenied} {
 		w.Wait(t, sessionID, "planted-token-"+strings.Repeat("x", i))
 		w.Tasks.Fail(f, 1)
-		l.Call(t, "tasks in trouble", planted("e2", []string{"Approved", "Expired"}[i%2]))
+		l.Call(t, "tasks fail", planted("e2", []string{"Approved", "Expired"}[i%2]))
 		if i < 5 {
 			w.Table.Fail(f, 1)
-			l.Call(t, "table in trouble", planted("e3", "Approved"))
+			l.Call(t, "table fails", planted("e3", "Approved"))
 		}
 	}
 	for _, payload := range []string{`"planted"`, `{"planted":"planted"}`, `{"source":"didit.sessions","detail":{"planted":"planted"}}`,

@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-// wrong is a delivery that is not taken.
+// wrong is a delivery that is refused.
 type wrong struct {
 	name    string
 	headers map[string]string
@@ -20,11 +22,11 @@ type wrong struct {
 	reason  string // in the log
 }
 
-// refused are the deliveries to refuse, by who makes them: nobody who knows the secret, or somebody.
+// refused are deliveries that are refused, by whether the sender knows the secret.
 func refused(t *testing.T) (unproven, proven []wrong) {
 	t.Helper()
 	body := fresh(t, "http-approved")
-	good := signed(body, functiontest.WebhookSecret)
+	good := signed(body, stage.WebhookSecret)
 	plain, v2 := good["x-signature"], good["x-signature-v2"]
 	unproven = []wrong{
 		{"no signature", nil, body, 401, "unauthenticated", "no signature"},
@@ -34,21 +36,21 @@ func refused(t *testing.T) (unproven, proven []wrong) {
 		{"too long", map[string]string{"x-signature": plain + "00"}, body, 401, "unauthenticated", "no signature"},
 		{"no hex", map[string]string{"x-signature": strings.Repeat("g", 64)}, body, 401, "unauthenticated", "no signature"},
 		{"with a prefix", map[string]string{"x-signature": "sha256=" + plain}, body, 401, "unauthenticated", "no signature"},
-		{"another secret", signed(body, "another"), body, 404, "signature_mismatch", "fits no secret"},
-		{"another body", good, strings.Replace(body, "user-123", "user-124", 1), 404, "signature_mismatch", "fits no secret"},
-		{"cut off", good, body[:len(body)-1], 404, "signature_mismatch", "fits no secret"},
-		{"signatures exchanged", map[string]string{"x-signature": v2, "x-signature-v2": plain}, body, 404, "signature_mismatch", "fits no secret"},
-		{"another order", map[string]string{"x-signature": plain}, strings.Replace(body, `{"application_id"`, `{ "application_id"`, 1), 404, "signature_mismatch", "fits no secret"},
+		{"another secret", signed(body, "another"), body, 404, "signature_mismatch", "matches no secret"},
+		{"another body", good, strings.Replace(body, "user-123", "user-124", 1), 404, "signature_mismatch", "matches no secret"},
+		{"cut off", good, body[:len(body)-1], 404, "signature_mismatch", "matches no secret"},
+		{"signatures exchanged", map[string]string{"x-signature": v2, "x-signature-v2": plain}, body, 404, "signature_mismatch", "matches no secret"},
+		{"another order", map[string]string{"x-signature": plain}, strings.Replace(body, `{"application_id"`, `{ "application_id"`, 1), 404, "signature_mismatch", "matches no secret"},
 	}
 	sign := func(name, body string, status int, code, reason string) {
-		proven = append(proven, wrong{name, signed(body, functiontest.WebhookSecret), body, status, code, reason})
+		proven = append(proven, wrong{name, signed(body, stage.WebhookSecret), body, status, code, reason})
 	}
-	// What is ahead comes nearer while the test runs; what is behind goes farther away.
+	// While the test runs, future timestamps come nearer and past ones move away.
 	for _, away := range []time.Duration{-16 * time.Minute, 30 * time.Minute, -1000 * time.Hour} {
 		sign("signed "+away.String()+" from now", dated(recorded(t, "http-approved"), away), 401, "unauthenticated", "too far from now")
 	}
 	stale := dated(recorded(t, "http-approved"), -time.Hour)
-	proven = append(proven, wrong{"stale with a fresh X-Timestamp", with(signed(stale, functiontest.WebhookSecret), "x-timestamp", dated(`"timestamp":`+recordedAt, 0)[12:]),
+	proven = append(proven, wrong{"stale with a fresh X-Timestamp", with(signed(stale, stage.WebhookSecret), "x-timestamp", dated(`"timestamp":`+recordedAt, 0)[12:]),
 		stale, 401, "unauthenticated", "too far from now"})
 	for name, body := range map[string]string{
 		"empty body": "", "not JSON": "status=Approved", "truncated": body[:len(body)/2], "two documents": body + body,
@@ -73,17 +75,17 @@ func refused(t *testing.T) (unproven, proven []wrong) {
 	return unproven, proven
 }
 
-// padded is the delivery with metadata that makes it so many bytes long.
+// padded returns the delivery with metadata, size bytes long.
 func padded(body string, size int) string {
 	before, after, _ := strings.Cut(body, `"metadata":null`)
 	return before + `"metadata":"` + strings.Repeat("x", size-len(before)-len(after)-len(`"metadata":""`)) + `"` + after
 }
 
-// Ensure that each delivery that is refused gets its answer, and that nothing comes of it: nothing is stored,
-// nothing published, and nothing logged but the reason.
+// Ensure that each refused delivery gets its answer and has no effect: nothing is stored or
+// published, and only the reason is logged.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	unproven, proven := refused(t)
 	logged, begin := 0, time.Now()
 	for _, test := range append(unproven, proven...) {
@@ -102,45 +104,45 @@ func TestRefused(t *testing.T) {
 			t.Fatalf("%s: see above", test.name)
 		}
 	}
-	if w.Table.Calls("") != 1 || w.Bus.Calls() != 0 { // the table was made
-		t.Errorf("got %d requests to the table and %d to the bus, want none", w.Table.Calls("")-1, w.Bus.Calls())
+	if w.Table.Calls("") != 0 || w.Bus.Calls("") != 0 {
+		t.Errorf("got %d requests to the table and %d to the bus, want none", w.Table.Calls(""), w.Bus.Calls(""))
 	}
-	// Two versions in two reads, the second for the first mismatch. Anyone can send the others: of
-	// these, one is read for in 10 s.
+	// Two reads of two versions, the second after the first mismatch. Further mismatches cause at
+	// most one read in 10 s.
 	most := 4 + 2*int(time.Since(begin)/forcedEvery)
-	if got := w.Secrets.CallsFor(functiontest.WebhookSecretID); got < 4 || got > most {
+	if got := w.Secrets.CallsFor(stage.WebhookSecretID); got < 4 || got > most {
 		t.Errorf("the secret was asked for %d times, want 4 to %d", got, most)
 	}
 	wantAnswer(t, w.HTTP(t, approved(t)), 200, "")
 }
 
-// Ensure that other paths and methods, and a body that is not the base64 it is said to be, are refused.
+// Ensure that other paths and methods, and a body that is not valid base64, are refused.
 func TestRefused_request(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for _, test := range []struct {
 		name   string
 		change func(e map[string]any)
 		status int
 	}{
-		{"method", func(e map[string]any) { functiontest.Object(e, "requestContext", "http")["method"] = "GET" }, 404},
+		{"method", func(e map[string]any) { stagetest.Object(e, "requestContext", "http")["method"] = "GET" }, 404},
 		{"path", func(e map[string]any) { e["rawPath"] = "/webhooks" }, 404},
 		{"base64", func(e map[string]any) { e["isBase64Encoded"] = true }, 400},
 	} {
-		if a := w.HTTP(t, functiontest.Edit(t, approved(t), test.change)); a.Status != test.status {
+		if a := w.HTTP(t, stagetest.Edit(t, approved(t), test.change)); a.Status != test.status {
 			t.Errorf("%s: got %d %s, want %d", test.name, a.Status, a.Body, test.status)
 		}
 	}
-	if w.Bus.Calls() != 0 || w.Secrets.Calls() != 0 {
-		t.Errorf("got %d requests to the bus and %d for the secret, want none", w.Bus.Calls(), w.Secrets.Calls())
+	if w.Bus.Calls("") != 0 || w.Secrets.Calls("") != 0 {
+		t.Errorf("got %d requests to the bus and %d for the secret, want none", w.Bus.Calls(""), w.Secrets.Calls(""))
 	}
 }
 
-// Ensure that every form in which Didit's deliveries can arrive is taken.
+// Ensure that every form of Didit's deliveries is accepted.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	body := fresh(t, "http-approved")
-	good := signed(body, functiontest.WebhookSecret)
+	good := signed(body, stage.WebhookSecret)
 	reworded := strings.ReplaceAll(body, `,"`, `, "`)
 	upper := map[string]string{}
 	for name, value := range good {
@@ -151,7 +153,7 @@ func TestAccepted(t *testing.T) {
 	untyped := strings.Replace(body, `"webhook_type":"status.updated",`, "", 1)
 	upperSession := strings.ReplaceAll(body, sessionID, strings.ToUpper(sessionID))
 	unknown := strings.Replace(body, `"status":"Approved","timestamp"`, `"status":"Awaiting Something New","timestamp"`, 1)
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for _, test := range []struct {
 		name    string
 		payload []byte
@@ -165,18 +167,18 @@ func TestAccepted(t *testing.T) {
 		{"V2 beside an X-Signature that does not fit", deliver(t, with(good, "x-signature", signature(body, "another")), body)},
 		{"X-Signature beside a V2 that does not fit", deliver(t, with(good, "x-signature-v2", signature(body, "another")), body)},
 		{"odd X-Timestamp", deliver(t, with(good, "x-timestamp", "0"), body)},
-		{"base64", functiontest.Edit(t, deliver(t, good, body), func(e map[string]any) {
+		{"base64", stagetest.Edit(t, deliver(t, good, body), func(e map[string]any) {
 			e["body"], e["isBase64Encoded"] = base64.StdEncoding.EncodeToString([]byte(body)), true
 		})},
-		{"named stage", functiontest.Edit(t, deliver(t, good, body), func(e map[string]any) {
-			e["rawPath"], functiontest.Object(e, "requestContext")["stage"] = "/prod/webhooks/didit", "prod"
+		{"named stage", stagetest.Edit(t, deliver(t, good, body), func(e map[string]any) {
+			e["rawPath"], stagetest.Object(e, "requestContext")["stage"] = "/prod/webhooks/didit", "prod"
 		})},
-		{"1 MiB", deliver(t, signed(full, functiontest.WebhookSecret), full)},
-		{"5 minutes old", deliver(t, signed(late, functiontest.WebhookSecret), late)},
-		{"14 minutes ahead", deliver(t, signed(early, functiontest.WebhookSecret), early)},
-		{"without a type", deliver(t, signed(untyped, functiontest.WebhookSecret), untyped)},
-		{"upper-case session id", deliver(t, signed(upperSession, functiontest.WebhookSecret), upperSession)},
-		{"unknown status", deliver(t, signed(unknown, functiontest.WebhookSecret), unknown)},
+		{"1 MiB", deliver(t, signed(full, stage.WebhookSecret), full)},
+		{"5 minutes old", deliver(t, signed(late, stage.WebhookSecret), late)},
+		{"14 minutes ahead", deliver(t, signed(early, stage.WebhookSecret), early)},
+		{"without a type", deliver(t, signed(untyped, stage.WebhookSecret), untyped)},
+		{"upper-case session id", deliver(t, signed(upperSession, stage.WebhookSecret), upperSession)},
+		{"unknown status", deliver(t, signed(unknown, stage.WebhookSecret), unknown)},
 	} {
 		before := len(w.Bus.Events())
 		wantAnswer(t, w.HTTP(t, test.payload), 200, "")
@@ -185,52 +187,54 @@ func TestAccepted(t *testing.T) {
 			t.Fatalf("%s: got %d events, want 1 more than %d", test.name, len(details), before)
 		}
 	}
-	if got := w.Secrets.CallsFor(functiontest.WebhookSecretID); got != 2 {
+	if got := w.Secrets.CallsFor(stage.WebhookSecretID); got != 2 {
 		t.Errorf("the secret was asked for %d times, want 2: one read of two versions", got)
 	}
 }
 
-// Ensure that types that concern no session are taken and dropped, without a look at table or bus.
+// Ensure that types that concern no session are accepted and dropped, without a request to the
+// table or the bus.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for _, kind := range []string{"user.status.updated", "user.data.updated", "business.status.updated", "business.data.updated", "activity.created",
 		"transaction.created", "transaction.status.updated", "travel_rule.status.updated", "something.new", "STATUS.UPDATED", ""} {
 		for _, body := range []string{
 			strings.Replace(fresh(t, "http-approved"), `"status.updated"`, `"`+kind+`"`, 1),
 			`{"webhook_type":"` + kind + `"}`,
 		} {
-			wantAnswer(t, w.HTTP(t, deliver(t, signed(body, functiontest.WebhookSecret), body)), 200, "")
+			wantAnswer(t, w.HTTP(t, deliver(t, signed(body, stage.WebhookSecret), body)), 200, "")
 		}
 	}
-	if w.Table.Calls("GetItem") != 0 || w.Bus.Calls() != 0 {
-		t.Errorf("got %d reads of the table and %d requests to the bus, want none", w.Table.Calls("GetItem"), w.Bus.Calls())
+	if w.Table.Calls("GetItem") != 0 || w.Bus.Calls("") != 0 {
+		t.Errorf("got %d reads of the table and %d requests to the bus, want none", w.Table.Calls("GetItem"), w.Bus.Calls(""))
 	}
 }
 
-// Ensure that WEBHOOK_TOLERANCE counts, both ways. What is close to it would cross it on a busy machine.
+// Ensure that WEBHOOK_TOLERANCE applies to the past and the future. On a busy machine, timestamps
+// close to the limit would cross it.
 func TestTolerance(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"WEBHOOK_TOLERANCE": "2h"}})
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"WEBHOOK_TOLERANCE": "2h"}})
 	for _, test := range []struct {
 		away   time.Duration
 		status int
 	}{{-100 * time.Minute, 200}, {119 * time.Minute, 200}, {-121 * time.Minute, 401}, {140 * time.Minute, 401}} {
 		body := dated(recorded(t, "http-approved"), test.away)
-		if a := w.HTTP(t, deliver(t, signed(body, functiontest.WebhookSecret), body)); a.Status != test.status {
+		if a := w.HTTP(t, deliver(t, signed(body, stage.WebhookSecret), body)); a.Status != test.status {
 			t.Errorf("%v away: got %d %s, want %d", test.away, a.Status, a.Body, test.status)
 		}
 	}
 }
 
-// Ensure that an event without an id gets one that its repetitions share, whenever they are dated.
+// Ensure that an event without an id gets one that its retries share, whatever their timestamps.
 func TestEventID(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	without := strings.Replace(recorded(t, "http-approved"), `"event_id":"`+eventID+`",`, "", 1)
 	other := strings.Replace(without, `"status":"Approved","timestamp"`, `"status":"Declined","timestamp"`, 1)
 	for _, body := range []string{dated(without, 0), dated(without, time.Minute), dated(other, 0)} {
-		wantAnswer(t, w.HTTP(t, deliver(t, signed(body, functiontest.WebhookSecret), body)), 200, "")
+		wantAnswer(t, w.HTTP(t, deliver(t, signed(body, stage.WebhookSecret), body)), 200, "")
 	}
 	_, details := w.Published(t)
 	if len(details) != 3 || details[0].EventID == "" || details[0].EventID != details[1].EventID || details[0].EventID == details[2].EventID {

@@ -6,27 +6,30 @@ import (
 	"testing"
 	"time"
 
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/awsfake"
+	fakedynamodb "didit-sessions/internal/awsfake/dynamodb"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-// Ensure that trouble on our side is a 5xx, which makes Didit deliver again, that nothing is published
-// then, and that the repetition is taken as soon as the trouble is over.
+// Ensure that a failure on our side is a 5xx, which makes Didit retry, that nothing is published
+// then, and that the retry is accepted once the fault is over.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const unavailable, internal = "backend_unavailable", "internal"
-	type arrange = func(*functiontest.World)
-	table := func(f lambdatest.Fault) arrange {
-		return func(w *functiontest.World) { w.Table.Fail(f, lambdatest.UntilCleared) }
+	type arrange = func(*stagetest.World)
+	table := func(f awsfake.Fault) arrange {
+		return func(w *stagetest.World) { w.Table.Fail(f, awsfake.UntilCleared) }
 	}
-	bus := func(f lambdatest.Fault) arrange {
-		return func(w *functiontest.World) { w.Bus.Fail(f, lambdatest.UntilCleared) }
+	bus := func(f awsfake.Fault) arrange {
+		return func(w *stagetest.World) { w.Bus.Fail(f, awsfake.UntilCleared) }
 	}
-	secret := func(f lambdatest.Fault) arrange {
-		return func(w *functiontest.World) { w.Secrets.Fail(f, lambdatest.UntilCleared) }
+	secret := func(f awsfake.Fault) arrange {
+		return func(w *stagetest.World) { w.Secrets.Fail(f, awsfake.UntilCleared) }
 	}
 	text := func(text string) arrange {
-		return func(w *functiontest.World) { w.Secrets.Set(functiontest.WebhookSecretID, text) }
+		return func(w *stagetest.World) { w.Secrets.Set(stage.WebhookSecretID, text) }
 	}
 	for _, test := range []struct {
 		name    string
@@ -35,36 +38,36 @@ func TestFaults(t *testing.T) {
 		code    string
 		reason  string
 	}{
-		{"secret throttled", secret(lambdatest.Throttled), 503, unavailable, "throttles"},
-		{"secret in trouble", secret(lambdatest.InternalError), 503, unavailable, "trouble"},
-		{"secret reset", secret(lambdatest.Reset), 503, unavailable, "out of reach"},
-		{"secret denied", secret(lambdatest.AccessDenied), 503, unavailable, "may not read"},
-		{"secret missing", secret(lambdatest.NotFound), 503, unavailable, "does not exist"},
-		{"secret marked for deletion", secret(lambdatest.MarkedForDeletion), 503, unavailable, "deletion"},
-		{"secret not to be decrypted", secret(lambdatest.DecryptionFailure), 503, unavailable, "KMS"},
+		{"secret throttled", secret(awsfake.Throttled), 503, unavailable, "throttles"},
+		{"secret fails", secret(awsfake.InternalError), 503, unavailable, "fails or throttles"},
+		{"secret reset", secret(awsfake.Reset), 503, unavailable, "out of reach"},
+		{"secret denied", secret(awsfake.AccessDenied), 503, unavailable, "may not read"},
+		{"secret missing", secret(awsfake.NotFound), 503, unavailable, "does not exist"},
+		{"secret marked for deletion", secret(awsfake.MarkedForDeletion), 503, unavailable, "deletion"},
+		{"secret not to be decrypted", secret(awsfake.DecryptionFailure), 503, unavailable, "KMS"},
 		{"secret empty", text(" "), 503, unavailable, "empty"},
 		{"secret not JSON", text("PLANTED"), 503, unavailable, "not a JSON object"},
 		{"secret of another kind", text(`{"api_key":"PLANTED"}`), 503, unavailable, "webhook_secret"},
 		{"secret without a value", text(`{"webhook_secret":""}`), 503, unavailable, "webhook_secret"},
 		{"secret too long", text(`{"webhook_secret":"` + strings.Repeat("PLANTED", 200) + `"}`), 503, unavailable, "1024"},
-		{"table throttled", table(lambdatest.Throttled), 503, unavailable, "DynamoDB"},
-		{"table over its capacity", table(lambdatest.ProvisionedThroughputExceeded), 503, unavailable, "DynamoDB"},
-		{"table in trouble", table(lambdatest.InternalError), 503, unavailable, "DynamoDB"},
-		{"table reset", table(lambdatest.Reset), 503, unavailable, "out of reach"},
-		{"table denied", table(lambdatest.AccessDenied), 500, internal, "may not use"},
-		{"table missing", table(lambdatest.NotFound), 500, internal, "does not exist"},
-		{"bus throttled", bus(lambdatest.Throttled), 503, unavailable, "EventBridge"},
-		{"bus in trouble", bus(lambdatest.InternalError), 503, unavailable, "EventBridge"},
-		{"bus reset", bus(lambdatest.Reset), 503, unavailable, "out of reach"},
-		{"bus denied", bus(lambdatest.AccessDenied), 500, internal, "may not publish"},
-		{"entry failed", bus(lambdatest.EntryFailed), 503, unavailable, "EventBridge"},
-		{"entry throttled", bus(lambdatest.EntryThrottled), 503, unavailable, "EventBridge"},
-		// No repetition mends it, but the answer must be one that Didit repeats, and an alarm.
-		{"entry denied", bus(lambdatest.EntryDenied), 500, internal, "does not take events of this source"},
+		{"table throttled", table(awsfake.Throttled), 503, unavailable, "DynamoDB"},
+		{"table over its capacity", table(fakedynamodb.ProvisionedThroughputExceeded), 503, unavailable, "DynamoDB"},
+		{"table fails", table(awsfake.InternalError), 503, unavailable, "DynamoDB"},
+		{"table reset", table(awsfake.Reset), 503, unavailable, "out of reach"},
+		{"table denied", table(awsfake.AccessDenied), 500, internal, "may not use"},
+		{"table missing", table(awsfake.NotFound), 500, internal, "does not exist"},
+		{"bus throttled", bus(awsfake.Throttled), 503, unavailable, "EventBridge"},
+		{"bus fails", bus(awsfake.InternalError), 503, unavailable, "EventBridge"},
+		{"bus reset", bus(awsfake.Reset), 503, unavailable, "out of reach"},
+		{"bus denied", bus(awsfake.AccessDenied), 500, internal, "may not publish"},
+		{"entry failed", bus(awsfake.EntryFailed), 503, unavailable, "EventBridge"},
+		{"entry throttled", bus(awsfake.EntryThrottled), 503, unavailable, "EventBridge"},
+		// No retry fixes it, but the answer must make Didit retry, and raise an alarm.
+		{"entry denied", bus(awsfake.EntryDenied), 500, internal, "does not accept this source"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			test.arrange(w)
 			wantAnswer(t, w.HTTP(t, approved(t)), test.status, test.code)
 			logs := string(w.Logs())
@@ -77,39 +80,39 @@ func TestFaults(t *testing.T) {
 			w.Secrets.ClearFaults()
 			w.Table.ClearFaults()
 			w.Bus.ClearFaults()
-			w.Secrets.Set(functiontest.WebhookSecretID, `{"webhook_secret":"`+functiontest.WebhookSecret+`"}`)
+			w.Secrets.Set(stage.WebhookSecretID, `{"webhook_secret":"`+stage.WebhookSecret+`"}`)
 			wantAnswer(t, w.HTTP(t, approved(t)), 200, "")
 			if len(w.Bus.Events()) != 1 {
 				t.Errorf("after the repair: %d events were published, want 1", len(w.Bus.Events()))
 			}
-			// What is cached serves while Secrets Manager is down.
-			w.Secrets.Fail(lambdatest.InternalError, lambdatest.UntilCleared)
+			// The cached value is used while Secrets Manager is down.
+			w.Secrets.Fail(awsfake.InternalError, awsfake.UntilCleared)
 			wantAnswer(t, w.HTTP(t, approved(t)), 200, "")
 		})
 	}
 }
 
-// Ensure that one hitch of a service is made up for by the AWS SDK's own retry, and that one which does not
-// answer is given up by the function's own limits: its time-out is far away. How long they are is
-// tested where they are set.
+// Ensure that the AWS SDK's own retry recovers from one error of a service, and that the function's
+// own limits end a call without an answer long before its timeout. The packages that have the
+// limits test how long they are.
 func TestFaults_attempts(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
-		arrange func(*functiontest.World)
+		arrange func(*stagetest.World)
 		status  int
 		code    string
 	}{
-		{"secret once", func(w *functiontest.World) { w.Secrets.FailStage("AWSCURRENT", lambdatest.InternalError, 1) }, 200, ""},
-		{"table once", func(w *functiontest.World) { w.Table.Fail(lambdatest.InternalError, 1) }, 200, ""},
-		{"bus once", func(w *functiontest.World) { w.Bus.Fail(lambdatest.Reset, 1) }, 200, ""},
-		{"secret silent", func(w *functiontest.World) { w.Secrets.Fail(lambdatest.Silence, lambdatest.UntilCleared) }, 503, "backend_unavailable"},
-		{"table silent", func(w *functiontest.World) { w.Table.Fail(lambdatest.Silence, lambdatest.UntilCleared) }, 503, "backend_unavailable"},
-		{"bus silent", func(w *functiontest.World) { w.Bus.Fail(lambdatest.Silence, lambdatest.UntilCleared) }, 503, "backend_unavailable"},
+		{"secret once", func(w *stagetest.World) { w.Secrets.FailOnly("AWSCURRENT", awsfake.InternalError, 1) }, 200, ""},
+		{"table once", func(w *stagetest.World) { w.Table.Fail(awsfake.InternalError, 1) }, 200, ""},
+		{"bus once", func(w *stagetest.World) { w.Bus.Fail(awsfake.Reset, 1) }, 200, ""},
+		{"secret silent", func(w *stagetest.World) { w.Secrets.Fail(awsfake.Silence, awsfake.UntilCleared) }, 503, "backend_unavailable"},
+		{"table silent", func(w *stagetest.World) { w.Table.Fail(awsfake.Silence, awsfake.UntilCleared) }, 503, "backend_unavailable"},
+		{"bus silent", func(w *stagetest.World) { w.Bus.Fail(awsfake.Silence, awsfake.UntilCleared) }, 503, "backend_unavailable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			test.arrange(w)
 			wantAnswer(t, w.HTTP(t, approved(t)), test.status, test.code)
 		})
@@ -119,14 +122,14 @@ func TestFaults_attempts(t *testing.T) {
 const (
 	// forcedEvery is how long after a forced read of the secret the next one may follow.
 	forcedEvery = 10 * time.Second
-	// rounds are how often a story is played that the machine was too busy to play in time.
+	// rounds is how often the test starts again if the machine was too busy for its timing.
 	rounds = 5
 )
 
 func stored(secret string) string { return `{"webhook_secret":"` + secret + `"}` }
 
-// Ensure that a rotation loses nothing: whichever of the two secrets a delivery is signed with, in whichever order
-// things happen, and that the old one is good for 24 hours.
+// Ensure that a rotation loses no delivery, whichever secret it is signed with and in whichever
+// order things happen, and that the old secret is valid for 24 hours.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	body := fresh(t, "http-approved")
@@ -134,24 +137,24 @@ func TestRotation(t *testing.T) {
 	day := 24 * time.Hour
 
 	for round := 1; ; round++ {
-		w := functiontest.New(t, functiontest.Options{})
-		wantAnswer(t, w.HTTP(t, signedBy(functiontest.WebhookSecret)), 200, "")
-		w.Secrets.Set(functiontest.WebhookSecretID, stored("new"))
-		wantAnswer(t, w.HTTP(t, signedBy(functiontest.WebhookSecret)), 200, "")
+		w := stagetest.New(t, lambdatest.Options{})
+		wantAnswer(t, w.HTTP(t, signedBy(stage.WebhookSecret)), 200, "")
+		w.Secrets.Set(stage.WebhookSecretID, stored("new"))
+		wantAnswer(t, w.HTTP(t, signedBy(stage.WebhookSecret)), 200, "")
 		begin := time.Now()
 		wantAnswer(t, w.HTTP(t, signedBy("new")), 200, "") // by the one forced read
-		old := w.HTTP(t, signedBy(functiontest.WebhookSecret))
+		old := w.HTTP(t, signedBy(stage.WebhookSecret))
 		if old.Status == 404 && round < rounds {
 			continue // the previous version came too long after the current one
 		}
 		wantAnswer(t, old, 200, "")
-		w.Secrets.Set(functiontest.WebhookSecretID, stored("newest"))
+		w.Secrets.Set(stage.WebhookSecretID, stored("newest"))
 		newest := w.HTTP(t, signedBy("newest"))
 		if time.Since(begin) > forcedEvery && round < rounds {
 			continue // too late: the next forced read was due
 		}
 		wantAnswer(t, newest, 404, "signature_mismatch") // Didit repeats it
-		if got := w.Secrets.CallsFor(functiontest.WebhookSecretID); got != 4 {
+		if got := w.Secrets.CallsFor(stage.WebhookSecretID); got != 4 {
 			t.Errorf("the secret was asked for %d times, want 4: two reads of two versions", got)
 		}
 		break
@@ -160,24 +163,24 @@ func TestRotation(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		rotated  time.Duration // ago
-		arrange  func(*lambdatest.SecretsManager)
+		arrange  func(*awsfake.SecretsManager)
 		previous int // status
 	}{
 		{"just now", 0, nil, 200},
 		{"23 hours ago", day - time.Hour, nil, 200},
 		{"25 hours ago", day + time.Hour, nil, 404},
-		{"previous version denied", 0, func(m *lambdatest.SecretsManager) {
-			m.FailStage("AWSPREVIOUS", lambdatest.AccessDenied, lambdatest.UntilCleared)
+		{"previous version denied", 0, func(m *awsfake.SecretsManager) {
+			m.FailOnly("AWSPREVIOUS", awsfake.AccessDenied, awsfake.UntilCleared)
 		}, 404},
-		{"previous version silent", 0, func(m *lambdatest.SecretsManager) {
-			m.FailStage("AWSPREVIOUS", lambdatest.Silence, lambdatest.UntilCleared)
+		{"previous version silent", 0, func(m *awsfake.SecretsManager) {
+			m.FailOnly("AWSPREVIOUS", awsfake.Silence, awsfake.UntilCleared)
 		}, 404},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{Env: maps.Clone(functiontest.OneAttempt)})
-			w.Secrets.SetAt(functiontest.WebhookSecretID, stored("old"), time.Now().Add(-test.rotated-day))
-			w.Secrets.SetAt(functiontest.WebhookSecretID, stored("new"), time.Now().Add(-test.rotated))
+			w := stagetest.New(t, lambdatest.Options{Env: maps.Clone(stagetest.OneAttempt)})
+			w.Secrets.SetAt(stage.WebhookSecretID, stored("old"), time.Now().Add(-test.rotated-day))
+			w.Secrets.SetAt(stage.WebhookSecretID, stored("new"), time.Now().Add(-test.rotated))
 			if test.arrange != nil {
 				test.arrange(w.Secrets)
 			}
@@ -185,7 +188,7 @@ func TestRotation(t *testing.T) {
 			if a := w.HTTP(t, signedBy("old")); a.Status != test.previous {
 				t.Errorf("signed with the previous secret: got %d %s, want %d", a.Status, a.Body, test.previous)
 			}
-			wantAnswer(t, w.HTTP(t, signedBy(functiontest.WebhookSecret)), 404, "signature_mismatch")
+			wantAnswer(t, w.HTTP(t, signedBy(stage.WebhookSecret)), 404, "signature_mismatch")
 		})
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"didit-sessions/internal/functiontest"
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-// planted is a delivery with something that must not leave in every field that may hold it.
+// planted is a delivery in which every field that may be secret or personal has a marker.
 const planted = `{"application_id":"planted-application","created_at":1767225590,"decision":{"callback":"https://example.com/?planted=callback",` +
 	`"contact_details":{"email":"planted@example.com","phone":"+442071838750"},"features":["ID_VERIFICATION","planted feature!"],` +
 	`"id_verifications":[{"address":"planted-address","date_of_birth":"1990-05-15","document_number":"planted-number","first_name":"planted-first",` +
@@ -17,22 +19,22 @@ const planted = `{"application_id":"planted-application","created_at":1767225590
 	`"ip_analyses":[{"ip_address":"198.51.100.77","status":"Approved"}],"reviews":[{"comment":"planted-comment","user":"planted-reviewer"}],` +
 	`"session_url":"https://verify.didit.me/session/planted-token","status":"Approved"},"environment":"live","event_id":"` + eventID + `",` +
 	`"metadata":{"planted":"planted-metadata"},"resubmit_info":{"reasons":["planted-reason"]},"session_id":"` + sessionID + `","status":"Approved",` +
-	`"timestamp":1767225600,"vendor_data":"planted-user","webhook_type":"status.updated","workflow_id":"` + functiontest.Workflow + `"}`
+	`"timestamp":1767225600,"vendor_data":"planted-user","webhook_type":"status.updated","workflow_id":"` + stage.Workflow + `"}`
 
 // secrets and personal data.
 var markers = []string{"planted", "2071838750", "1990-05-15", "198.51.100.77", "/session/"}
 
-// Ensure that nothing secret and nothing personal reaches a log or an answer, whatever goes wrong, and that nothing
-// but the vendor data reaches the bus.
+// Ensure that no secret and no personal data reaches a log or an answer, whatever fails, and that
+// only the vendor data reaches the bus.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	const secret = "planted-webhook-secret"
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-	maps.Copy(env, functiontest.OneAttempt)
-	w := functiontest.New(t, functiontest.Options{Env: env})
-	w.Secrets.Set(functiontest.WebhookSecretID, stored(secret))
-	w.Add(t, functiontest.Record(sessionID, "planted-user", "Not Started", 0))
-	l := &functiontest.Leaks{World: w, Logged: markers, Answered: markers}
+	maps.Copy(env, stagetest.OneAttempt)
+	w := stagetest.New(t, lambdatest.Options{Env: env})
+	w.Secrets.Set(stage.WebhookSecretID, stored(secret))
+	w.Add(t, stagetest.Record(sessionID, "planted-user", "Not Started", 0))
+	l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
 
 	body := dated(planted, 0)
 	good := signed(body, secret)
@@ -44,9 +46,9 @@ func TestLeaks(t *testing.T) {
 	send := func(what string, headers map[string]string, body string) {
 		t.Helper()
 		headers = with(headers, "authorization", "Bearer planted-jwt", "user-agent", "planted-agent", "x-forwarded-for", "198.51.100.77", "x-planted", "planted")
-		payload := functiontest.Edit(t, deliver(t, headers, body), func(e map[string]any) {
+		payload := stagetest.Edit(t, deliver(t, headers, body), func(e map[string]any) {
 			e["rawQueryString"], e["cookies"] = "planted=query", []string{"planted=cookie"}
-			functiontest.Object(e, "requestContext", "http")["sourceIp"] = "198.51.100.77"
+			stagetest.Object(e, "requestContext", "http")["sourceIp"] = "198.51.100.77"
 		})
 		l.HTTP(t, what, payload)
 	}
@@ -64,15 +66,15 @@ func TestLeaks(t *testing.T) {
 	} {
 		send("broken", signed(broken, secret), broken)
 	}
-	for _, f := range []lambdatest.Fault{lambdatest.Throttled, lambdatest.AccessDenied, lambdatest.NotFound, lambdatest.InternalError, lambdatest.Reset} {
+	for _, f := range []awsfake.Fault{awsfake.Throttled, awsfake.AccessDenied, awsfake.NotFound, awsfake.InternalError, awsfake.Reset} {
 		w.Table.Fail(f, 1)
-		send("table in trouble", good, body)
+		send("table fails", good, body)
 		w.Bus.Fail(f, 1)
-		send("bus in trouble", good, body)
+		send("bus fails", good, body)
 	}
-	for _, f := range []lambdatest.Fault{lambdatest.EntryFailed, lambdatest.EntryThrottled, lambdatest.EntryDenied} {
+	for _, f := range []awsfake.Fault{awsfake.EntryFailed, awsfake.EntryThrottled, awsfake.EntryDenied} {
 		w.Bus.Fail(f, 1)
-		send("entry in trouble", good, body)
+		send("entry fails", good, body)
 	}
 	l.Done(t)
 	for _, e := range w.Bus.Events() {
@@ -98,16 +100,16 @@ func texts(all []string) (some []string) {
 	return some
 }
 
-// Ensure that a secret in the wrong place, or of the wrong form, is not told either.
+// Ensure that a secret in the wrong place, or in the wrong form, is not revealed either.
 func TestLeaks_configuration(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"planted", `{"webhook_secret":["planted"]}`, `{"api_key":"planted"}`, `["planted"]`, `{"webhook_secret":"` + strings.Repeat("planted", 200) + `"}`} {
-		w := functiontest.New(t, functiontest.Options{})
-		w.Secrets.Set(functiontest.WebhookSecretID, secret)
-		l := &functiontest.Leaks{World: w, Logged: markers, Answered: markers}
+		w := stagetest.New(t, lambdatest.Options{})
+		w.Secrets.Set(stage.WebhookSecretID, secret)
+		l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
 		wantAnswer(t, l.HTTP(t, secret, approved(t)), 503, "backend_unavailable")
 	}
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{"DIDIT_WEBHOOK_SECRET_ID": `{"webhook_secret":"planted"}`}})
-	l := &functiontest.Leaks{World: w, Logged: markers, Answered: markers}
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"DIDIT_WEBHOOK_SECRET_ID": `{"webhook_secret":"planted"}`}})
+	l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
 	wantAnswer(t, l.HTTP(t, "the secret instead of its name", approved(t)), 503, "backend_unavailable")
 }

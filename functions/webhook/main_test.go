@@ -13,12 +13,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
-func TestMain(m *testing.M) { functiontest.Main(m, "webhook") }
+func TestMain(m *testing.M) { stagetest.Main(m, "webhook") }
 
 // Of the recorded deliveries in events/.
 const (
@@ -34,7 +36,7 @@ func recorded(t *testing.T, name string) string {
 	var event struct {
 		Body string `json:"body"`
 	}
-	if err := json.Unmarshal(functiontest.Event(t, name), &event); err != nil {
+	if err := json.Unmarshal(stagetest.Event(t, name), &event); err != nil {
 		t.Fatal(err)
 	}
 	return event.Body
@@ -77,7 +79,7 @@ func signed(body, secret string) map[string]string {
 // deliver is API Gateway's payload for a delivery. What is not text comes as base64.
 func deliver(t *testing.T, headers map[string]string, body string) []byte {
 	t.Helper()
-	return functiontest.Edit(t, functiontest.Event(t, "http-unsigned"), func(e map[string]any) {
+	return stagetest.Edit(t, stagetest.Event(t, "http-unsigned"), func(e map[string]any) {
 		for name, value := range headers {
 			e["headers"].(map[string]any)[name] = value
 		}
@@ -91,11 +93,11 @@ func deliver(t *testing.T, headers map[string]string, body string) []byte {
 func approved(t *testing.T) []byte {
 	t.Helper()
 	body := fresh(t, "http-approved")
-	return deliver(t, signed(body, functiontest.WebhookSecret), body)
+	return deliver(t, signed(body, stage.WebhookSecret), body)
 }
 
 // wantAnswer checks status and code, which is empty for a success.
-func wantAnswer(t *testing.T, a lambdatest.HTTPAnswer, status int, code string) {
+func wantAnswer(t *testing.T, a awsfake.HTTPAnswer, status int, code string) {
 	t.Helper()
 	var problem struct {
 		Code   string
@@ -113,11 +115,12 @@ func wantAnswer(t *testing.T, a lambdatest.HTTPAnswer, status int, code string) 
 	}
 }
 
-// Ensure that each recorded delivery gets the answer that its name promises, once it is signed anew.
+// Ensure that each recorded delivery gets the answer that its name promises, after it is signed
+// again.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
-	w.Add(t, functiontest.Record(sessionID, "user-123", "Not Started", time.Minute))
+	w := stagetest.New(t, lambdatest.Options{})
+	w.Add(t, stagetest.Record(sessionID, "user-123", "Not Started", time.Minute))
 	for _, test := range []struct {
 		name   string
 		status int
@@ -130,7 +133,7 @@ func TestEvents(t *testing.T) {
 		{"http-unsigned", 401, "unauthenticated", 0},
 	} {
 		body := fresh(t, test.name)
-		headers := signed(body, functiontest.WebhookSecret)
+		headers := signed(body, stage.WebhookSecret)
 		if test.name == "http-unsigned" {
 			headers = nil
 		}
@@ -142,29 +145,29 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Ensure that the files are signed with the secret that is documented for local use, and that sent as they
-// stand they are refused for their age alone. An ignored type has none.
+// Ensure that the files are signed with the documented secret for local use, and that only their
+// age is wrong: it is why they are refused as they are. Ignored types have no age.
 func TestEvents_asRecorded(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	for name, status := range map[string]int{"http-started": 401, "http-approved": 401, "http-ignored": 200} {
 		var event struct{ Headers map[string]string }
-		if err := json.Unmarshal(functiontest.Event(t, name), &event); err != nil {
+		if err := json.Unmarshal(stagetest.Event(t, name), &event); err != nil {
 			t.Fatal(err)
 		}
-		for header, want := range signed(recorded(t, name), functiontest.WebhookSecret) {
+		for header, want := range signed(recorded(t, name), stage.WebhookSecret) {
 			if event.Headers[header] != want {
 				t.Errorf("%s: got %s %q, want %q", name, header, event.Headers[header], want)
 			}
 		}
-		if a := w.HTTP(t, functiontest.Event(t, name)); a.Status != status || status == 401 && !strings.Contains(string(a.Body), "timestamp") {
+		if a := w.HTTP(t, stagetest.Event(t, name)); a.Status != status || status == 401 && !strings.Contains(string(a.Body), "timestamp") {
 			t.Errorf("%s: got %d %s, want %d", name, a.Status, a.Body, status)
 		}
 	}
 }
 
-// Ensure that what is published is what Didit signed, with the owner that the record names, and nothing of
-// the decision but features and statuses.
+// Ensure that the event has what Didit signed, the owner of the record, and only features and
+// statuses of the decision.
 func TestPublished(t *testing.T) {
 	t.Parallel()
 	dataUpdated := strings.Replace(fresh(t, "http-approved"), "status.updated", "data.updated", 1)
@@ -179,17 +182,17 @@ func TestPublished(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{})
+			w := stagetest.New(t, lambdatest.Options{})
 			if test.owner != "" {
-				w.Add(t, functiontest.Record(sessionID, test.owner, "Not Started", time.Minute))
+				w.Add(t, stagetest.Record(sessionID, test.owner, "Not Started", time.Minute))
 			}
 			writes := w.Writes()
-			wantAnswer(t, w.HTTP(t, deliver(t, signed(test.body, functiontest.WebhookSecret), test.body)), 200, "")
+			wantAnswer(t, w.HTTP(t, deliver(t, signed(test.body, stage.WebhookSecret), test.body)), 200, "")
 			types, _ := w.Published(t)
 			if len(types) != 1 || types[0] != test.want {
 				t.Fatalf("got events %q, want one of %q", types, test.want)
 			}
-			want := `{"event_id":"` + eventID + `","session_id":"` + sessionID + `","vendor_data":"` + test.wantOwner + `","workflow_id":"` + functiontest.Workflow +
+			want := `{"event_id":"` + eventID + `","session_id":"` + sessionID + `","vendor_data":"` + test.wantOwner + `","workflow_id":"` + stage.Workflow +
 				`","status":"Approved","checks":[{"feature":"ID_VERIFICATION","status":"Approved"},{"feature":"LIVENESS","status":"Approved"}],` +
 				`"occurred_at":"2025-12-31T23:59:50Z","environment":"live"}`
 			if got := string(w.Bus.Events()[0].Detail); got != want {
@@ -205,7 +208,7 @@ func TestPublished(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{Env: map[string]string{
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{
 		"DIDIT_WEBHOOK_SECRET_ID": "", "WEBHOOK_TOLERANCE": "900", "TABLE_NAME": "", "EVENT_BUS_NAME": " "}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
@@ -217,10 +220,10 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 }
 
-// Ensure that there is no direct door: a delivery without the gateway's wrapping is no delivery.
+// Ensure that direct invocations are refused, even with the body of a delivery.
 func TestDirect(t *testing.T) {
 	t.Parallel()
-	w := functiontest.New(t, functiontest.Options{})
+	w := stagetest.New(t, lambdatest.Options{})
 	if r := w.Call(t, []byte(fresh(t, "http-approved"))); r.ErrorType != "InvalidRequest" || len(w.Bus.Events()) != 0 {
 		t.Errorf("got %q and %d events, want InvalidRequest and none", r.ErrorType, len(w.Bus.Events()))
 	}

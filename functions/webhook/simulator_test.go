@@ -9,13 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/functiontest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/stage/stagetest"
 )
 
 // connect puts the function behind a gateway to which the simulator delivers.
-func connect(t *testing.T, w *functiontest.World, version string) {
+func connect(t *testing.T, w *stagetest.World, version string) {
 	t.Helper()
 	gateway := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -38,13 +40,14 @@ func connect(t *testing.T, w *functiontest.World, version string) {
 	}))
 	t.Cleanup(gateway.Close)
 	w.Didit.RetryWaits = []time.Duration{0, 0}
-	if err := w.Didit.SetWebhook(gateway.URL+"/webhooks/didit", functiontest.WebhookSecret, version); err != nil {
+	if err := w.Didit.SetWebhook(gateway.URL+"/webhooks/didit", stage.WebhookSecret, version); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// answers waits for what is under way, and returns the answers to the deliveries since the first n.
-func answers(t *testing.T, w *functiontest.World, n int) (statuses []int) {
+// answers waits for pending deliveries, and returns the answers to the deliveries since the first
+// n.
+func answers(t *testing.T, w *stagetest.World, n int) (statuses []int) {
 	t.Helper()
 	if err := w.Didit.Settle(t.Context()); err != nil {
 		t.Fatal(err)
@@ -55,14 +58,14 @@ func answers(t *testing.T, w *functiontest.World, n int) (statuses []int) {
 	return statuses
 }
 
-// Ensure that what the simulator sends, whose signatures we did not make, is taken in every version of its body, and
-// that it repeats what we want repeated and nothing else.
+// Ensure that deliveries of the simulator, which signs them itself, are accepted in every version
+// of the body, and that it retries what it should retry and nothing else.
 func TestSimulator(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v1", "v2", "v3"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			w := functiontest.New(t, functiontest.Options{Env: functiontest.OneAttempt})
+			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			connect(t, w, version)
 			id := w.Session(t, "user-123")
 			if got := answers(t, w, 0); !slices.Equal(got, []int{200}) {
@@ -81,8 +84,8 @@ func TestSimulator(t *testing.T) {
 				{"In Review", didittest.SendReworded, nil, []int{200}, 1},
 				{"Abandoned", didittest.SendForged, nil, []int{404, 404, 404}, 0},
 				{"Approved", didittest.SendStale, nil, []int{401}, 0},
-				{"Expired", "", func() { w.Bus.Fail(lambdatest.EntryFailed, 1) }, []int{503, 200}, 1},
-				{"Kyc Expired", "", func() { w.Table.Fail(lambdatest.Throttled, 1) }, []int{503, 200}, 1},
+				{"Expired", "", func() { w.Bus.Fail(awsfake.EntryFailed, 1) }, []int{503, 200}, 1},
+				{"Kyc Expired", "", func() { w.Table.Fail(awsfake.Throttled, 1) }, []int{503, 200}, 1},
 			} {
 				if test.arrange != nil {
 					test.arrange()

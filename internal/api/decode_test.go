@@ -29,6 +29,7 @@ func TestDecodeObject(t *testing.T) {
 		{`{"a":"\\\ud800"}`, []string{"a"}},
 		{`{"a":"\u0000"}`, []string{"a"}},
 		{`{"a":["x",{"b":"\u0000"}]}`, []string{"a[1].b"}},
+		{`{"a":"\u0000","b":{"c":1,"d":"\ud800","c":[{"\u0000":"\u0000"}]},"a":2}`, []string{"a", "b.d", "b.c", "b.c[0].?", "b.c[0].?", "a"}},
 		{`{"\ud800":1}`, []string{"?"}},
 		{`{"a":{"\u0000":1}}`, []string{"a.?"}},
 		{`{"` + strings.Repeat("n", 100) + `":1,"` + strings.Repeat("n", 100) + `":1}`, []string{strings.Repeat("n", 64) + "…"}},
@@ -56,8 +57,8 @@ func TestDecodeObject_values(t *testing.T) {
 		kind verification.Kind
 		raw  string
 	}{
-		{"t", verification.Text, `"a\u00e9<"`}, {"n", verification.Number, `1.50e+3`}, {"f", verification.Flag, `true`},
-		{"l", verification.List, `[1,[2]]`}, {"o", verification.Object, `{"x":null}`}, {"none", verification.Null, ""},
+		{"t", verification.KindString, `"a\u00e9<"`}, {"n", verification.KindNumber, `1.50e+3`}, {"f", verification.KindBool, `true`},
+		{"l", verification.KindArray, `[1,[2]]`}, {"o", verification.KindObject, `{"x":null}`}, {"none", verification.KindNull, ""},
 	} {
 		if got := v.Get(test.name); got.Kind != test.kind || string(got.Raw) != test.raw {
 			t.Errorf("%s: got kind %d, %s, want kind %d, %s", test.name, got.Kind, got.Raw, test.kind, test.raw)
@@ -66,8 +67,15 @@ func TestDecodeObject_values(t *testing.T) {
 	if got := v.Get("t").Text; got != "aé<" {
 		t.Errorf("text: got %q", got)
 	}
-	if !v.Get("f").Flag || len(v.Get("l").Items) != 2 || v.Get("o").Members[0].Name != "x" {
-		t.Errorf("got %+v", v)
+	if !v.Get("f").Bool || v.Get("l").Items != nil || v.Get("o").Members != nil {
+		t.Errorf("got %t and values inside, want true and raw text alone", v.Get("f").Bool)
+	}
+	v, _, err = decodeObject([]byte(`{"expected_details":{"l":[1,[2]],"o":{"x":null}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v = v.Get("expected_details"); len(v.Get("l").Items) != 2 || v.Get("o").Members[0].Name != "x" {
+		t.Errorf("got %d items and %d members, want all of them", len(v.Get("l").Items), len(v.Get("o").Members))
 	}
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,7 +9,7 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Codes that only HTTP knows.
+// Codes that exist over HTTP only.
 const (
 	codeUnauthenticated   verification.Code = "unauthenticated"
 	codeSignatureMismatch verification.Code = "signature_mismatch"
@@ -18,14 +17,14 @@ const (
 	codeUnsupportedMedia  verification.Code = "unsupported_media_type"
 )
 
-// failure is how one code is told to callers.
+// failure describes how a code is reported.
 type failure struct {
 	code       verification.Code
-	shown      verification.Code // the code that callers see, where it is another
+	shown      verification.Code // the code that callers see, if it is another one
 	status     int
 	directName string
 	title      string
-	sentence   string // what to do, where nobody has said more
+	sentence   string // what to do, unless the error has a detail
 }
 
 // failures is the error table of the public contract.
@@ -33,8 +32,8 @@ var failures = []failure{
 	{verification.CodeInvalidRequest, "", 400, "InvalidRequest", "The request is invalid",
 		"Correct the fields in errors and send the request again."},
 	{codeUnauthenticated, "", 401, "InternalError", "The caller is not authenticated",
-		"The request carries no proof of who sends it: sign in and send the access token."},
-	{verification.CodeVendorDataMismatch, "", 403, "InternalError", "The vendor data is somebody else's",
+		"The request carries no proof of its sender: sign in and send the access token."},
+	{verification.CodeVendorDataMismatch, "", 403, "InternalError", "The vendor data is another user's",
 		"vendor_data is the signed-in user; leave it out."},
 	{verification.CodeFieldNotAllowed, "", 403, "InternalError", "A field is not allowed here",
 		"Leave out the fields in errors, or ask the operator to allow them in USER_FIELDS."},
@@ -43,7 +42,7 @@ var failures = []failure{
 	{verification.CodeUserBlocked, "", 403, "UserBlocked", "The user is blocked",
 		"This user or business is blocked at Didit and can start no verification."},
 	{codeSignatureMismatch, "", 404, "InternalError", "The signature does not match",
-		"The signature matches no webhook secret of this deployment. During a rotation the repetition of the delivery will."},
+		"The signature matches no webhook secret of this deployment. During a rotation, Didit's next attempt will match."},
 	{verification.CodeNotFound, "", 404, "SessionNotFound", "Not found",
 		"There is nothing at this path for this method."},
 	{codePayloadTooLarge, "", 413, "InvalidRequest", "The body is too large",
@@ -61,7 +60,7 @@ var failures = []failure{
 	{verification.CodeDiditUnavailable, "", 503, "DiditUnavailable", "Didit is unavailable",
 		"Send the request again after the time in Retry-After; with vendor_data it gets the same session."},
 	{verification.CodeBackendUnavailable, "", 503, "BackendUnavailable", "A service that we need is unavailable",
-		"Send the request again after the time in Retry-After; a session that was asked for with vendor_data is not created twice."},
+		"Send the request again after the time in Retry-After; a session that was requested with vendor_data is not created twice."},
 	{verification.CodeDiditTimeout, "", 504, "DiditTimeout", "Didit did not answer in time",
 		"Whether a session was created is unknown. With vendor_data, send the request again: it gets the same session."},
 	{verification.CodeSecretUnavailable, verification.CodeInternal, 500, "SecretUnavailable", "Something went wrong on our side",
@@ -82,8 +81,8 @@ func failureOf(code verification.Code) failure {
 	return failureOf(verification.CodeInternal)
 }
 
-// mostFieldErrors keeps an answer to a body full of mistakes within a reasonable size.
-const mostFieldErrors = 100
+// maxFieldErrors bounds the answer to a body full of mistakes.
+const maxFieldErrors = 100
 
 // problem is an error over HTTP (RFC 9457).
 type problem struct {
@@ -122,16 +121,16 @@ func writeProblem(w http.ResponseWriter, requestID string, e *verification.Error
 }
 
 func firstFields(fields []verification.FieldError) []verification.FieldError {
-	return fields[:min(len(fields), mostFieldErrors)]
+	return fields[:min(len(fields), maxFieldErrors)]
 }
 
-// seconds rounds up, so that nobody comes back too early.
+// seconds returns the duration in whole seconds, rounded up so that clients do not retry too early.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// directError is a failure on the direct door. aws-lambda-go logs its text, so it holds our own
-// words and field names only.
+// directError is the failure of a direct invocation. aws-lambda-go logs its text, so it consists of
+// fixed words and field names only.
 type directError struct {
 	name string
 	text string
@@ -148,7 +147,7 @@ func newDirectError(e *verification.Error) directError {
 		case field.Field == "":
 			parts = append(parts, field.Message)
 		case field.Private && !verification.KnownField(field.Field):
-			// A name of Didit's own making may quote anything.
+			// A field name that Didit chose may quote anything.
 		case field.Private:
 			parts = append(parts, field.Field+" is invalid.")
 		default:
@@ -165,20 +164,11 @@ func newDirectError(e *verification.Error) directError {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	body, err := encode(v)
+	body, err := verification.EncodeJSON(v)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{}`)
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
-}
-
-// encode writes JSON without escaping <, > and &, so that metadata keeps its text.
-func encode(v any) ([]byte, error) {
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return []byte(strings.TrimSuffix(b.String(), "\n")), err
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // Ensure that nothing that the gateway proved of a caller is printed, whichever way it is printed.
-func TestIdentity_redaction(t *testing.T) {
+func TestRequestContext_redaction(t *testing.T) {
 	t.Parallel()
 	const marker = "PLANTED"
-	identity := Identity{RequestID: marker, Claims: map[string]json.RawMessage{marker: json.RawMessage(`"` + marker + `"`)}}
-	for _, value := range []any{identity, &identity, []Identity{identity}, map[string]any{"i": identity}, struct{ I Identity }{identity}} {
+	identity := RequestContext{RequestID: marker, Claims: map[string]json.RawMessage{marker: json.RawMessage(`"` + marker + `"`)}}
+	for _, value := range []any{identity, &identity, []RequestContext{identity}, map[string]any{"i": identity}, struct{ I RequestContext }{identity}} {
 		kind := fmt.Sprintf("%T", value)
 		encoded, err := json.Marshal(value)
 		if err != nil {

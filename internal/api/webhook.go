@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,63 +12,63 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Verifier proves that a delivery is Didit's; [*didit.Verifier] is one.
+// Verifier proves that a delivery comes from Didit; [*didit.Verifier] implements it.
 type Verifier interface {
-	// Verify returns the event of a delivery, a [*didit.WebhookError], or an error of whoever
-	// keeps the webhook secret.
+	// Verify returns the event of a delivery, a [*didit.WebhookError], or the error of the source
+	// of the webhook secret.
 	Verify(ctx context.Context, header http.Header, body []byte) (didit.WebhookEvent, error)
 }
 
-// Receiver takes verified events; [*verification.Tracker] is one.
+// Receiver publishes verified events; [*verification.Tracker] implements it.
 type Receiver interface {
 	Receive(ctx context.Context, e didit.WebhookEvent) error
 }
 
-// Webhook serves POST /webhooks/didit. Nobody is signed in there: Didit's signature is the authority.
-// Set its fields before first use; it is safe for concurrent use and must not be copied.
+// Webhook serves POST /webhooks/didit. Didit's signature is the only authorisation. Set its fields
+// before first use; it is safe for concurrent use and must not be copied.
 //
-// Didit repeats a delivery that is answered with 5xx or 404, and no other (Didit: Webhooks, delivery),
-// so the answers are chosen by whether a repetition helps.
+// Didit retries a delivery that is answered with 5xx or 404, and no other (Didit: Webhooks,
+// delivery), so the status depends on whether a retry can succeed.
 type Webhook struct {
 	Verifier Verifier // required
 	Events   Receiver // required
-	// Identify returns what the gateway knows of the request. Required.
-	Identify func(*http.Request) Identity
+	// RequestContext returns what API Gateway knows of the request. Required.
+	RequestContext func(*http.Request) RequestContext
 	// Log gets one line per call; nil means [slog.Default].
 	Log *slog.Logger
-	// Limit ends a delivery; zero means 4.5 s, before Didit stops waiting.
+	// Limit is the time for a delivery; zero means 4.5 s.
 	Limit time.Duration
 
 	calls callLog
 }
 
-// webhookLimit ends a delivery before Didit stops waiting at 5 s (Didit: Webhooks, delivery).
-const webhookLimit = 4500 * time.Millisecond
+// maxWebhook is below the 5 s for which Didit waits (Didit: Webhooks, delivery).
+const maxWebhook = 4500 * time.Millisecond
 
 // ServeHTTP answers one delivery.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	identity := h.Identify(r)
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.Limit, webhookLimit))
+	gateway := h.RequestContext(r)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.Limit, maxWebhook))
 	defer cancel()
-	ctx, call := h.calls.begin(ctx, "webhook", "http", identity.RequestID)
+	ctx, current := h.calls.begin(ctx, "webhook", "http", gateway.RequestID)
 	event, err := h.serve(r.WithContext(ctx))
-	call.end(ctx, h.Log, delivered(event, err), err)
+	current.end(ctx, h.Log, webhookOutcome(event, err), err)
 	if err != nil {
-		writeProblem(w, identity.RequestID, verification.AsError(err))
+		writeProblem(w, gateway.RequestID, verification.AsError(err))
 		return
 	}
 	writeJSON(w, http.StatusOK, "application/json", struct{}{})
 }
 
-func delivered(e didit.WebhookEvent, err error) outcome {
+func webhookOutcome(e didit.WebhookEvent, err error) outcome {
 	switch {
 	case err != nil && e.SessionID == "":
 		return outcome{}
 	case e.Ignored:
 		return outcome{code: "ignored"}
 	default:
-		return outcome{"published", []slog.Attr{slog.String("session_id", e.SessionID), slog.String("event_id", e.ID), slog.String("status", e.Status)}}
+		return outcome{"published", eventAttributes(e.SessionID, e.ID, e.Status)}
 	}
 }
 
@@ -77,21 +76,19 @@ func (h *Webhook) serve(r *http.Request) (didit.WebhookEvent, error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/webhooks/didit" {
 		return didit.WebhookEvent{}, &verification.Error{Code: verification.CodeNotFound}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, didit.MaxWebhookBytes+1))
+	body, err := readBody(r, didit.MaxWebhookBytes, "A delivery may have at most 1 MiB.")
 	if err != nil {
-		return didit.WebhookEvent{}, malformed("The body is not the base64 that the gateway announced.")
-	}
-	if len(body) > didit.MaxWebhookBytes {
-		return didit.WebhookEvent{}, &verification.Error{Code: codePayloadTooLarge, Detail: "A delivery may have at most 1 MiB."}
+		return didit.WebhookEvent{}, err
 	}
 	event, err := h.Verifier.Verify(r.Context(), r.Header, body)
 	if err != nil {
-		return didit.WebhookEvent{}, undelivered(err)
+		return didit.WebhookEvent{}, refuseDelivery(err)
 	}
 	return event, h.Events.Receive(r.Context(), event)
 }
 
-// webhookCodes say which answer makes Didit repeat a delivery that another time may pass.
+// webhookCodes maps a refusal to a code; 404 makes Didit retry, so it is used where a retry can
+// succeed.
 var webhookCodes = map[didit.WebhookErrorKind]verification.Code{
 	didit.WebhookNotSigned: codeUnauthenticated,
 	didit.WebhookStale:     codeUnauthenticated,
@@ -99,16 +96,16 @@ var webhookCodes = map[didit.WebhookErrorKind]verification.Code{
 	didit.WebhookMalformed: verification.CodeInvalidRequest,
 }
 
-// webhookSentences are for whoever reads Didit's journal of deliveries.
+// webhookSentences are what operators read in Didit's journal of deliveries.
 var webhookSentences = map[didit.WebhookErrorKind]string{
 	didit.WebhookNotSigned: "The delivery carries no well-formed X-Signature or X-Signature-V2.",
 	didit.WebhookStale:     "The signed timestamp is too far from now; send the delivery again from Didit's console.",
-	didit.WebhookMalformed: "The delivery is signed, but is no event of a session.",
+	didit.WebhookMalformed: "The delivery is signed, but is not an event of a session.",
 }
 
-// undelivered says why a delivery is refused. Without its secret nothing can be verified, whatever
-// the reason: a repetition may find it mended.
-func undelivered(err error) *verification.Error {
+// refuseDelivery maps a verification failure to an error. If the secret cannot be read, whatever
+// the reason, Didit should retry.
+func refuseDelivery(err error) *verification.Error {
 	failure, ok := errors.AsType[*didit.WebhookError](err)
 	if !ok {
 		e := verification.NewError(verification.CodeBackendUnavailable, "the webhook secret cannot be read")
@@ -117,5 +114,7 @@ func undelivered(err error) *verification.Error {
 		}
 		return e
 	}
-	return &verification.Error{Code: webhookCodes[failure.Kind], Detail: webhookSentences[failure.Kind], Reason: failure.Reason}
+	return &verification.Error{
+		Code: webhookCodes[failure.Kind], Detail: webhookSentences[failure.Kind], Reason: failure.Reason,
+	}
 }

@@ -25,11 +25,11 @@ const webhookSecret = "a-webhook-secret-that-is-43-characters-long"
 // newWebhook takes deliveries signed with webhookSecret, and tells the bus of them.
 func newWebhook(store verification.Store, bus verification.Bus, read func(context.Context) (didit.WebhookSecrets, error)) *Webhook {
 	return &Webhook{
-		Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: read}, Now: func() time.Time { return noon }},
-		Events:   &verification.Tracker{Store: store, Bus: bus},
-		Identify: func(*http.Request) Identity { return Identity{RequestID: "req-1"} },
-		Log:      slog.New(slog.DiscardHandler),
-		Limit:    time.Hour, // so that no delivery but that of TestWebhook_deadline ends early, however busy the machine is
+		Verifier:       &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: read}, Now: func() time.Time { return noon }},
+		Events:         &verification.Tracker{Store: store, Bus: bus},
+		RequestContext: func(*http.Request) RequestContext { return RequestContext{RequestID: "req-1"} },
+		Log:            slog.New(slog.DiscardHandler),
+		Limit:          time.Hour, // so that no delivery but that of TestWebhook_deadline ends early, however busy the machine is
 	}
 }
 
@@ -61,7 +61,7 @@ func deliver(t *testing.T, h *Webhook, body, secret string) *httptest.ResponseRe
 // verified ones are published.
 func TestWebhook(t *testing.T) {
 	t.Parallel()
-	const other = "another-secret-that-nobody-here-knows-about"
+	const other = "another-secret-that-no-one-here-knows-about"
 	for _, test := range []struct {
 		name, body, secret string
 		status             int

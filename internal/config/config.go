@@ -1,6 +1,5 @@
-// Package config reads a function's configuration from its environment, once, at start. It
-// refuses to start with a wrong one, and names every wrong variable at once. It holds no secret:
-// only where secrets are.
+// Package config reads a function's configuration from its environment, once, at start. Every wrong
+// variable is reported at once. A configuration contains no secrets, only their names.
 package config
 
 import (
@@ -31,24 +30,24 @@ const (
 	ReconcileAfter       = "RECONCILE_AFTER"
 )
 
-// Didit says where Didit is and where its credentials are.
+// Didit is where to reach Didit, and the name of the secret with its credentials.
 type Didit struct {
-	SecretID   string
+	SecretID   string // name or ARN
 	AuthURL    string // empty: Didit's
 	APIURL     string // empty: Didit's
-	APIVersion string // v2, v3, or empty: by the kind of credentials
+	APIVersion string // v2 or v3; empty: it follows from the credentials
 }
 
-// Callers says who calls over HTTP.
+// Callers is how callers over HTTP are known.
 type Callers struct {
-	CallerAuth     string // jwt or iam
-	PrincipalClaim string
+	TrustIAM       bool   // callers are servers authorised by IAM, not signed-in users
+	PrincipalClaim string // the JWT claim with the user's id
 }
 
-// Table says where records are kept, and for how long after their last change.
+// Table is where records are kept.
 type Table struct {
 	Name      string
-	Retention time.Duration
+	Retention time.Duration // how long a record is kept after its last change
 }
 
 // CreateSession is the configuration of the function of that name.
@@ -56,12 +55,12 @@ type CreateSession struct {
 	Didit   Didit
 	Callers Callers
 	Policy  verification.Policy
-	Table   Table // without a name: sessions are not recorded
+	Table   Table // no name: sessions are not recorded
 }
 
-// LoadCreateSession reads the configuration. A variable that is set but empty counts as unset.
-// The error joins one error for every wrong variable, each naming it and the form expected. The
-// other functions' loaders do the same.
+// LoadCreateSession reads the configuration. A variable that is set but empty counts as unset. The
+// error joins one error for every wrong variable, each with its name and the expected form. The
+// loaders of the other functions do the same.
 func LoadCreateSession(getenv func(string) string) (CreateSession, error) {
 	e := &environment{getenv: getenv}
 	c := CreateSession{
@@ -90,7 +89,8 @@ type GetSession struct {
 // LoadGetSession reads the configuration.
 func LoadGetSession(getenv func(string) string) (GetSession, error) {
 	e := &environment{getenv: getenv}
-	return GetSession{Didit: e.didit(), Callers: e.callers(), Table: e.table(), BusName: e.bus()}, errors.Join(e.problems...)
+	c := GetSession{Didit: e.didit(), Callers: e.callers(), Table: e.table(), BusName: e.bus()}
+	return c, errors.Join(e.problems...)
 }
 
 // Webhook is the configuration of the function of that name.

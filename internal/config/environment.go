@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -13,7 +14,7 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// environment reads variables and collects what is wrong with them.
+// environment reads variables and collects errors.
 type environment struct {
 	getenv   func(string) string
 	problems []error
@@ -23,11 +24,11 @@ func (e *environment) refuse(name, format string, args ...any) {
 	e.problems = append(e.problems, fmt.Errorf("%s "+format, append([]any{name}, args...)...))
 }
 
-func (e *environment) text(name, standard string) string {
+func (e *environment) text(name, fallback string) string {
 	if value := strings.TrimSpace(e.getenv(name)); value != "" {
 		return value
 	}
-	return standard
+	return fallback
 }
 
 func (e *environment) required(name, meaning string) string {
@@ -48,11 +49,17 @@ func (e *environment) didit() Didit {
 }
 
 func (e *environment) callers() Callers {
-	return Callers{CallerAuth: e.oneOf(CallerAuth, "jwt", "jwt", "iam"), PrincipalClaim: e.text(PrincipalClaim, "sub")}
+	return Callers{
+		TrustIAM:       e.oneOf(CallerAuth, "jwt", "jwt", "iam") == "iam",
+		PrincipalClaim: e.text(PrincipalClaim, "sub"),
+	}
 }
 
 func (e *environment) table() Table {
-	return Table{Name: e.required(TableName, "the name of the table that sessions are recorded in"), Retention: e.retention()}
+	return Table{
+		Name:      e.required(TableName, "the name of the table that sessions are recorded in"),
+		Retention: e.retention(),
+	}
 }
 
 func (e *environment) bus() string {
@@ -60,32 +67,32 @@ func (e *environment) bus() string {
 }
 
 // Bounds of RETENTION_DAYS. The record of an unfinished session is written at least once a day
-// while somebody waits for it, which keeps it.
+// while a task waits on it, so two days keep it.
 const (
-	fewestDays = 2
-	mostDays   = 3650
+	minDays = 2
+	maxDays = 3650
 )
 
 func (e *environment) retention() time.Duration {
-	value := e.text(RetentionDays, "365")
+	value := e.text(RetentionDays, "1095")
 	days, err := strconv.Atoi(value)
-	if err != nil || days < fewestDays || days > mostDays {
-		e.refuse(RetentionDays, "is %q; it must be a number of days from %d to %d", value, fewestDays, mostDays)
+	if err != nil || days < minDays || days > maxDays {
+		e.refuse(RetentionDays, "is %q; it must be a number of days from %d to %d", value, minDays, maxDays)
 	}
 	return time.Duration(days) * 24 * time.Hour
 }
 
-func (e *environment) duration(name string, standard, least, most time.Duration) time.Duration {
-	value := e.text(name, standard.String())
+func (e *environment) duration(name string, fallback, shortest, longest time.Duration) time.Duration {
+	value := e.text(name, fallback.String())
 	d, err := time.ParseDuration(value)
-	if err != nil || d < least || d > most {
-		e.refuse(name, "is %q; it must be a duration from %v to %v, such as 15m", value, least, most)
+	if err != nil || d < shortest || d > longest {
+		e.refuse(name, "is %q; it must be a duration from %v to %v, such as 15m", value, shortest, longest)
 	}
 	return d
 }
 
-func (e *environment) oneOf(name, standard string, words ...string) string {
-	value := e.text(name, standard)
+func (e *environment) oneOf(name, fallback string, words ...string) string {
+	value := e.text(name, fallback)
 	if value != "" && !slices.Contains(words, value) {
 		e.refuse(name, "is %q; it must be %s", value, strings.Join(words, " or "))
 	}
@@ -102,7 +109,7 @@ func (e *environment) list(name string) []string {
 	return items
 }
 
-// origin reads an https URL, or an http one on this machine's loopback.
+// origin reads an https URL, or an http URL with a loopback address.
 func (e *environment) origin(name string) string {
 	value := e.text(name, "")
 	if value == "" {
@@ -111,7 +118,7 @@ func (e *environment) origin(name string) string {
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, "?#") ||
 		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		// The value is not shown: a URL with a password in it ends up here.
+		// The value is not shown: it may be a URL with a password in it.
 		e.refuse(name, "must be an https URL without query (http is allowed for a loopback address only)")
 	}
 	return value
@@ -167,7 +174,8 @@ func (e *environment) userFields(extra []string) []string {
 	}
 	for _, name := range names {
 		if !verification.KnownField(name) && !slices.Contains(extra, name) {
-			e.refuse(UserFields, "holds %q, which is neither a field nor one of %s", name, ExtraFields)
+			// It matches nothing, so it is safe, and no reason to fail every request.
+			slog.Warn("a name in "+UserFields+" is neither a field nor one of "+ExtraFields, "name", name)
 		}
 	}
 	return names
@@ -178,7 +186,7 @@ func (e *environment) callbacks() []verification.CallbackPrefix {
 	for i, entry := range e.list(AllowedCallbacks) {
 		prefix, err := verification.ParseCallbackPrefix(entry)
 		if err != nil {
-			// The entry is not shown: a URL with a password in it ends up here.
+			// The entry is not shown: it may be a URL with a password in it.
 			e.refuse(AllowedCallbacks, "is wrong in entry %d, which %w", i+1, err)
 			continue
 		}

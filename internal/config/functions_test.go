@@ -58,10 +58,10 @@ func TestLoad_required(t *testing.T) {
 
 func TestLoad_defaults(t *testing.T) {
 	t.Parallel()
-	table := Table{Name: "sessions", Retention: 365 * 24 * time.Hour}
+	table := Table{Name: "sessions", Retention: 1095 * 24 * time.Hour}
 	didit := Didit{SecretID: "didit/api"}
 	for name, want := range map[string]any{
-		"getsession":    GetSession{Didit: didit, Callers: Callers{CallerAuth: "jwt", PrincipalClaim: "sub"}, Table: table, BusName: "sessions"},
+		"getsession":    GetSession{Didit: didit, Callers: Callers{PrincipalClaim: "sub"}, Table: table, BusName: "sessions"},
 		"webhook":       Webhook{SecretID: "didit/webhook", Tolerance: 15 * time.Minute, Table: table, BusName: "sessions"},
 		"trackstatus":   TrackStatus{Table: table},
 		"awaitdecision": AwaitDecision{Didit: didit, Table: table, BusName: "sessions"},

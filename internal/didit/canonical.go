@@ -1,99 +1,98 @@
 package didit
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"didit-sessions/internal/strictjson"
 )
 
-// Didit's X-Signature-V2 covers the document rather than the bytes: keys sorted, no white
-// space, Unicode unescaped, and floats that are whole numbers written as such (Didit:
-// Webhooks). encoding/json cannot write that: it escapes <, >, &, U+2028 and U+2029.
+// Didit's X-Signature-V2 covers the document rather than the bytes: keys sorted, no white space,
+// Unicode unescaped, and floats that are whole numbers written as such (Didit: Webhooks).
+// encoding/json cannot write that: it escapes <, >, &, U+2028 and U+2029.
 //
-// Didit's recipes for Python and for JavaScript print some numbers differently, and its sender
-// is not public. pythonNumber is what the first does; plainNumber changes no more than what
-// both agree on.
+// Didit's recipes for Python and for JavaScript print some numbers differently, and its sender is
+// not public. pythonNumber does what the first does; plainNumber changes no more than what both
+// agree on.
 
-// canonical is the document's canonical form, with numbers as Python prints them.
-func (v jsonValue) canonical() []byte { return v.append(nil, pythonNumber) }
+// canonical returns the document's canonical form, with numbers as Python prints them.
+func canonical(document strictjson.Value) []byte {
+	return appendCanonical(nil, document, pythonNumber)
+}
 
-// append writes the canonical form, numbers by the given function.
-func (v jsonValue) append(to []byte, number func(string) string) []byte {
-	switch v.kind {
-	case '{':
-		to = append(to, '{')
-		for i, m := range v.members {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = append(appendString(to, m.name), ':')
-			to = m.value.append(to, number)
-		}
-		return append(to, '}')
-	case '[':
+// canonicalForms returns the forms that Didit may have signed.
+func canonicalForms(document strictjson.Value) [][]byte {
+	ambiguous := false
+	forms := [][]byte{appendCanonical(nil, document, func(number string) string {
+		printed := pythonNumber(number)
+		ambiguous = ambiguous || printed != plainNumber(number)
+		return printed
+	})}
+	if ambiguous {
+		forms = append(forms, appendCanonical(nil, document, plainNumber))
+	}
+	return forms
+}
+
+// appendCanonical appends the canonical form, with numbers printed by the given function.
+func appendCanonical(to []byte, v strictjson.Value, number func(string) string) []byte {
+	switch v.Kind() {
+	case strictjson.Object:
+		return appendObject(to, sortedMembers(v), number)
+	case strictjson.Array:
 		to = append(to, '[')
-		for i, item := range v.items {
-			if i > 0 {
+		first := len(to)
+		for item := range v.Items() {
+			if len(to) > first {
 				to = append(to, ',')
 			}
-			to = item.append(to, number)
+			to = appendCanonical(to, item, number)
 		}
 		return append(to, ']')
-	case '"':
-		return appendString(to, v.text)
-	case '0':
-		return append(to, number(v.text)...)
-	case 't':
-		return append(to, "true"...)
-	case 'f':
-		return append(to, "false"...)
+	case strictjson.String:
+		if bytes.IndexByte(v.Raw(), '\\') < 0 { // most strings
+			return append(to, v.Raw()...)
+		}
+		return strictjson.AppendQuote(to, v.Text())
+	case strictjson.Number:
+		return append(to, number(string(v.Raw()))...)
 	default:
-		return append(to, "null"...)
+		return append(to, v.Raw()...)
 	}
 }
 
-const hexDigits = "0123456789abcdef"
+// member is a member of an object. It is hidden because its name may be personal data.
+type member struct {
+	hidden
+	name  string
+	value strictjson.Value
+}
 
-// appendString escapes what JSON demands to be escaped, and half of a surrogate pair, which
-// UTF-8 has no bytes for.
-func appendString(to []byte, text string) []byte {
-	to = append(to, '"')
-	for i := 0; i < len(text); {
-		b := text[i]
-		if b < utf8.RuneSelf {
-			to = appendASCII(to, b)
-			i++
-			continue
+// sortedMembers sorts by the names' bytes, which is the order of their code points.
+func sortedMembers(object strictjson.Value) (members []member) {
+	for name, value := range object.Members() {
+		members = append(members, member{name: name, value: value})
+	}
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	return members
+}
+
+func appendObject(to []byte, members []member, number func(string) string) []byte {
+	to = append(to, '{')
+	for i, m := range members {
+		if i > 0 {
+			to = append(to, ',')
 		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			half := uint(b&0x0F)<<12 | uint(text[i+1]&0x3F)<<6 | uint(text[i+2]&0x3F)
-			to = append(to, `\u`...)
-			to = strconv.AppendUint(to, uint64(half), 16)
-			i += 3
-			continue
-		}
-		to = append(to, text[i:i+size]...)
-		i += size
+		to = append(strictjson.AppendQuote(to, m.name), ':')
+		to = appendCanonical(to, m.value, number)
 	}
-	return append(to, '"')
+	return append(to, '}')
 }
 
-func appendASCII(to []byte, b byte) []byte {
-	switch {
-	case b == '"' || b == '\\':
-		return append(to, '\\', b)
-	case b >= ' ':
-		return append(to, b)
-	}
-	if i := strings.IndexByte("\b\f\n\r\t", b); i >= 0 {
-		return append(to, '\\', "bfnrt"[i])
-	}
-	return append(to, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&0xF])
-}
-
-// pythonNumber is how Python prints the number after a round trip: integers digit for digit,
+// pythonNumber returns how Python prints the number after a round trip: integers digit for digit,
 // floats in the fewest digits that identify them, and whole floats as integers.
 func pythonNumber(text string) string {
 	if text == "-0" {
@@ -117,7 +116,7 @@ func pythonNumber(text string) string {
 	}
 }
 
-// plainNumber keeps a number as it was sent, but for a fraction of zeros.
+// plainNumber returns a number as it was sent, without a fraction of zeros.
 func plainNumber(text string) string {
 	whole, fraction, found := strings.Cut(text, ".")
 	if found && strings.Trim(fraction, "0") == "" {

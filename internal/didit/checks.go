@@ -1,27 +1,27 @@
 package didit
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+
+	"didit-sessions/internal/strictjson"
 )
 
-// mostChecks is how many checks of one document are kept.
-const mostChecks = 50
+// maxChecks is how many checks of one document are kept.
+const maxChecks = 50
 
-// Check is how one node of a workflow stands. Feature and status are Didit's words and hold
-// nothing of the end user.
+// Check is the status of one node of a workflow. Feature and status are Didit's words and say
+// nothing else of the end user.
 type Check struct {
-	Feature string  // ID_VERIFICATION, LIVENESS, … at most 64 characters
-	Status  *string // Approved, Not Finished, … at most 64 characters; nil while there is none
+	Feature string  `json:"feature"` // ID_VERIFICATION, LIVENESS, … at most 64 characters
+	Status  *string `json:"status"`  // Approved, Not Finished, … at most 64 characters; nil while there is none
 }
 
-// features are the words of a decision's features, in the order in which they are listed where
-// the decision itself names none. Sections are the members that hold their results: of v3, lists
-// of nodes; of v2, and last of v1, single objects (Didit: Retrieve session; Didit's OpenAPI 3.0.0).
-// The other words are those of v1's features and of a workflow's (Didit's OpenAPI 3.0.0,
-// workflows).
+// features are the words of a decision's features, in the order in which they are listed where the
+// decision itself names none. Sections are the members with their results: of v3, arrays of nodes;
+// of v2, and last of v1, single objects (Didit: Retrieve session; Didit's OpenAPI 3.0.0). Aliases
+// are the words of v1's features and of a workflow's (Didit's OpenAPI 3.0.0, workflows).
 var features = []struct {
 	word     string
 	sections []string
@@ -41,30 +41,26 @@ var features = []struct {
 	{"QUESTIONNAIRE", []string{"questionnaire_responses", "questionnaire"}, nil},
 }
 
-// node is what a document says of one node, in its section or among its features.
+// node is a node of the workflow as a section or the features describe it.
 type node struct {
 	feature, id string
 	status      *string
 	taken       bool
 }
 
-// readChecks lists what a decision says of its workflow's nodes, in the order of its features.
-// A feature that is named and has no section yet has no status but the one beside its name.
-func readChecks(decision json.RawMessage) []Check {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(decision, &members) != nil {
-		return nil
-	}
-	nodes := sectionNodes(members)
+// readChecks lists the nodes that a decision names, in the order of its features. A feature without
+// a section yet has the status that is beside its name, if there is one.
+func readChecks(decision strictjson.Value) []Check {
+	nodes := sectionNodes(decision)
 	var checks []Check
 	add := func(feature string, status *string) {
-		if len(checks) < mostChecks {
+		if len(checks) < maxChecks {
 			checks = append(checks, Check{Feature: feature, Status: status})
 		}
 	}
-	for _, named := range namedFeatures(members["features"]) {
-		if found := take(nodes, named); found != nil && found.status != nil {
-			named.status = found.status
+	for _, named := range namedFeatures(decision.Get("features")) {
+		if n := takeNode(nodes, named); n != nil && n.status != nil {
+			named.status = n.status
 		}
 		add(named.feature, named.status)
 	}
@@ -76,9 +72,9 @@ func readChecks(decision json.RawMessage) []Check {
 	return checks
 }
 
-// take finds the node that a feature's mention means: the one of its id, or where either has no
-// id, the next of that feature.
-func take(nodes []node, named node) *node {
+// takeNode returns the node that a feature's mention means, and marks it as taken: the one of its
+// id, or, where one of the two has no id, the next of that feature.
+func takeNode(nodes []node, named node) *node {
 	for i := range nodes {
 		n := &nodes[i]
 		if !n.taken && n.feature == named.feature && (n.id == named.id || n.id == "" || named.id == "") {
@@ -89,11 +85,11 @@ func take(nodes []node, named node) *node {
 	return nil
 }
 
-// sectionNodes are the nodes of all sections.
-func sectionNodes(members map[string]json.RawMessage) (nodes []node) {
+// sectionNodes returns the nodes of all sections.
+func sectionNodes(decision strictjson.Value) (nodes []node) {
 	for _, f := range features {
 		for _, name := range f.sections {
-			for _, section := range listOrOne(members[name], mostChecks) {
+			for _, section := range itemsOrSelf(decision.Get(name)) {
 				if n, ok := readNode(section); ok {
 					n.feature = f.word
 					nodes = append(nodes, n)
@@ -104,18 +100,18 @@ func sectionNodes(members map[string]json.RawMessage) (nodes []node) {
 	return nodes
 }
 
-// namedFeatures reads the member of that name: texts or objects in a list, or one text as
+// namedFeatures reads a decision's features: an array of strings or objects, or one string such as
 // "OCR + FACE".
-func namedFeatures(raw json.RawMessage) (named []node) {
-	for _, item := range listOrOne(raw, mostChecks) {
+func namedFeatures(v strictjson.Value) (named []node) {
+	for _, item := range itemsOrSelf(v) {
 		if n, ok := readNode(item); ok {
 			if n.feature != "" {
 				named = append(named, n)
 			}
 			continue
 		}
-		for _, part := range strings.FieldsFunc(text(item), func(r rune) bool { return r == '+' || r == ',' }) {
-			if word := featureWord(part); word != "" && len(named) < mostChecks {
+		for _, part := range strings.FieldsFunc(item.Text(), func(r rune) bool { return r == '+' || r == ',' }) {
+			if word := featureWord(part); word != "" && len(named) < maxChecks {
 				named = append(named, node{feature: word})
 			}
 		}
@@ -123,24 +119,23 @@ func namedFeatures(raw json.RawMessage) (named []node) {
 	return named
 }
 
-// readNode reads an object, of which only the three members count.
-func readNode(raw json.RawMessage) (n node, ok bool) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
+// readNode reads an object, of which only three members matter.
+func readNode(v strictjson.Value) (n node, ok bool) {
+	if v.Kind() != strictjson.Object {
 		return node{}, false
 	}
-	n = node{feature: featureWord(text(members["feature"])), id: text(members["node_id"])}
-	if status := text(members["status"]); plainWord.MatchString(status) {
+	n = node{feature: featureWord(v.Get("feature").Text()), id: v.Get("node_id").Text()}
+	if status := v.Get("status").Text(); plainWord.MatchString(status) {
 		n.status = &status
 	}
 	return n, true
 }
 
-// plainWord keeps out whatever stands in the place of a word and is none.
+// plainWord keeps out what is in the place of a word and is not one.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_ -]{0,63}$`)
 
-// featureWord is the word of a decision for a feature, however it is called; words that are not
-// in the table stay as they are. It is "" for what is no word.
+// featureWord returns a decision's word for a feature, whichever of its names is given. Words that
+// are not in the table stay as they are; what is not a word becomes "".
 func featureWord(name string) string {
 	name = strings.TrimSpace(name)
 	if !plainWord.MatchString(name) {
@@ -154,15 +149,20 @@ func featureWord(name string) string {
 	return name
 }
 
-// listOrOne returns the items of a list, as many as most, or the value itself where it is none;
-// nothing for null.
-func listOrOne(raw json.RawMessage, most int) []json.RawMessage {
-	if len(raw) == 0 || string(raw) == "null" {
+// itemsOrSelf returns the first items of an array, or the value itself where it is not one; nothing
+// for null.
+func itemsOrSelf(v strictjson.Value) (values []strictjson.Value) {
+	switch v.Kind() {
+	case strictjson.Missing, strictjson.Null:
 		return nil
+	case strictjson.Array:
+		for item := range v.Items() {
+			if values = append(values, item); len(values) == maxChecks {
+				break
+			}
+		}
+		return values
+	default:
+		return []strictjson.Value{v}
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(raw, &items) != nil {
-		return []json.RawMessage{raw}
-	}
-	return items[:min(most, len(items))]
 }

@@ -1,9 +1,10 @@
 package didit
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
+
+	"didit-sessions/internal/strictjson"
 )
 
 func TestReadChecks(t *testing.T) {
@@ -39,7 +40,7 @@ func TestReadChecks(t *testing.T) {
 		{"null", `null`, ``},
 	} {
 		var got []string
-		for _, c := range readChecks(json.RawMessage(tt.decision)) {
+		for _, c := range readChecks(parsed(t, tt.decision)) {
 			text := c.Feature
 			if c.Status != nil {
 				text += "=" + *c.Status
@@ -52,6 +53,15 @@ func TestReadChecks(t *testing.T) {
 	}
 }
 
+func parsed(t *testing.T, document string) strictjson.Value {
+	t.Helper()
+	v, err := strictjson.Parse([]byte(document), strictjson.Options{})
+	if err != nil {
+		t.Fatalf("%.60s…: %v", document, err)
+	}
+	return v
+}
+
 func TestReadChecks_count(t *testing.T) {
 	t.Parallel()
 	many := func(item string) string { return "[" + strings.Repeat(item+",", 200) + item + "]" }
@@ -60,7 +70,7 @@ func TestReadChecks_count(t *testing.T) {
 		`{"features":"` + strings.Repeat("NFC+", 200) + `"}`,
 		`{"nfc_verifications":` + many(`{"status":"Approved"}`) + `,"liveness_checks":` + many(`{"status":"Approved"}`) + `}`,
 	} {
-		if got := len(readChecks(json.RawMessage(decision))); got != 50 {
+		if got := len(readChecks(parsed(t, decision))); got != 50 {
 			t.Errorf("%.60s…: got %d checks, want 50", decision, got)
 		}
 	}

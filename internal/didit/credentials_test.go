@@ -203,7 +203,7 @@ func TestFlight_shared(t *testing.T) {
 	})
 }
 
-// A caller who leaves takes nobody along.
+// A caller that gives up does not fail the others.
 func TestFlight_leaderLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestFlight_leaderLeaves(t *testing.T) {
 	})
 }
 
-// Nobody is told that another's time is over.
+// A caller with time left does not get the error of one whose deadline has passed.
 func TestFlight_leaderRunsOutOfTime(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{

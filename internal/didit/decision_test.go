@@ -47,7 +47,7 @@ func TestClient_Decision(t *testing.T) {
 				sent[0].header.Get("Authorization")+sent[0].header.Get("X-Api-Key") != tt.header {
 				t.Errorf("got requests %+v, want GET %s with %s", sent, tt.path, tt.header)
 			}
-			if all := seen.all(); len(all) == 0 || all[len(all)-1] != (Attempt{Op: "decision", Number: 1, Status: 200}) {
+			if all := seen.all(); len(all) == 0 || all[len(all)-1] != (Attempt{Op: "decision", Status: 200}) {
 				t.Errorf("got attempts %+v, want one decision", all)
 			}
 		})
@@ -64,11 +64,11 @@ func TestClient_Decision_answers(t *testing.T) {
 		status     int
 		body       string
 		header     []string
-		want       Kind // -1 for success
+		want       Kind // empty for success
 		wantAsked  int
 		retryAfter time.Duration
 	}{
-		{"5 MB", 200, at(5 << 20), nil, -1, 1, 0},
+		{"5 MB", 200, at(5 << 20), nil, "", 1, 0},
 		{"more than 5 MB", 200, at(5<<20 + 1), nil, KindUnavailable, 2, 0},
 		{"not found", 404, `{"detail":"Not found."}`, nil, KindNotFound, 1, 0},
 		{"session not found", 404, `{"detail":"Session not found."}`, nil, KindNotFound, 1, 0},
@@ -92,9 +92,9 @@ func TestClient_Decision_answers(t *testing.T) {
 		{"null", 200, `null`, nil, KindUnavailable, 2, 0},
 		{"no status", 200, `{"session_id":"` + sessionID + `"}`, nil, KindUnavailable, 2, 0},
 		{"another session", 200, `{"session_id":"` + workflow + `","status":"Approved"}`, nil, KindUnavailable, 2, 0},
-		{"the id in upper case", 200, strings.Replace(okDecision, sessionID, strings.ToUpper(sessionID), 1), nil, -1, 1, 0},
-		{"no id", 200, `{"status":"Approved"}`, nil, -1, 1, 0},
-		{"other types", 200, `{"status":"Approved","vendor_data":5,"workflow_id":["x"],"features":7}`, nil, -1, 1, 0},
+		{"the id in upper case", 200, strings.Replace(okDecision, sessionID, strings.ToUpper(sessionID), 1), nil, "", 1, 0},
+		{"no id", 200, `{"status":"Approved"}`, nil, "", 1, 0},
+		{"other types", 200, `{"status":"Approved","vendor_data":5,"workflow_id":["x"],"features":7}`, nil, "", 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestClient_Decision_answers(t *testing.T) {
 			if _, asked := fake.counts(); asked != tt.wantAsked {
 				t.Errorf("got %d requests, want %d", asked, tt.wantAsked)
 			}
-			if tt.want < 0 {
+			if tt.want == "" {
 				if err != nil || got.SessionID != sessionID || got.Status != "Approved" || !bytes.Equal(got.Raw, []byte(tt.body)) {
 					t.Errorf("got %v, %v, want the decision as it was sent", got, err)
 				}

@@ -1,9 +1,8 @@
 // Package didit is a client of Didit's verification API.
 //
-// It owns the wire: credentials, access tokens, the requests to Didit, and the many
-// shapes of Didit's answers, errors and webhooks. It refuses to decide anything about the caller:
-// validation, identity and policy belong to whoever uses it. It imports the standard
-// library alone and never logs.
+// It handles credentials, access tokens, the requests to Didit, and the many forms of Didit's
+// answers, errors and webhooks. It does not validate requests and does not know who its caller's
+// users are, and it never logs. It depends on the standard library and on a strict reader of JSON.
 //
 //	client := &didit.Client{
 //		Credentials: &didit.CredentialCache{Read: readSecret},
@@ -12,9 +11,10 @@
 //	session, err := client.CreateSession(ctx, didit.SessionRequest{
 //		WorkflowID: "11111111-2222-3333-4444-555555555555",
 //		VendorData: "user-123",
+//		Fields:     map[string]any{"callback": "https://app.example.com/verified"},
 //	})
 //
-// Didit tells what becomes of a session by webhook, and on request:
+// Didit reports the progress of a session by webhook, and on request:
 //
 //	verifier := &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: readWebhookSecret}}
 //	event, err := verifier.Verify(ctx, request.Header, body)
@@ -22,19 +22,19 @@
 //
 // What a caller should know:
 //
-//   - Send VendorData whenever there is an end user to name. Didit then hands an unfinished
-//     session back instead of making another, which is what allows a lost answer to be asked
-//     for again without paying twice.
-//   - Store the session id before handing the URL out. The URL and the session token are
-//     bearer secrets: whoever holds one can do the verification.
-//   - A webhook proves itself by its signature over the very bytes that arrived: verify before
-//     decoding. Deliveries come twice, late and out of order; [WebhookEvent].ID and OccurredAt
-//     are the same for each delivery of one event. A [*WebhookError] tells a delivery that is no
-//     good from trouble on this side, which Didit should be asked to repeat.
-//   - A [Decision] holds documents of a person. Of a webhook's decision, only the words of its
+//   - Set VendorData if there is an end user to name. Didit then returns an unfinished session
+//     instead of creating another, so that a request whose answer was lost can be sent again
+//     without paying twice.
+//   - Store the session id before handing out the URL. The URL and the session token are bearer
+//     secrets: anyone who has one can complete the verification.
+//   - A webhook is authenticated by its signature over the bytes that arrived: verify before
+//     decoding. Deliveries come twice, late and out of order; [WebhookEvent].ID and OccurredAt are
+//     the same in all deliveries of one event. A [*WebhookError] is the fault of the delivery;
+//     after any other error, let Didit retry.
+//   - A [Decision] contains personal documents. Of a webhook's decision, only the names of its
 //     features and their statuses are kept.
-//   - An error is an [*Error] with a [Kind], or what the credential source returned. Its text
-//     holds no secret, no personal data and none of Didit's words, and may be logged.
-//   - Refused credentials are repaired once per call: a new read of the secret, a new token,
-//     one more try.
+//   - An error is an [*Error] with a [Kind], or the error of the credential source. Its text
+//     contains no secret, no personal data and none of Didit's words, and may be logged.
+//   - Refused credentials are renewed once per call: the secret is read again, a new token
+//     requested, and the call made once more.
 package didit

@@ -15,39 +15,28 @@ import (
 	"time"
 )
 
-// Kind says what a failure means to whoever made the call.
-type Kind int
+// Kind is what a failure means to the caller, in a word that is stable and fit for a public
+// contract.
+type Kind string
 
-// The kinds of failure. The zero value is the one that has no explanation.
+// The kinds of failure. An [*Error] of a [Client] always has one.
 const (
-	KindUnexpected          Kind = iota // an answer that no documented rule explains
-	KindInvalidRequest                  // Didit refused a field or the request
-	KindPlanRequired                    // the workflow needs a paid plan
-	KindInsufficientCredits             // not enough credits
-	KindUserBlocked                     // the user or business is blocked at Didit
-	KindCredentialsRejected             // the credentials, or the token bought with them
-	KindThrottled                       // 429
-	KindUnavailable                     // 5xx, no connection, or an answer cut off or unreadable
-	KindTimeout                         // no answer in time; what Didit did is unknown
-	KindNotFound                        // Didit knows no session of that id, or not for this application
+	KindUnexpected          Kind = "internal"             // an answer that no documented rule explains
+	KindInvalidRequest      Kind = "invalid_request"      // Didit refused a field or the request
+	KindPlanRequired        Kind = "plan_required"        // the workflow needs a paid plan
+	KindInsufficientCredits Kind = "insufficient_credits" // not enough credits
+	KindUserBlocked         Kind = "user_blocked"         // the user or business is blocked at Didit
+	KindCredentialsRejected Kind = "credentials_rejected" // the credentials, or the token bought with them
+	KindThrottled           Kind = "throttled"            // 429
+	KindUnavailable         Kind = "didit_unavailable"    // 5xx, no connection, or an answer cut off or unreadable
+	KindTimeout             Kind = "didit_timeout"        // no answer in time; what Didit did is unknown
+	KindNotFound            Kind = "not_found"            // Didit has no session of that id for this application
 )
 
-var kindNames = [...]string{
-	"unexpected answer", "invalid request", "plan required", "insufficient credits",
-	"user blocked", "credentials rejected", "throttled", "unavailable", "timeout", "not found",
-}
-
-// String is the kind in lower-case words.
-func (k Kind) String() string {
-	if k < 0 || int(k) >= len(kindNames) {
-		return "unknown kind"
-	}
-	return kindNames[k]
-}
-
-// FieldError is what Didit says of one field of a request.
+// FieldError is Didit's message about one field of a request.
 type FieldError struct {
-	Field   string // its path, as in expected_details.country
+	hidden
+	Field   string // its path, such as expected_details.country
 	Message string // Didit's words, which may quote the value: personal data, never to be logged
 }
 
@@ -56,16 +45,16 @@ type FieldError struct {
 type Error struct {
 	Kind       Kind
 	Op         string        // "token", "create_session" or "decision"
-	Status     int           // Didit's HTTP status, 0 where there was none
-	Reason     string        // more about it in fixed words, or empty
+	Status     int           // Didit's HTTP status, 0 if there was none
+	Reason     string        // details in fixed words, or empty
 	Detail     string        // Didit's sentence, at most 500 characters, or empty
-	Fields     []FieldError  // what Didit says of single fields, at most 50
-	RetryAfter time.Duration // Didit's advice, 0 where it gave none that can be used
+	Fields     []FieldError  // Didit's messages about single fields, at most 50
+	RetryAfter time.Duration // Didit's advice, 0 if it gave none that can be used
 }
 
-// Error says what failed, in words of this package only.
+// Error describes the failure in words of this package only.
 func (e *Error) Error() string {
-	text := "didit: " + e.Op + ": " + e.Kind.String()
+	text := "didit: " + e.Op + ": " + string(e.Kind)
 	if e.Status != 0 {
 		text += fmt.Sprintf(" (status %d)", e.Status)
 	}
@@ -75,22 +64,15 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Format prints the error's text for every verb, so that %+v shows no detail either.
+// Format prints the error's text for every verb, so that %+v does not show the detail either.
 func (e Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// MarshalJSON encodes the error's text alone.
+// MarshalJSON encodes the error's text only.
 func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
-
-func (e *Error) reason() string {
-	if e.Reason != "" {
-		return e.Reason
-	}
-	return e.Kind.String()
-}
 
 var errTooLong = errors.New("didit: answer is too long")
 
-// unreadable is an answer that should have said something else.
+// unreadable returns the error for an answer that cannot be understood.
 func (a answer) unreadable(reason string) *Error {
 	return &Error{Kind: KindUnavailable, Op: a.op, Status: a.status, Reason: reason}
 }
@@ -106,14 +88,14 @@ func isContextError(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// ranOut reports whether a call failed for want of time, its own or its context's.
-func ranOut(err error) bool {
+// isTimeout reports whether a call failed for lack of time, its own or its context's.
+func isTimeout(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Kind == KindTimeout || isContextError(err)
 }
 
-// networkError explains why no answer came, or not a whole one, in fixed words: the texts of
-// the net package name addresses.
+// networkError explains in fixed words why no answer came, or not a whole one: the texts of the net
+// package name addresses.
 func networkError(op string, err error) *Error {
 	if timeout, ok := errors.AsType[net.Error](err); isContextError(err) || ok && timeout.Timeout() {
 		return &Error{Kind: KindTimeout, Op: op, Reason: "no answer in time"}
@@ -150,7 +132,7 @@ func networkReason(err error) string {
 	}
 }
 
-// tokenRefusal explains an answer of the token endpoint that is no success.
+// tokenRefusal returns the error for an answer of the token endpoint, nil for a success.
 func tokenRefusal(a answer) error {
 	e := &Error{Op: a.op, Status: a.status}
 	switch {
@@ -166,8 +148,8 @@ func tokenRefusal(a answer) error {
 	return e
 }
 
-// sessionRefusal explains an answer of the session endpoint that is no success. Didit uses 400
-// for the plan, the credits and blocked users too; what is meant stands in the body.
+// sessionRefusal returns the error for an answer of the session endpoint, nil for a success. Didit
+// uses 400 for the plan, the credits and blocked users, too; the body tells them apart.
 func sessionRefusal(a answer) error {
 	e := &Error{Op: a.op, Status: a.status}
 	switch a.status {
@@ -199,19 +181,16 @@ func sessionRefusal(a answer) error {
 	return e
 }
 
-// decisionRefusal explains an answer of the decision endpoint that is no success. A session that
-// is unknown is told in JSON; a page under the same status says that the path is wrong.
+// decisionRefusal returns the error for an answer of the decision endpoint, nil for a success. The
+// refusal of an unknown session arrives as JSON; an HTML 404 means a wrong path.
 func decisionRefusal(a answer) error {
 	switch a.status {
 	case http.StatusOK:
 		return nil
 	case http.StatusNotFound:
 		e := &Error{Kind: KindUnexpected, Op: a.op, Status: a.status}
-		var said struct {
-			Detail string `json:"detail"`
-		}
-		if json.Unmarshal(a.body, &said) == nil && said.Detail != "" {
-			e.Kind, e.Detail = KindNotFound, clip(said.Detail)
+		if document, ok := a.document(); ok && document.Get("detail").Text() != "" {
+			e.Kind, e.Detail = KindNotFound, clip(text(document.Get("detail")))
 		}
 		return e
 	}
@@ -245,7 +224,7 @@ func kindOfRefusal(said refusal) Kind {
 	}
 }
 
-// says reports whether any sentence holds the phrase, whatever its case and apostrophes.
+// says reports whether any sentence contains the phrase, in any case.
 func (r refusal) says(phrase string) bool {
 	if strings.Contains(strings.ToLower(r.detail), phrase) {
 		return true

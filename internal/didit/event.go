@@ -3,11 +3,11 @@ package didit
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
-	"unicode/utf8"
+
+	"didit-sessions/internal/strictjson"
 )
 
 // Types of events about a session, as [WebhookEvent].Type.
@@ -16,17 +16,15 @@ const (
 	TypeDataUpdated   = "data.updated"
 )
 
-// Limits of what is kept of an event.
-const (
-	longestEventID = 128 // bytes
-	longestWord    = 64  // characters of a status, a type or a feature
-)
+// maxEventIDBytes is the length from which on an event's id is replaced by a hash.
+const maxEventIDBytes = 128
 
-// WebhookEvent is what Didit says in a webhook, after verification. Where Didit sent nothing, or
-// null, the value is nil or empty. It prints without its vendor data.
+// WebhookEvent is the content of a webhook after verification. Where Didit sent nothing, or null,
+// the value is nil or empty. It prints without its vendor data.
 type WebhookEvent struct {
-	// ID is Didit's event_id, which repetitions and resends of an event keep. Where Didit sent
-	// none, it is a hash of the body without its timestamp, which they keep too.
+	hidden
+	// ID is Didit's event_id, which all deliveries of an event have in common, resends included.
+	// Where Didit sent none, it is a hash of the body without its timestamp, which they share, too.
 	ID string
 	// Type is [TypeStatusUpdated], [TypeDataUpdated], or another word of Didit's, clipped to 64
 	// characters.
@@ -38,77 +36,71 @@ type WebhookEvent struct {
 	VendorData  *string // the caller's id of the end user
 	WorkflowID  *string // lower-case UUID
 	Status      string  // Didit's word, at most 64 characters
-	Checks      []Check // what the decision says of the workflow's features
+	Checks      []Check // the nodes of the workflow, as far as the decision names them
 	OccurredAt  time.Time
 	Environment *string // live or sandbox
 }
 
 // event reads the envelope of a signed document (Didit: Webhooks; v1 and v2 bodies have no
 // webhook_type).
-func (v *Verifier) event(document jsonValue, body []byte) (WebhookEvent, error) {
-	if document.kind != '{' {
+func (v *Verifier) event(document strictjson.Value) (WebhookEvent, error) {
+	if document.Kind() != strictjson.Object {
 		return WebhookEvent{}, malformed("not a JSON object")
 	}
-	kind, ok := eventType(document.member("webhook_type"))
+	kind, ok := eventType(document.Get("webhook_type"))
 	if !ok {
-		return WebhookEvent{}, malformed("webhook_type is not a text")
+		return WebhookEvent{}, malformed("webhook_type is not a string")
 	}
 	e := WebhookEvent{ID: eventID(document), Type: kind}
 	if kind != TypeStatusUpdated && kind != TypeDataUpdated {
 		e.Ignored = true
 		return e, nil
 	}
-	timestamp, ok := document.member("timestamp").integer()
-	if !ok {
+	sessionID := uuid(document.Get("session_id"))
+	status, isString := unicodeText(document.Get("status"))
+	timestamp, isInteger := unixTime(document.Get("timestamp"))
+	switch {
+	case !isInteger:
 		return WebhookEvent{}, malformed("timestamp is not an integer")
-	}
-	e.SessionID = uuid(document.member("session_id"))
-	if e.SessionID == "" {
+	case sessionID == nil:
 		return WebhookEvent{}, malformed("session_id is not a UUID")
-	}
-	if e.Status, ok = document.member("status").string(); !ok || !isWord(e.Status) {
-		return WebhookEvent{}, malformed("status is not a word")
-	}
-	if !v.fresh(timestamp) {
+	case !isString || !isWord(status):
+		return WebhookEvent{}, malformed("status is not a short string")
+	case !v.isFresh(timestamp):
 		return WebhookEvent{}, &WebhookError{Kind: WebhookStale, Reason: "the signed timestamp is too far from now"}
 	}
-	e.OccurredAt = occurredAt(document.member("created_at"), timestamp)
-	e.VendorData = textMember(document, "vendor_data")
-	e.Environment = textMember(document, "environment")
-	if id := uuid(document.member("workflow_id")); id != "" {
-		e.WorkflowID = &id
-	}
-	if decision := document.member("decision"); decision.kind == '{' {
-		e.Checks = readChecks(body[decision.start:decision.end])
-	}
+	e.SessionID, e.Status = *sessionID, status
+	e.OccurredAt = occurredAt(document.Get("created_at"), timestamp)
+	e.VendorData = optionalText(document.Get("vendor_data"))
+	e.Environment = optionalText(document.Get("environment"))
+	e.WorkflowID = uuid(document.Get("workflow_id"))
+	e.Checks = readChecks(document.Get("decision"))
 	return e, nil
 }
 
-// eventType is the type of an event, that of a session's status where Didit names none.
-func eventType(v jsonValue) (string, bool) {
-	if v.kind == 0 || v.kind == 'n' {
+// eventType returns the type of an event, that of a session's status where Didit names none.
+func eventType(v strictjson.Value) (kind string, ok bool) {
+	if v.Kind() == strictjson.Missing || v.Kind() == strictjson.Null {
 		return TypeStatusUpdated, true
 	}
-	text, ok := v.string()
-	if runes := []rune(text); len(runes) > longestWord {
-		text = string(runes[:longestWord])
+	kind, ok = unicodeText(v)
+	if runes := []rune(kind); len(runes) > maxWord {
+		kind = string(runes[:maxWord])
 	}
-	return text, ok
+	return kind, ok
 }
 
-func eventID(document jsonValue) string {
-	if id, ok := document.member("event_id").string(); ok && id != "" && len(id) <= longestEventID {
+func eventID(document strictjson.Value) string {
+	if id, ok := unicodeText(document.Get("event_id")); ok && id != "" && len(id) <= maxEventIDBytes {
 		return id
 	}
-	document.members = slices.DeleteFunc(slices.Clone(document.members), func(m jsonMember) bool {
-		return m.name == "timestamp"
-	})
-	sum := sha256.Sum256(document.canonical())
+	members := slices.DeleteFunc(sortedMembers(document), func(m member) bool { return m.name == "timestamp" })
+	sum := sha256.Sum256(appendObject(nil, members, pythonNumber))
 	return hex.EncodeToString(sum[:])
 }
 
-// fresh compares whole seconds, as the timestamp has no others.
-func (v *Verifier) fresh(timestamp int64) bool {
+// isFresh compares whole seconds, as the timestamp has no others.
+func (v *Verifier) isFresh(timestamp int64) bool {
 	tolerance := v.Tolerance
 	if tolerance <= 0 {
 		tolerance = DefaultTolerance
@@ -117,34 +109,17 @@ func (v *Verifier) fresh(timestamp int64) bool {
 	return now-seconds <= timestamp && timestamp <= now+seconds
 }
 
-// occurredAt is the event's own time. A resend gets a fresh timestamp and keeps its created_at.
-func occurredAt(createdAt jsonValue, timestamp int64) time.Time {
-	if created, ok := createdAt.integer(); ok && created > 0 && created < timestamp {
+// unixTime returns a number that is written as an integer and fits into 64 bits.
+func unixTime(v strictjson.Value) (seconds int64, ok bool) {
+	seconds, err := strconv.ParseInt(string(v.Raw()), 10, 64)
+	return seconds, err == nil
+}
+
+// occurredAt returns the event's own time. A resend gets a fresh timestamp and keeps its
+// created_at.
+func occurredAt(createdAt strictjson.Value, timestamp int64) time.Time {
+	if created, ok := unixTime(createdAt); ok && created > 0 && created < timestamp {
 		timestamp = created
 	}
 	return time.Unix(timestamp, 0).UTC()
-}
-
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// uuid is the lower-case form of a UUID, or "".
-func uuid(v jsonValue) string {
-	if v.kind != '"' || !uuidForm.MatchString(v.text) {
-		return ""
-	}
-	return strings.ToLower(v.text)
-}
-
-func textMember(document jsonValue, name string) *string {
-	text, ok := document.member(name).string()
-	if !ok {
-		return nil
-	}
-	return &text
-}
-
-// isWord reports whether a text may be one of Didit's words: short, and on one line.
-func isWord(text string) bool {
-	return text != "" && utf8.RuneCountInString(text) <= longestWord &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7F })
 }

@@ -119,7 +119,7 @@ func ExampleVerifier_Verify() {
 		fmt.Println(err)
 	}
 	// Output:
-	// didit: webhook: signature mismatch: the signature fits no secret
+	// didit: webhook: signature mismatch: the signature matches no secret
 	// status.updated Approved user-123
 }
 
@@ -141,6 +141,6 @@ func ExampleError() {
 		fmt.Println(e.Fields[0].Field, "–", e.Fields[0].Message)
 	}
 	// Output:
-	// didit: create_session: invalid request (status 400)
+	// didit: create_session: invalid_request (status 400)
 	// workflow_id – Invalid workflow_id.
 }

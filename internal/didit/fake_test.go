@@ -74,7 +74,7 @@ func newMemoryFake(t *testing.T, c *clock, token, session http.HandlerFunc) *fak
 func startMemoryFake(t *testing.T, c *clock, token, session http.HandlerFunc) *fakeDidit {
 	t.Helper()
 	f := startFake(t, token, session)
-	f.network = newNetwork(t, c.Now)
+	f.network = newNetwork(t)
 	_ = f.Listener.Close()
 	f.Listener = f.network.listen()
 	return f
@@ -150,7 +150,7 @@ func (f *fakeDidit) client(t *testing.T, source CredentialSource, c *clock) *Cli
 		client.Transport = f.network.transport(t)
 		return client
 	}
-	transport := NewTransport(c.Now)
+	transport := NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
 	client.Transport, client.AttemptTimeout = transport, patience
 	return client
@@ -216,8 +216,8 @@ var clockStart = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 func (c *clock) Now() time.Time          { return clockStart.Add(time.Duration(c.offset.Load())) }
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-// secrets is a [CredentialCache] over the given texts, the last of which lasts. A text that
-// begins with ! is an error.
+// secrets is a [CredentialCache] that reads the given strings in turn, and the last one from then
+// on. A string that begins with ! is an error.
 type secrets struct {
 	CredentialCache
 	reads atomic.Int32
@@ -259,7 +259,7 @@ func jsonText(v any) string {
 	return string(text)
 }
 
-// attempts collects what a client's Observe is told.
+// attempts collects the attempts that a client observes.
 type attempts struct {
 	mu   sync.Mutex
 	list []Attempt

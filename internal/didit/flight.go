@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// flight lets concurrent callers share one call. The zero value is ready; it must not be
-// copied.
+// flight lets concurrent callers share one call. The zero value is ready; it must not be copied.
 type flight[T any] struct {
 	mu   sync.Mutex
 	call *sharedCall[T]
@@ -16,14 +15,14 @@ type sharedCall[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
-	late  bool // it failed when its starter's time was over, whatever it says
+	late  bool // it failed after its starter's deadline, whatever the error says
 }
 
-// do returns what fn returns, calling it at most once at a time: a caller that arrives while
-// fn runs waits for that run and shares its outcome, error included. fn keeps the values and
-// the deadline of the context of the caller that started it, but not its cancellation, so that one
-// caller who leaves fails nobody else. A caller with time left runs fn anew when the run it
-// shared ended because its starter's time was over.
+// do returns the result of fn, which runs at most once at a time: a caller that arrives while fn
+// runs waits for that run and shares its result, error included. fn gets the values and the
+// deadline of its starter's context, but not its cancellation, so that a caller that gives up does
+// not fail the others. A caller with time left runs fn again if the run that it shared ended with
+// its starter's deadline.
 func (f *flight[T]) do(ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
 	for {
 		call, leads := f.join()
@@ -36,7 +35,7 @@ func (f *flight[T]) do(ctx context.Context, fn func(context.Context) (T, error))
 			return zero, ctx.Err()
 		case <-call.done:
 		}
-		if leads || !call.late && !ranOut(call.err) || ctx.Err() != nil {
+		if leads || !call.late && !isTimeout(call.err) || ctx.Err() != nil {
 			return call.value, call.err
 		}
 	}

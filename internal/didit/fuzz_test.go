@@ -21,8 +21,8 @@ func FuzzReadRefusal(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	short := func(t *testing.T, body []byte, text string) {
-		if n := utf8.RuneCountInString(text); n > longestSentence || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-			t.Errorf("%q: got %d characters, %q, want at most %d on one line", body, n, text, longestSentence)
+		if n := utf8.RuneCountInString(text); n > maxSentence || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			t.Errorf("%q: got %d characters, %q, want at most %d on one line", body, n, text, maxSentence)
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -33,15 +33,15 @@ func FuzzReadRefusal(f *testing.F) {
 		if json.Valid(body) && !got.readable {
 			t.Errorf("%q: got unreadable, want readable JSON", body)
 		}
-		if len(got.fields) > mostFields {
-			t.Errorf("%q: got %d fields, want at most %d", body, len(got.fields), mostFields)
+		if len(got.fields) > maxFields {
+			t.Errorf("%q: got %d fields, want at most %d", body, len(got.fields), maxFields)
 		}
 		short(t, body, got.detail)
 		for _, field := range got.fields {
 			short(t, body, field.Field)
 			short(t, body, field.Message)
 		}
-		if kind := kindOfRefusal(got); kind.String() == "unknown kind" {
+		if kind := kindOfRefusal(got); kind == "" {
 			t.Errorf("%q: got %v", body, kind)
 		}
 	})

@@ -2,28 +2,27 @@ package didit
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // network is a loopback interface in memory. Nothing that waits for its connections keeps the
 // clock of a synctest bubble from moving, so tests over it take no time and depend on none: a
 // limit is reached only when everything waits.
 type network struct {
-	now func() time.Time // clock of the connections; nil means [time.Now]
-
 	mu        sync.Mutex
 	listeners map[string]*memoryListener // by address
 }
 
 // newNetwork makes a network whose listeners and connections end with the test.
-func newNetwork(t *testing.T, now func() time.Time) *network {
+func newNetwork(t *testing.T) *network {
 	t.Helper()
-	n := &network{now: now, listeners: make(map[string]*memoryListener)}
+	n := &network{listeners: make(map[string]*memoryListener)}
 	t.Cleanup(n.close)
 	return n
 }
@@ -42,7 +41,7 @@ func (n *network) listen() net.Listener {
 	return l
 }
 
-// dial connects as [opener.dial] does.
+// dial connects as a [net.Dialer] does.
 func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[address]
@@ -58,15 +57,13 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	tracked := &trackedConn{Conn: client, now: n.now}
-	tracked.touch()
-	return tracked, nil
+	return client, nil
 }
 
 // transport is [NewTransport] over the network.
 func (n *network) transport(t *testing.T) *http.Transport {
 	t.Helper()
-	transport := NewTransport(n.now)
+	transport := NewTransport()
 	transport.DialContext = n.dial
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
@@ -76,7 +73,17 @@ func (n *network) transport(t *testing.T) *http.Transport {
 func (c *Client) dialIn(t *testing.T, n *network) {
 	t.Helper()
 	c.setup()
-	c.opener.dial = n.dial
+	c.ahead.connect = func(ctx context.Context, k string) (net.Conn, error) {
+		scheme, address, _ := strings.Cut(k, " ")
+		conn, err := n.dial(ctx, "tcp", address)
+		if err != nil || scheme != "https" {
+			return conn, err
+		}
+		config := c.ahead.transport.TLSClientConfig.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(address)
+		secured := tls.Client(conn, config)
+		return secured, secured.HandshakeContext(ctx)
+	}
 	t.Cleanup(c.transport.(*http.Transport).CloseIdleConnections)
 }
 

@@ -17,28 +17,22 @@ func TestRedaction(t *testing.T) {
 	raw := json.RawMessage(`{"a":"` + marker + `"}`)
 	creds := Credentials{ClientID: marker, ClientSecret: marker, APIKey: marker}
 	token := accessToken{value: marker}
-	contact := ContactDetails{marker, marker, marker, ptr(true)}
-	expected := ExpectedDetails{
-		marker, marker, marker, marker, marker, marker, marker, marker, marker, marker, marker, []string{marker}, marker, marker, marker,
-	}
-	request := SessionRequest{
-		marker, marker, marker, marker, marker, raw, &contact, &expected, marker, marker, map[string]json.RawMessage{marker: raw},
-	}
+	request := SessionRequest{WorkflowID: marker, VendorData: marker, Fields: map[string]any{marker: marker, "metadata": raw}}
 	session := Session{
 		ID: "11111111-2222-3333-4444-555555555555", Status: "Not Started", Token: marker, URL: marker, VendorData: ptr(marker),
 		Metadata: raw, WorkflowID: marker, Callback: ptr(marker), Kind: ptr(marker),
 	}
-	failure := Error{Kind: KindInvalidRequest, Op: "create_session", Status: 400, Detail: marker, Fields: []FieldError{{marker, marker}}}
-	secrets := &CredentialCache{cached: creds}
-	tokens := &TokenCache{token: token, owner: creds, flights: map[Credentials]*flight[accessToken]{creds: nil}}
+	failure := Error{Kind: KindInvalidRequest, Op: "create_session", Status: 400, Detail: marker, Fields: []FieldError{{Field: marker, Message: marker}}}
+	secrets := &CredentialCache{cache: cache[Credentials]{value: creds}}
+	tokens := &TokenCache{token: token, owner: creds, requestsOwner: creds}
 	webhookSecrets := WebhookSecrets{Current: marker, Previous: marker}
 	event := WebhookEvent{ID: "e", Type: TypeStatusUpdated, SessionID: "i", Status: "Approved", VendorData: ptr(marker)}
 	decision := Decision{SessionID: "i", Status: "Approved", VendorData: ptr(marker), Raw: raw}
-	document, err := parseJSON(raw)
+	document, err := parseWebhook(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const failed = "didit: create_session: invalid request (status 400)"
+	const failed = "didit: create_session: invalid_request (status 400)"
 	values := []struct {
 		value any
 		want  string // in %v, where it matters
@@ -46,10 +40,6 @@ func TestRedaction(t *testing.T) {
 		{creds, redacted},
 		{&creds, redacted},
 		{token, redacted},
-		{contact, redacted},
-		{&contact, redacted},
-		{expected, redacted},
-		{&expected, redacted},
 		{request, redacted},
 		{&request, redacted},
 		{session, "session 11111111-2222-3333-4444-555555555555 (Not Started)"},
@@ -65,20 +55,20 @@ func TestRedaction(t *testing.T) {
 		{refusal{detail: marker, fields: failure.Fields}, redacted},
 		{webhookSecrets, redacted},
 		{&webhookSecrets, redacted},
-		{&WebhookSecretCache{cached: webhookSecrets}, redacted},
-		{&Verifier{Secrets: &WebhookSecretCache{cached: webhookSecrets}}, ""},
+		{&WebhookSecretCache{cache: cache[WebhookSecrets]{value: webhookSecrets}}, redacted},
+		{&Verifier{Secrets: &WebhookSecretCache{cache: cache[WebhookSecrets]{value: webhookSecrets}}}, ""},
 		{event, "event e status.updated session i (Approved)"},
 		{&event, "event e status.updated session i (Approved)"},
 		{decision, "decision of session i (Approved)"},
 		{&decision, "decision of session i (Approved)"},
-		{document, redacted},
-		{document.members, "[" + redacted + "]"},
-		{&delivery{body: raw, value: document, forms: [][]byte{raw}}, redacted},
+		{document, ""},
+		{sortedMembers(document), "[" + redacted + "]"},
+		{newDelivery(http.Header{}, raw), redacted},
 		{secrets, redacted},
 		{tokens, redacted},
 		{&Client{Credentials: secrets, Tokens: tokens}, ""},
 		{authorization{creds: creds, token: marker}, redacted},
-		{[]any{creds, token, contact, expected, request, session, failure}, ""},
+		{[]any{creds, token, request, session, failure}, ""},
 		{struct {
 			C Credentials
 			S *Session
@@ -142,22 +132,6 @@ func TestError_text(t *testing.T) {
 		_, err := client.CreateSession(t.Context(), SessionRequest{WorkflowID: marker, VendorData: marker})
 		if got := failure(t, handler, err); strings.Contains(got.Error(), marker) || strings.Contains(fmt.Sprintf("%+v %+v", err, seen.all()), marker) {
 			t.Errorf("%d %s: got %v, attempts %+v, want neither to quote the answer", handler.status, handler.body, err, seen.all())
-		}
-	}
-}
-
-func TestKind_String(t *testing.T) {
-	t.Parallel()
-	names := map[string]Kind{}
-	for k := KindUnexpected; k <= KindNotFound; k++ {
-		if other, taken := names[k.String()]; taken || k.String() == "" || k.String() == "unknown kind" {
-			t.Errorf("kind %d: got %q, the name of kind %d", int(k), k, int(other))
-		}
-		names[k.String()] = k
-	}
-	for _, k := range []Kind{-1, KindNotFound + 1} {
-		if got := k.String(); got != "unknown kind" {
-			t.Errorf("kind %d: got %q, want unknown kind", int(k), got)
 		}
 	}
 }

@@ -10,18 +10,18 @@ import (
 	"unicode"
 )
 
-// Limits of what is kept of an error body.
+// Limits of what is kept of a refusal.
 const (
-	longestSentence = 500 // characters
-	mostFields      = 50
-	deepestRefusal  = 8
+	maxSentence     = 500 // characters
+	maxFields       = 50
+	maxRefusalDepth = 8
 )
 
-// refusal is what the body of a 4xx says. Didit writes at least seven shapes: an object of
-// lists, of plain strings, of objects or of lists of objects by field; a sentence, or a list of
-// sentences, under detail, error or message; a bare list; and pages of HTML, which are not
-// readable.
+// refusal is the content of a 4xx answer's body. Didit writes at least seven shapes: an object with
+// arrays, strings, objects or arrays of objects by field; a sentence, or an array of sentences, as
+// detail, error or message; a bare array; and HTML pages, which are not readable.
 type refusal struct {
+	hidden
 	readable bool
 	detail   string
 	fields   []FieldError
@@ -51,9 +51,9 @@ func readRefusal(body []byte) refusal {
 	return r
 }
 
-// collect turns what is said under a path into field errors.
+// collect adds the messages in a value as field errors, under its path and the paths inside it.
 func (r *refusal) collect(path string, value any, depth int) {
-	if len(r.fields) >= mostFields || depth > deepestRefusal {
+	if len(r.fields) >= maxFields || depth > maxRefusalDepth {
 		return
 	}
 	switch v := value.(type) {
@@ -62,7 +62,7 @@ func (r *refusal) collect(path string, value any, depth int) {
 			r.collect(clip(path+"."+name), v[name], depth+1)
 		}
 	case []any:
-		if text := sentence(onlyTexts(v)); text != "" {
+		if text := sentence(onlyStrings(v)); text != "" {
 			r.add(path, text)
 		}
 		for i, item := range v {
@@ -78,24 +78,24 @@ func (r *refusal) collect(path string, value any, depth int) {
 }
 
 func (r *refusal) add(path, text string) {
-	if len(r.fields) < mostFields {
+	if len(r.fields) < maxFields {
 		r.fields = append(r.fields, FieldError{Field: path, Message: text})
 	}
 }
 
-func onlyTexts(list []any) []any {
+func onlyStrings(list []any) []any {
 	return slices.DeleteFunc(slices.Clone(list), func(v any) bool {
 		_, text := v.(string)
 		return !text
 	})
 }
 
-// sentence joins the texts in a value.
+// sentence joins the strings and numbers in a value.
 func sentence(value any) string {
 	var texts []string
 	var walk func(any, int)
 	walk = func(value any, depth int) {
-		if depth > deepestRefusal || len(texts) >= mostFields {
+		if depth > maxRefusalDepth || len(texts) >= maxFields {
 			return
 		}
 		switch v := value.(type) {
@@ -117,7 +117,7 @@ func sentence(value any) string {
 	return clip(strings.Join(texts, " "))
 }
 
-// clip keeps a text short and on one line.
+// clip shortens a string and keeps it on one line.
 func clip(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -125,8 +125,8 @@ func clip(text string) string {
 		}
 		return r
 	}, text)
-	if runes := []rune(text); len(runes) > longestSentence {
-		text = string(runes[:longestSentence])
+	if runes := []rune(text); len(runes) > maxSentence {
+		text = string(runes[:maxSentence])
 	}
 	return strings.TrimSpace(text)
 }

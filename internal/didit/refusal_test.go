@@ -19,7 +19,7 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 		noFace    = "No stored face image was found for this user. Send one."
 		languages = "Invalid language. Supported languages are: en, es"
 	)
-	field := func(name, message string) []FieldError { return []FieldError{{name, message}} }
+	field := func(name, message string) []FieldError { return []FieldError{{hidden{}, name, message}} }
 	tests := []struct {
 		name   string
 		status int
@@ -45,7 +45,7 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 		{
 			"nested", 400, `{"expected_details":{"country":["Bad."],"address":"Worse."},"nodes":[{"feature":["\"BOGUS\" is not a valid choice."]}]}`,
 			Error{Kind: KindInvalidRequest, Fields: []FieldError{
-				{"expected_details.address", "Worse."}, {"expected_details.country", "Bad."}, {"nodes[0].feature", `"BOGUS" is not a valid choice.`},
+				{hidden{}, "expected_details.address", "Worse."}, {hidden{}, "expected_details.country", "Bad."}, {hidden{}, "nodes[0].feature", `"BOGUS" is not a valid choice.`},
 			}},
 		},
 		{"a number", 400, `{"code":17}`, Error{Kind: KindInvalidRequest, Fields: field("code", "17")}},

@@ -24,7 +24,7 @@ func (f *tokenFetcher) fetch(context.Context) (accessToken, error) {
 	if f.err != nil {
 		return accessToken{}, f.err
 	}
-	return accessToken{fmt.Sprintf("token-%d", f.calls), f.clock.Now(), time.Hour, 55 * time.Minute}, nil
+	return accessToken{hidden{}, fmt.Sprintf("token-%d", f.calls), f.clock.Now(), time.Hour, 55 * time.Minute}, nil
 }
 
 // An aging token is renewed beside the calls that it still serves, at most once in 30 s while
@@ -42,12 +42,12 @@ func TestTokenCache_earlyRenewal(t *testing.T) {
 			{0, false, "token-1", 1}, {54 * time.Minute, false, "token-1", 1}, {55 * time.Minute, false, "token-1", 2},
 			{55 * time.Minute, false, "token-2", 2}, {109 * time.Minute, false, "token-2", 2},
 		},
-		"in trouble": {
+		"failing": {
 			{0, false, "token-1", 1}, {55 * time.Minute, true, "token-1", 2}, {55*time.Minute + 1, true, "token-1", 2},
 			{55*time.Minute + 29*time.Second, true, "token-1", 2}, {55*time.Minute + 30*time.Second, true, "token-1", 3},
 			{56 * time.Minute, false, "token-1", 4}, {56 * time.Minute, false, "token-4", 4},
 		},
-		"in trouble to its end": {
+		"failing to its end": {
 			{0, false, "token-1", 1}, {59 * time.Minute, true, "token-1", 2}, {60 * time.Minute, true, "", 3}, {60 * time.Minute, false, "token-4", 4},
 		},
 	} {
@@ -155,7 +155,7 @@ func TestParseToken_renewalTime(t *testing.T) {
 		lifetime := time.Duration(seconds) * time.Second
 		moments := map[time.Duration]bool{}
 		for range 50 {
-			token, err := parseToken(answer{body: fmt.Appendf(nil, `{"access_token":"x","expires_in":%d}`, seconds)}, clockStart)
+			token, err := parseToken(answer{body: fmt.Appendf(nil, `{"access_token":"x","expires_in":%d}`, seconds)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -93,7 +93,6 @@ func TestClient_origins(t *testing.T) {
 
 func TestSessionRequest_encode(t *testing.T) {
 	t.Parallel()
-	yes, no := true, false
 	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
 	tests := []struct {
 		name    string
@@ -102,51 +101,38 @@ func TestSessionRequest_encode(t *testing.T) {
 	}{
 		{"nothing but the workflow", SessionRequest{WorkflowID: "w"}, `{"workflow_id":"w"}`},
 		{
-			"every field",
-			SessionRequest{
-				WorkflowID: "w", VendorData: "v", Callback: "c", CallbackMethod: "both", Language: "pt-BR",
-				Metadata: raw(`{"user_type":"premium"}`), PortraitImage: "aGk=", SandboxScenario: "approve",
-				ContactDetails: &ContactDetails{"e@example.com", "en", "+34600000000", &yes},
-				ExpectedDetails: &ExpectedDetails{
-					"Carmen", "Española", "1980-01-01", "F", "ESP", "ESP", "FRA", "DEU", "Calle 1", "X1", "192.0.2.1",
-					[]string{"P", "ID"}, "Acme", "US-CA", "42",
-				},
-			},
-			`{"callback":"c","callback_method":"both","contact_details":{"email":"e@example.com","email_lang":"en",` +
-				`"phone":"+34600000000","send_notification_emails":true},"expected_details":{"address":"Calle 1",` +
-				`"company_name":"Acme","country":"ESP","date_of_birth":"1980-01-01","expected_document_types":["P","ID"],` +
-				`"first_name":"Carmen","gender":"F","id_country":"FRA","identification_number":"X1","ip_address":"192.0.2.1",` +
-				`"last_name":"Española","nationality":"ESP","poa_country":"DEU","registration_number":"42","registry_country":"US-CA"},` +
-				`"language":"pt-BR","metadata":{"user_type":"premium"},"portrait_image":"aGk=","sandbox_scenario":"approve",` +
-				`"vendor_data":"v","workflow_id":"w"}`,
-		},
-		{
-			"a false is sent, empty texts are not",
-			SessionRequest{WorkflowID: "w", ContactDetails: &ContactDetails{SendNotificationEmails: &no}},
-			`{"contact_details":{"send_notification_emails":false},"workflow_id":"w"}`,
+			"every kind of value",
+			SessionRequest{WorkflowID: "w", VendorData: "v", Fields: map[string]any{
+				"callback": "c", "metadata": raw(`{"user_type":"premium"}`), "portrait_image": "",
+				"contact_details":  map[string]any{"email": "e@example.com", "send_notification_emails": false},
+				"expected_details": map[string]any{"last_name": "Española", "expected_document_types": []string{"P", "ID"}},
+			}},
+			`{"callback":"c","contact_details":{"email":"e@example.com","send_notification_emails":false},` +
+				`"expected_details":{"expected_document_types":["P","ID"],"last_name":"Española"},` +
+				`"metadata":{"user_type":"premium"},"portrait_image":"","vendor_data":"v","workflow_id":"w"}`,
 		},
 		{
 			"texts keep <, >, & and emoji",
-			SessionRequest{WorkflowID: "w", VendorData: "<a>&😀", Callback: "https://e.example/?a=1&b=<2>"},
+			SessionRequest{WorkflowID: "w", VendorData: "<a>&😀", Fields: map[string]any{"callback": "https://e.example/?a=1&b=<2>"}},
 			`{"callback":"https://e.example/?a=1&b=<2>","vendor_data":"<a>&😀","workflow_id":"w"}`,
 		},
 		{
 			"metadata keeps order, numbers, escapes and line separators",
-			SessionRequest{WorkflowID: "w", Metadata: raw("{\"z\":12345678901234567890.10,\"a\":1E-7,\"m\":\"<&>\u2028\u2029😀\\u00e9\\/\",\"n\":null}")},
+			SessionRequest{WorkflowID: "w", Fields: map[string]any{"metadata": raw("{\"z\":12345678901234567890.10,\"a\":1E-7,\"m\":\"<&>\u2028\u2029😀\\u00e9\\/\",\"n\":null}")}},
 			"{\"metadata\":{\"z\":12345678901234567890.10,\"a\":1E-7,\"m\":\"<&>\u2028\u2029😀\\u00e9\\/\",\"n\":null},\"workflow_id\":\"w\"}",
 		},
-		{"metadata may be a string", SessionRequest{WorkflowID: "w", Metadata: raw(`"{\"a\":1}"`)}, `{"metadata":"{\"a\":1}","workflow_id":"w"}`},
-		{"metadata may be null", SessionRequest{WorkflowID: "w", Metadata: raw(`null`)}, `{"metadata":null,"workflow_id":"w"}`},
+		{"metadata may be a string", SessionRequest{WorkflowID: "w", Fields: map[string]any{"metadata": raw(`"{\"a\":1}"`)}}, `{"metadata":"{\"a\":1}","workflow_id":"w"}`},
+		{"metadata may be null", SessionRequest{WorkflowID: "w", Fields: map[string]any{"metadata": raw(`null`)}}, `{"metadata":null,"workflow_id":"w"}`},
 		{
 			"extra fields pass through",
-			SessionRequest{WorkflowID: "w", Extra: map[string]json.RawMessage{
+			SessionRequest{WorkflowID: "w", Fields: map[string]any{
 				"tags": raw("[\"<b>\u2028\",9007199254740993,-0.0]"), "biometric_consent": raw(`{"b":1,"a":2}`),
 			}},
 			"{\"biometric_consent\":{\"b\":1,\"a\":2},\"tags\":[\"<b>\u2028\",9007199254740993,-0.0],\"workflow_id\":\"w\"}",
 		},
 		{
-			"an extra field cannot replace a named one",
-			SessionRequest{WorkflowID: "w", VendorData: "v", Extra: map[string]json.RawMessage{"vendor_data": raw(`"other"`)}},
+			"a field cannot replace a named one",
+			SessionRequest{WorkflowID: "w", VendorData: "v", Fields: map[string]any{"vendor_data": raw(`"other"`)}},
 			`{"vendor_data":"v","workflow_id":"w"}`,
 		},
 	}
@@ -161,7 +147,7 @@ func TestSessionRequest_encode(t *testing.T) {
 	}
 }
 
-// A line separator in a text must arrive as one, however it is written.
+// A line separator in a string must arrive as one, however it is written.
 func TestSessionRequest_encode_lineSeparator(t *testing.T) {
 	t.Parallel()
 	const want = "a\u2028b\u2029c"
@@ -179,17 +165,15 @@ func TestSessionRequest_encode_lineSeparator(t *testing.T) {
 
 func TestClient_CreateSession_brokenMetadata(t *testing.T) {
 	t.Parallel()
-	for _, broken := range []SessionRequest{
-		{WorkflowID: workflow, Metadata: json.RawMessage(`{"a":`)},
-		{WorkflowID: workflow, Extra: map[string]json.RawMessage{"tags": json.RawMessage(`[1,]`)}},
-	} {
+	for _, broken := range []any{json.RawMessage(`{"a":`), json.RawMessage(`[1,]`), func() {}} {
 		fake := newFake(t, nil, reply(201, okSession))
-		_, err := fake.client(t, fixed(pairSecret), new(clock)).CreateSession(t.Context(), broken)
-		if e := failure(t, broken.Metadata, err); e.Kind != KindInvalidRequest {
-			t.Errorf("%s %s: got %v, want %v", broken.Metadata, broken.Extra, e.Kind, KindInvalidRequest)
+		request := SessionRequest{WorkflowID: workflow, Fields: map[string]any{"metadata": broken}}
+		_, err := fake.client(t, fixed(pairSecret), new(clock)).CreateSession(t.Context(), request)
+		if e := failure(t, broken, err); e.Kind != KindInvalidRequest {
+			t.Errorf("%v: got %v, want %v", broken, e.Kind, KindInvalidRequest)
 		}
 		if tokens, sessions := fake.counts(); tokens+sessions != 0 {
-			t.Errorf("%s %s: got %d requests, want none", broken.Metadata, broken.Extra, tokens+sessions)
+			t.Errorf("%v: got %d requests, want none", broken, tokens+sessions)
 		}
 	}
 }

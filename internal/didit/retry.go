@@ -9,68 +9,62 @@ import (
 )
 
 const (
-	// attemptLimit is the longest that one attempt may take unless the client says otherwise, so
-	// that a second fits into the 30 s that API Gateway waits.
-	attemptLimit = 10 * time.Second
-	// shortestAttempt is the time below which another attempt is not worth its start.
-	shortestAttempt = 500 * time.Millisecond
-	// mostAttempts counts the first.
-	mostAttempts = 2
-	// longestAdvice is the longest Retry-After that is believed. Didit's longest known window
-	// is 24 hours (Didit's OpenAPI 3.0.0, sandbox quota).
-	longestAdvice = 7 * 24 * time.Hour
+	// maxAttemptTime lets a second attempt fit into the 30 s that API Gateway waits, unless the client
+	// says otherwise.
+	maxAttemptTime = 10 * time.Second
+	// minAttemptTime is the time below which another attempt is not worth its start.
+	minAttemptTime = 500 * time.Millisecond
+	// maxAttempts includes the first.
+	maxAttempts = 2
+	// maxRetryAfter is the longest Retry-After that is believed. Didit's longest known window is 24
+	// hours (Didit's OpenAPI 3.0.0, sandbox quota).
+	maxRetryAfter = 7 * 24 * time.Hour
 )
 
-// outcome is how one attempt failed.
-type outcome struct {
-	number     int           // of the attempt, from 1
-	kind       Kind          // of the failure
-	status     int           // Didit's HTTP status, 0 where there was none
-	advised    bool          // Didit named a time to wait
-	reached    bool          // the request may have reached Didit
-	repeatable bool          // a repetition cannot make a second session
-	left       time.Duration // until the caller's deadline
+// failedAttempt is what decides about another attempt.
+type failedAttempt struct {
+	number    int           // from 1
+	kind      Kind          // of the failure
+	status    int           // Didit's HTTP status, 0 if there was none
+	advised   bool          // Didit named a time to wait
+	reached   bool          // the request may have reached Didit
+	retryable bool          // a second request cannot create a second session
+	left      time.Duration // until the caller's deadline
 }
 
-// repeat decides whether a failed attempt is made again, and says why.
-func (o outcome) repeat() (again bool, reason string) {
+// mayRetry reports whether the request may be sent again.
+func (f failedAttempt) mayRetry() bool {
 	switch {
-	case o.kind != KindUnavailable && o.kind != KindTimeout:
-		return false, "repeating does not change such an answer"
-	case o.status >= 400 && o.status < 500:
-		return false, "Didit refused"
-	case o.number >= mostAttempts:
-		return false, "attempts are used up"
-	case o.advised:
-		return false, "Didit named a time to wait, which is the caller's to keep"
-	case o.left < shortestAttempt:
-		return false, "no time is left"
-	case !o.reached:
-		return true, "nothing reached Didit"
-	case o.repeatable:
-		return true, "a repetition has no effect of its own"
+	case f.kind != KindUnavailable && f.kind != KindTimeout: // a retry does not change such an answer
+		return false
+	case f.status >= 400 && f.status < 500: // an unreadable refusal
+		return false
+	case f.advised: // the time that Didit named is for the caller to wait
+		return false
+	case f.number >= maxAttempts || f.left < minAttemptTime:
+		return false
 	default:
-		return false, "a session may have been created"
+		return f.retryable || !f.reached
 	}
 }
 
-// limit is how long an attempt may take: where another may follow, half of what is left, and
-// never longer than longest.
-func limit(number int, repeatable bool, left, longest time.Duration) time.Duration {
-	if repeatable && number < mostAttempts {
+// attemptTimeout returns how long an attempt may take: if another may follow, half of what is left,
+// and never longer than maxTime.
+func attemptTimeout(number int, retryable bool, left, maxTime time.Duration) time.Duration {
+	if retryable && number < maxAttempts {
 		left /= 2
 	}
-	return min(longest, left)
+	return min(maxTime, left)
 }
 
-// pause is the time between two attempts, jittered so that instances that failed together do
-// not come back together.
+// pause returns the time between two attempts, with jitter, so that instances that failed together
+// do not retry together.
 func pause() time.Duration {
 	return 50*time.Millisecond + rand.N(100*time.Millisecond)
 }
 
-// retryAfter reads the header of that name: whole seconds, or a date (RFC 9110, section
-// 10.2.3). It is 0 where there is none that can be used.
+// retryAfter reads the header of that name: whole seconds, or a date (RFC 9110, section 10.2.3). It
+// returns 0 if there is none that can be used.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	var wait time.Duration
@@ -79,7 +73,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	} else if date, err := http.ParseTime(text); err == nil {
 		wait = date.Sub(now)
 	}
-	if wait <= 0 || wait > longestAdvice {
+	if wait <= 0 || wait > maxRetryAfter {
 		return 0
 	}
 	return wait

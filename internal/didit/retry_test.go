@@ -12,51 +12,51 @@ import (
 	"time"
 )
 
-func TestOutcome_repeat(t *testing.T) {
+func TestFailedAttempt_mayRetry(t *testing.T) {
 	t.Parallel()
-	// base is repeated; each case changes what stops or allows it.
-	base := outcome{number: 1, kind: KindUnavailable, reached: true, repeatable: true, left: 10 * time.Second}
-	with := func(change func(*outcome)) outcome { o := base; change(&o); return o }
+	// base is retried; each case changes what stops or allows it.
+	base := failedAttempt{number: 1, kind: KindUnavailable, reached: true, retryable: true, left: 10 * time.Second}
+	with := func(change func(*failedAttempt)) failedAttempt { o := base; change(&o); return o }
 	tests := []struct {
 		name string
-		o    outcome
+		o    failedAttempt
 		want bool
 	}{
-		{"no connection, repeatable", base, true},
-		{"500", with(func(o *outcome) { o.status = 500 }), true},
-		{"503", with(func(o *outcome) { o.status = 503 }), true},
-		{"unreadable success", with(func(o *outcome) { o.status = 201 }), true},
-		{"timeout", with(func(o *outcome) { o.kind = KindTimeout }), true},
-		{"may have made a session", with(func(o *outcome) { o.repeatable = false }), false},
-		{"timeout that may have made a session", with(func(o *outcome) { o.kind, o.repeatable = KindTimeout, false }), false},
-		{"nothing reached Didit", with(func(o *outcome) { o.repeatable, o.reached = false, false }), true},
-		{"second attempt", with(func(o *outcome) { o.number = 2 }), false},
-		{"second attempt that reached nothing", with(func(o *outcome) { o.number, o.reached = 2, false }), false},
-		{"advised to wait", with(func(o *outcome) { o.status, o.advised = 503, true }), false},
-		{"just time enough", with(func(o *outcome) { o.left = 500 * time.Millisecond }), true},
-		{"no time", with(func(o *outcome) { o.left = 500*time.Millisecond - 1 }), false},
-		{"unreadable 400", with(func(o *outcome) { o.status = 400 }), false},
-		{"unreadable 422", with(func(o *outcome) { o.status = 422 }), false},
-		{"throttled", with(func(o *outcome) { o.kind, o.status = KindThrottled, 429 }), false},
-		{"refused field", with(func(o *outcome) { o.kind, o.status = KindInvalidRequest, 400 }), false},
-		{"refused credentials", with(func(o *outcome) { o.kind, o.status = KindCredentialsRejected, 401 }), false},
-		{"plan", with(func(o *outcome) { o.kind, o.status = KindPlanRequired, 400 }), false},
-		{"credits", with(func(o *outcome) { o.kind, o.status = KindInsufficientCredits, 400 }), false},
-		{"blocked", with(func(o *outcome) { o.kind, o.status = KindUserBlocked, 400 }), false},
-		{"unexpected", with(func(o *outcome) { o.kind, o.status = KindUnexpected, 301 }), false},
+		{"no connection, retryable", base, true},
+		{"500", with(func(o *failedAttempt) { o.status = 500 }), true},
+		{"503", with(func(o *failedAttempt) { o.status = 503 }), true},
+		{"unreadable success", with(func(o *failedAttempt) { o.status = 201 }), true},
+		{"timeout", with(func(o *failedAttempt) { o.kind = KindTimeout }), true},
+		{"may have made a session", with(func(o *failedAttempt) { o.retryable = false }), false},
+		{"timeout that may have made a session", with(func(o *failedAttempt) { o.kind, o.retryable = KindTimeout, false }), false},
+		{"nothing reached Didit", with(func(o *failedAttempt) { o.retryable, o.reached = false, false }), true},
+		{"second attempt", with(func(o *failedAttempt) { o.number = 2 }), false},
+		{"second attempt that reached nothing", with(func(o *failedAttempt) { o.number, o.reached = 2, false }), false},
+		{"advised to wait", with(func(o *failedAttempt) { o.status, o.advised = 503, true }), false},
+		{"just time enough", with(func(o *failedAttempt) { o.left = 500 * time.Millisecond }), true},
+		{"no time", with(func(o *failedAttempt) { o.left = 500*time.Millisecond - 1 }), false},
+		{"unreadable 400", with(func(o *failedAttempt) { o.status = 400 }), false},
+		{"unreadable 422", with(func(o *failedAttempt) { o.status = 422 }), false},
+		{"throttled", with(func(o *failedAttempt) { o.kind, o.status = KindThrottled, 429 }), false},
+		{"refused field", with(func(o *failedAttempt) { o.kind, o.status = KindInvalidRequest, 400 }), false},
+		{"refused credentials", with(func(o *failedAttempt) { o.kind, o.status = KindCredentialsRejected, 401 }), false},
+		{"plan", with(func(o *failedAttempt) { o.kind, o.status = KindPlanRequired, 400 }), false},
+		{"credits", with(func(o *failedAttempt) { o.kind, o.status = KindInsufficientCredits, 400 }), false},
+		{"blocked", with(func(o *failedAttempt) { o.kind, o.status = KindUserBlocked, 400 }), false},
+		{"unexpected", with(func(o *failedAttempt) { o.kind, o.status = KindUnexpected, 301 }), false},
 	}
 	for _, tt := range tests {
-		if got, reason := tt.o.repeat(); got != tt.want || reason == "" {
-			t.Errorf("%s, %+v: got %t (%q), want %t and a reason", tt.name, tt.o, got, reason, tt.want)
+		if got := tt.o.mayRetry(); got != tt.want {
+			t.Errorf("%s, %+v: got %t, want %t", tt.name, tt.o, got, tt.want)
 		}
 	}
 }
 
-func TestLimit(t *testing.T) {
+func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		number     int
-		repeatable bool
+		retryable  bool
 		left, want time.Duration
 	}{
 		{1, true, time.Minute, 10 * time.Second},
@@ -67,8 +67,8 @@ func TestLimit(t *testing.T) {
 		{1, false, time.Minute, 10 * time.Second},
 		{1, false, 4 * time.Second, 4 * time.Second},
 	} {
-		if got := limit(tt.number, tt.repeatable, tt.left, new(Client).attemptTimeout()); got != tt.want {
-			t.Errorf("attempt %d, repeatable %t, %v left: got %v, want %v", tt.number, tt.repeatable, tt.left, got, tt.want)
+		if got := attemptTimeout(tt.number, tt.retryable, tt.left, maxAttemptTime); got != tt.want {
+			t.Errorf("attempt %d, retryable %t, %v left: got %v, want %v", tt.number, tt.retryable, tt.left, got, tt.want)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func TestClient_CreateSession_nothingReached(t *testing.T) {
 				t.Parallel()
 				fake := newFake(t, nil, reply(201, okSession))
 				c := new(clock)
-				transport := NewTransport(c.Now)
+				transport := NewTransport()
 				t.Cleanup(transport.CloseIdleConnections)
 				dial := transport.DialContext
 				var dials atomic.Int32
@@ -178,9 +178,9 @@ func TestClient_CreateSession_nothingReached(t *testing.T) {
 				var seen attempts
 				client.Observe = seen.observe
 				_, err := client.CreateSession(t.Context(), nameless)
-				want := []Attempt{{Op: "create_session", Number: 1, Reason: tt.reason}, {Op: "create_session", Number: 2, Status: 201}}
+				want := []Attempt{{Op: "create_session"}, {Op: "create_session", Status: 201}}
 				if failures == 2 {
-					want[1] = Attempt{Op: "create_session", Number: 2, Reason: tt.reason}
+					want[1] = Attempt{Op: "create_session"}
 					wantErr := Error{Kind: KindUnavailable, Op: "create_session", Reason: tt.reason}
 					if got := failure(t, tt.reason, err); !reflect.DeepEqual(*got, wantErr) {
 						t.Errorf("got %s, want %s", content(got), content(&wantErr))
@@ -196,7 +196,7 @@ func TestClient_CreateSession_nothingReached(t *testing.T) {
 	}
 }
 
-// A real refusal, of a port that nobody listens on.
+// A real refusal, by a port without a listener.
 func TestClient_CreateSession_connectionRefused(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -243,10 +243,10 @@ func TestClient_Observe(t *testing.T) {
 		t.Errorf("got %v, want %v", got, KindInvalidRequest)
 	}
 	want := []Attempt{
-		{Op: "token", Number: 1, Status: 500, Reason: "unavailable"},
-		{Op: "token", Number: 2, Status: 200},
-		{Op: "create_session", Number: 1, Status: 500, Reason: "unavailable"},
-		{Op: "create_session", Number: 2, Status: 400, Reason: "invalid request"},
+		{Op: "token", Status: 500},
+		{Op: "token", Status: 200},
+		{Op: "create_session", Status: 500},
+		{Op: "create_session", Status: 400},
 	}
 	if got := seen.all(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -2,6 +2,7 @@ package didit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -97,7 +98,7 @@ func TestSimulator(t *testing.T) {
 			client.Version = api
 			session, err := client.CreateSession(t.Context(), didit.SessionRequest{
 				WorkflowID: "11111111-2222-3333-4444-555555555555", VendorData: "é😀<&>\u2028",
-				Metadata: []byte(`{"whole":92.0,"small":1e-05,"long":118120836164494131264123456789012345678,"text":"<\u2028\u007f>"}`),
+				Fields: map[string]any{"metadata": json.RawMessage(`{"whole":92.0,"small":1e-05,"long":118120836164494131264123456789012345678,"text":"<\u2028\u007f>"}`)},
 			})
 			if err != nil {
 				t.Fatal(err)

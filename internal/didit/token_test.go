@@ -1,11 +1,12 @@
 package didit
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
 	"time"
+
+	"didit-sessions/internal/strictjson"
 )
 
 // What the token endpoint answers, each time it is asked, and what becomes of the call.
@@ -23,16 +24,16 @@ func TestClient_tokenEndpoint(t *testing.T) {
 		{"success without a token_type or a lifetime", list(reply(200, `{"access_token":"token-1"}`)), Error{}, 1, 1},
 		{"400 invalid_client", list(reply(400, `{"error":"invalid_client"}`)), Error{Kind: KindCredentialsRejected, Op: "token", Status: 400}, 2, 2},
 		{"400 invalid_client described", list(reply(400, `{"error":"invalid_client","error_description":"No."}`)), Error{Kind: KindCredentialsRejected, Op: "token", Status: 400}, 2, 2},
-		{"400 invalid_request", list(reply(400, `{"error":"invalid_request"}`)), Error{Op: "token", Status: 400}, 1, 1},
-		{"400 invalid_grant", list(reply(400, `{"error":"invalid_grant"}`)), Error{Op: "token", Status: 400}, 1, 1},
-		{"400 HTML", list(reply(400, `<html>`)), Error{Op: "token", Status: 400}, 1, 1},
+		{"400 invalid_request", list(reply(400, `{"error":"invalid_request"}`)), Error{Kind: KindUnexpected, Op: "token", Status: 400}, 1, 1},
+		{"400 invalid_grant", list(reply(400, `{"error":"invalid_grant"}`)), Error{Kind: KindUnexpected, Op: "token", Status: 400}, 1, 1},
+		{"400 HTML", list(reply(400, `<html>`)), Error{Kind: KindUnexpected, Op: "token", Status: 400}, 1, 1},
 		{"401", list(reply(401, `{"error":"invalid_client"}`)), Error{Kind: KindCredentialsRejected, Op: "token", Status: 401}, 2, 2},
 		{"401 empty", list(reply(401, ``)), Error{Kind: KindCredentialsRejected, Op: "token", Status: 401}, 2, 2},
 		{"403", list(reply(403, `{"detail":"You don't have enough credits"}`)), Error{Kind: KindCredentialsRejected, Op: "token", Status: 403}, 2, 2},
 		{"401, then the new secret is good", list(reply(401, ``), reply(200, okToken)), Error{}, 2, 2},
-		{"402", list(reply(402, `{}`)), Error{Op: "token", Status: 402}, 1, 1},
-		{"404", list(reply(404, `<html>`)), Error{Op: "token", Status: 404}, 1, 1},
-		{"405", list(reply(405, `{}`)), Error{Op: "token", Status: 405}, 1, 1},
+		{"402", list(reply(402, `{}`)), Error{Kind: KindUnexpected, Op: "token", Status: 402}, 1, 1},
+		{"404", list(reply(404, `<html>`)), Error{Kind: KindUnexpected, Op: "token", Status: 404}, 1, 1},
+		{"405", list(reply(405, `{}`)), Error{Kind: KindUnexpected, Op: "token", Status: 405}, 1, 1},
 		{"429", list(reply(429, `{}`, "Retry-After", "17")), Error{Kind: KindThrottled, Op: "token", Status: 429, RetryAfter: 17 * time.Second}, 1, 1},
 		{"429 without advice", list(reply(429, ``)), Error{Kind: KindThrottled, Op: "token", Status: 429}, 1, 1},
 		{"500 then 200", list(reply(500, ``), reply(200, okToken)), Error{}, 2, 1},
@@ -40,12 +41,12 @@ func TestClient_tokenEndpoint(t *testing.T) {
 		{"cut off then 200", list(cut(200, okToken), reply(200, okToken)), Error{}, 2, 1},
 		{"500 every time", list(reply(500, ``)), Error{Kind: KindUnavailable, Op: "token", Status: 500}, 2, 1},
 		{"503 with advice", list(reply(503, ``, "Retry-After", "5"), reply(200, okToken)), Error{Kind: KindUnavailable, Op: "token", Status: 503, RetryAfter: 5 * time.Second}, 1, 1},
-		{"301", list(reply(301, ``, "Location", prefix+"/auth/v2/token/")), Error{Op: "token", Status: 301}, 1, 1},
-		{"201", list(reply(201, okToken)), Error{Op: "token", Status: 201}, 1, 1},
-		{"204", list(reply(204, ``)), Error{Op: "token", Status: 204}, 1, 1},
+		{"301", list(reply(301, ``, "Location", prefix+"/auth/v2/token/")), Error{Kind: KindUnexpected, Op: "token", Status: 301}, 1, 1},
+		{"201", list(reply(201, okToken)), Error{Kind: KindUnexpected, Op: "token", Status: 201}, 1, 1},
+		{"204", list(reply(204, ``)), Error{Kind: KindUnexpected, Op: "token", Status: 204}, 1, 1},
 		{"200 HTML", list(reply(200, `<html>`)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "not JSON"}, 2, 1},
 		{"200 empty", list(reply(200, ``)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "not JSON"}, 2, 1},
-		{"200 a number for a token", list(reply(200, `{"access_token":5}`)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "not JSON"}, 2, 1},
+		{"200 a number for a token", list(reply(200, `{"access_token":5}`)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "no usable access token"}, 2, 1},
 		{"200 without a token", list(reply(200, `{"expires_in":86400}`)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "no usable access token"}, 2, 1},
 		{"200 with a token no header carries", list(reply(200, `{"access_token":"a\r\nX-Evil: 1"}`)), Error{Kind: KindUnavailable, Op: "token", Status: 200, Reason: "no usable access token"}, 2, 1},
 		{"200 unreadable then readable", list(reply(200, `{`), reply(200, okToken)), Error{}, 2, 1},
@@ -101,8 +102,13 @@ func TestTokenLifetime(t *testing.T) {
 		{`9223372036854775807`, ``, ``, 365 * day},
 	}
 	for _, tt := range tests {
-		raw := func(text string) json.RawMessage { return json.RawMessage(text) }
-		if got := tokenLifetime(raw(tt.expiresIn), raw(tt.iat), raw(tt.exp)); got != tt.want {
+		value := func(text string) strictjson.Value {
+			for v := range parsed(t, `[`+text+`]`).Items() {
+				return v
+			}
+			return strictjson.Value{}
+		}
+		if got := tokenLifetime(value(tt.expiresIn), value(tt.iat), value(tt.exp)); got != tt.want {
 			t.Errorf("expires_in %s, iat %s, exp %s: got %v, want %v", tt.expiresIn, tt.iat, tt.exp, got, tt.want)
 		}
 	}

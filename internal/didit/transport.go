@@ -10,101 +10,53 @@ import (
 	"time"
 )
 
-// How long a connection may lie idle and still be trusted with a request.
+// How long a connection may be idle and still be used for a request.
 const (
-	// staleAfter holds for a request that must not be sent twice.
-	staleAfter = 5 * time.Second
-	// staleAfterAll holds for every request. Load balancers drop connections that were idle
-	// for a minute (Elastic Load Balancing: idle timeout), some without a word.
-	staleAfterAll = time.Minute
+	// maxIdle is for every request: load balancers drop connections that were idle for a minute
+	// (Elastic Load Balancing: idle timeout). net/http compares wall-clock times, so that a freeze of
+	// the process counts.
+	maxIdle = time.Minute
+	// maxIdleOnce is for a request that must not be sent twice.
+	maxIdleOnce = 5 * time.Second
 )
 
-// NewTransport returns a transport for [Client.Transport], with defaults for Didit: HTTP/1.1
-// over TLS 1.2 or newer, connections kept alive, proxies from the environment. It remembers
-// when each connection was last used by the wall clock, because Lambda freezes a process
-// between invocations and the monotonic clock may stop with it. now is the clock; nil means
-// [time.Now].
-func NewTransport(now func() time.Time) *http.Transport {
-	transport, _ := newTransport(now)
-	transport.DialTLSContext = nil // the caller's TLSClientConfig decides
-	return transport
-}
-
-// newTransport is NewTransport with what opens connections ahead of it.
-func newTransport(now func() time.Time) (*http.Transport, *opener) {
-	dialer := &net.Dialer{}
-	o := &opener{
-		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			tracked := &trackedConn{Conn: conn, now: now}
-			tracked.touch()
-			return tracked, nil
-		},
-		tls: &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			ClientSessionCache: tls.NewLRUClientSessionCache(8),
-		},
-	}
+// NewTransport returns a transport for [Client.Transport] with defaults for Didit: HTTP/1.1 over
+// TLS 1.2 or newer, connections kept alive for up to a minute, proxies from the environment.
+func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
-		DialContext:     o.dialPlain,
-		DialTLSContext:  o.dialTLS,
-		TLSClientConfig: o.tls, // behind a proxy
-		// One request at a time needs no multiplexing, and what has happened to a request
-		// is certain on HTTP/1.1 alone.
+		DialContext:     new(net.Dialer).DialContext,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
+		// One request at a time needs no multiplexing, and only with HTTP/1.1 is it certain whether a
+		// request was sent.
 		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
 		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     5 * time.Minute,
+		IdleConnTimeout:     maxIdle,
 		DisableCompression:  true,
-	}, o
-}
-
-// trackedConn knows when it last carried anything.
-type trackedConn struct {
-	net.Conn
-	now  func() time.Time
-	last atomic.Int64 // Unix nanoseconds, wall clock
-}
-
-func (c *trackedConn) touch() { c.last.Store(wallNow(c.now).UnixNano()) }
-
-func (c *trackedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.touch()
 	}
-	return n, err
 }
 
-func (c *trackedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	if n > 0 {
-		c.touch()
+// dropIdle closes idle connections if the last answer is too old for a request that must not be
+// sent twice. The transport dials again.
+func (c *Client) dropIdle() {
+	last := time.Unix(0, c.used.Load())
+	if idle, ok := c.transport.(interface{ CloseIdleConnections() }); ok && wallNow(c.Now).Sub(last) > maxIdleOnce {
+		idle.CloseIdleConnections()
 	}
-	return n, err
 }
 
-func (c *trackedConn) idle() time.Duration {
-	return time.Duration(wallNow(c.now).UnixNano() - c.last.Load())
-}
-
-// connUse watches which connection an attempt gets.
+// connUse is what happened with the connection of an attempt.
 type connUse struct {
-	fresh   bool        // refuse stale connections
-	dead    atomic.Bool // one was closed instead of being used
-	reached atomic.Bool // a connection was handed over: the request may have reached Didit
+	dead    atomic.Bool // Didit had closed it; it carried nothing
+	reached atomic.Bool // it was used: the request may have reached Didit
 }
 
-// trace makes the attempt report to u. A connection that is stale, or that Didit has closed while
-// the process was frozen, is closed before anything is written to it, which makes
-// [http.Transport] take another by itself.
+// trace closes a reused connection that Didit has already closed, before anything is written to it,
+// so that [http.Transport] takes another.
 func (u *connUse) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			dead := info.Reused && (idleTime(info) > u.trusted() || closedByPeer(info.Conn))
+			dead := info.Reused && closedByPeer(info.Conn)
 			if dead {
 				_ = netConn(info.Conn).Close()
 				u.dead.Store(true)
@@ -112,21 +64,6 @@ func (u *connUse) trace(ctx context.Context) context.Context {
 			u.reached.Store(!dead)
 		},
 	})
-}
-
-// trusted is how long a connection may have been idle.
-func (u *connUse) trusted() time.Duration {
-	if u.fresh {
-		return staleAfter
-	}
-	return staleAfterAll
-}
-
-func idleTime(info httptrace.GotConnInfo) time.Duration {
-	if tracked, ok := netConn(info.Conn).(*trackedConn); ok {
-		return tracked.idle()
-	}
-	return info.IdleTime
 }
 
 func netConn(conn net.Conn) net.Conn {

@@ -4,6 +4,6 @@ package didit
 
 import "net"
 
-// closedByPeer cannot look on this system; a request on a dead connection fails and is repeated
-// where that is safe.
+// closedByPeer cannot know on this system. A request on a dead connection fails, and is sent again
+// if that is safe.
 func closedByPeer(net.Conn) bool { return false }

@@ -7,14 +7,10 @@ import (
 	"syscall"
 )
 
-// closedByPeer looks, without waiting, whether an idle connection has something to read: its end, a
-// reset, or the farewell of TLS. Nothing else is sent to a client that has not asked.
+// closedByPeer reports, without waiting, whether an idle connection has something to read: its end,
+// a reset, or TLS's close_notify. A server sends nothing else to a client without a request.
 func closedByPeer(conn net.Conn) bool {
-	conn = netConn(conn)
-	if tracked, ok := conn.(*trackedConn); ok {
-		conn = tracked.Conn
-	}
-	socket, ok := conn.(syscall.Conn)
+	socket, ok := netConn(conn).(syscall.Conn)
 	if !ok {
 		return false
 	}
@@ -23,7 +19,7 @@ func closedByPeer(conn net.Conn) bool {
 		return true
 	}
 	closed := false
-	// Control and not Read, which would wait for the reader that net/http keeps on the connection.
+	// Read would wait for the reader that net/http keeps on the connection.
 	err = raw.Control(func(fd uintptr) {
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

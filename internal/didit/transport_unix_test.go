@@ -26,8 +26,7 @@ func TestClosedByPeer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tracked := &trackedConn{Conn: conn}
-		if closedByPeer(tracked) {
+		if closedByPeer(conn) {
 			t.Errorf("%s: got closed before it was", name)
 		}
 		_ = peer.(*net.TCPConn).SetLinger(linger)
@@ -35,7 +34,7 @@ func TestClosedByPeer(t *testing.T) {
 		if n, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%s: read %d bytes, want the end", name, n)
 		}
-		if !closedByPeer(tracked) {
+		if !closedByPeer(conn) {
 			t.Errorf("%s: got open, want closed", name)
 		}
 	}

@@ -4,179 +4,119 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"net/url"
+	"strings"
 	"sync"
+	"time"
 )
 
-// Warm prepares the first call, side by side: connections to the session API and to the token endpoint
-// are opened while the credentials are read, and where these are client credentials, an access token is
-// bought. It returns when all of it is done or has failed, or when ctx ends, and leaves nothing running.
-// What failed is nobody's error: the first call does it again and says what is wrong.
+// Warm prepares the first call: it reads the credentials while it opens connections to the session
+// API and to the token endpoint, and then, with client credentials, gets an access token. It
+// returns when all of that is done or has failed, or when ctx ends, and leaves nothing running.
+// Failures are ignored: the first call tries again and reports them.
 //
-// It is meant for the init phase of a Lambda function, where a process has a whole CPU and nobody
-// waits. A connection that it opened is left behind once it has been idle for 5 s.
+// Call it in the init phase of a Lambda function, when a process has a whole CPU and no caller
+// waits. A connection that it opened is not used after 5 idle seconds.
 func (c *Client) Warm(ctx context.Context) {
 	c.setup()
-	var work sync.WaitGroup
-	defer work.Wait()
-	if c.opener != nil {
-		for _, origin := range []string{c.apiURL(), c.authURL()} {
-			if opening := c.opener.begin(origin); opening != nil {
-				work.Go(func() { c.opener.open(ctx, opening) })
-			}
-		}
+	var api, auth sync.WaitGroup
+	defer api.Wait()
+	if c.ahead != nil {
+		api.Go(func() { c.ahead.open(ctx, c.apiURL()) })
+		auth.Go(func() { c.ahead.open(ctx, c.authURL()) })
 	}
 	creds, err := c.Credentials.Credentials(ctx)
-	if err != nil {
-		return
+	auth.Wait()
+	switch {
+	case err != nil:
+	case creds.usesAPIKey() && c.ahead != nil:
+		c.ahead.drop(c.authURL())
+	default:
+		_, _ = c.authorize(ctx, creds)
 	}
-	if creds.usesAPIKey() && c.opener != nil {
-		c.opener.forget(c.authURL())
-	}
-	_, _ = c.authorize(ctx, creds)
 }
 
-// opener opens connections for a transport, and ahead of it.
-type opener struct {
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
-	tls  *tls.Config
+// ahead keeps connections that were opened before the transport needed them, by scheme and address.
+type ahead struct {
+	transport *http.Transport // uses them when it dials
+	now       func() time.Time
+	connect   func(ctx context.Context, k string) (net.Conn, error)
 
 	mu    sync.Mutex
-	ahead map[string][]*opening // by scheme and address
+	conns map[string]opened
 }
 
-// opening is a connection that is being opened ahead of its first use.
-type opening struct {
-	scheme, address string
-	done            chan struct{} // closed when it is open, or has failed
-	conn            net.Conn      // nil when it has failed
+type opened struct {
+	net.Conn
+	at time.Time // wall clock
 }
 
-func (p *opening) key() string { return p.scheme + " " + p.address }
+// newAhead makes the transport use connections that were opened ahead.
+func newAhead(t *http.Transport, now func() time.Time) *ahead {
+	a := &ahead{transport: t, now: now, conns: make(map[string]opened)}
+	a.connect = a.connectNet
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return a.dial(ctx, "http "+address)
+	}
+	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return a.dial(ctx, "https "+address)
+	}
+	return a
+}
 
-// parseOrigin is where a connection to the origin goes; nil where it is none.
-func parseOrigin(origin string) *opening {
+// key returns the scheme and the address of an origin, and "" for what is not an origin.
+func key(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil || u.Hostname() == "" {
-		return nil
+		return ""
 	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
-	return &opening{scheme: u.Scheme, address: net.JoinHostPort(u.Hostname(), port), done: make(chan struct{})}
+	return u.Scheme + " " + net.JoinHostPort(u.Hostname(), port)
 }
 
-// begin promises a connection to the origin to the transport's next dial, which waits for it.
-func (o *opener) begin(origin string) *opening {
-	p := parseOrigin(origin)
-	if p == nil {
-		return nil
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ahead == nil {
-		o.ahead = make(map[string][]*opening)
-	}
-	o.ahead[p.key()] = append(o.ahead[p.key()], p)
-	return p
-}
-
-// open keeps the promise, or breaks it.
-func (o *opener) open(ctx context.Context, p *opening) {
-	defer close(p.done)
-	connect := o.dial
-	if p.scheme == "https" {
-		connect = o.connectTLS
-	}
-	if conn, err := connect(ctx, "tcp", p.address); err == nil {
-		p.conn = conn
+func (a *ahead) open(ctx context.Context, origin string) {
+	k := key(origin)
+	if conn, err := a.connect(ctx, k); err == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.conns[k] = opened{conn, wallNow(a.now)}
 	}
 }
 
-// forget closes a connection that nobody will need.
-func (o *opener) forget(origin string) {
-	if p := parseOrigin(origin); p != nil {
-		if last := o.promised(p.key()); last != nil {
-			go last.close()
-		}
+// take returns the connection if it is good enough for every request.
+func (a *ahead) take(k string) (net.Conn, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o, ok := a.conns[k]
+	delete(a.conns, k)
+	if ok && (wallNow(a.now).Sub(o.at) > maxIdleOnce || closedByPeer(o.Conn)) {
+		_ = o.Close()
+		ok = false
+	}
+	return o.Conn, ok
+}
+
+func (a *ahead) drop(origin string) {
+	if conn, ok := a.take(key(origin)); ok {
+		_ = conn.Close()
 	}
 }
 
-// promised takes the latest promise, if there is one.
-func (o *opener) promised(key string) *opening {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	all := o.ahead[key]
-	if len(all) == 0 {
-		return nil
-	}
-	o.ahead[key] = all[:len(all)-1]
-	return all[len(all)-1]
-}
-
-// close closes the connection once it is open; opening it ends with Warm.
-func (p *opening) close() {
-	if <-p.done; p.conn != nil {
-		_ = p.conn.Close()
-	}
-}
-
-// take returns the connection that was opened ahead, if there is one and it can be trusted with any
-// request.
-func (o *opener) take(ctx context.Context, key string) net.Conn {
-	p := o.promised(key)
-	if p == nil {
-		return nil
-	}
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		go p.close()
-		return nil
-	}
-	if p.conn == nil {
-		return nil
-	}
-	if tracked, ok := netConn(p.conn).(*trackedConn); ok && tracked.idle() <= staleAfter && !closedByPeer(p.conn) {
-		return p.conn
-	}
-	_ = p.conn.Close()
-	return nil
-}
-
-// dialPlain is [http.Transport.DialContext].
-func (o *opener) dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
-	if conn := o.take(ctx, "http "+address); conn != nil {
+func (a *ahead) dial(ctx context.Context, k string) (net.Conn, error) {
+	if conn, ok := a.take(k); ok {
 		return conn, nil
 	}
-	return o.dial(ctx, network, address)
+	return a.connect(ctx, k)
 }
 
-// dialTLS is [http.Transport.DialTLSContext].
-func (o *opener) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	if conn := o.take(ctx, "https "+address); conn != nil {
-		return conn, nil
+func (a *ahead) connectNet(ctx context.Context, k string) (net.Conn, error) {
+	scheme, address, _ := strings.Cut(k, " ")
+	if scheme == "https" {
+		return (&tls.Dialer{Config: a.transport.TLSClientConfig}).DialContext(ctx, "tcp", address)
 	}
-	return o.connectTLS(ctx, network, address)
-}
-
-func (o *opener) connectTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := o.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	config := o.tls.Clone()
-	config.ServerName = host
-	secured := tls.Client(conn, config)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return secured, nil
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
 }

@@ -42,8 +42,8 @@ func countingServer(t *testing.T, network *network, secured bool) (url string, c
 	return s.URL, s.Client().Transport.(*http.Transport), connections, requests
 }
 
-// Ensure that the first call after Warm sends one request over a connection that is open already, and
-// that one which has grown old is left behind.
+// Ensure that the first call after Warm sends one request over a connection that is open already,
+// and that one which has grown old is left behind.
 func TestClient_Warm(t *testing.T) {
 	t.Parallel()
 	for _, secured := range []bool{false, true} {
@@ -52,14 +52,14 @@ func TestClient_Warm(t *testing.T) {
 			want int64 // connections to the session API in all
 		}{{0, 1}, {5 * time.Second, 1}, {5*time.Second + 1, 2}} {
 			synctest.Test(t, func(t *testing.T) {
-				network := newNetwork(t, nil)
+				network := newNetwork(t)
 				authURL, _, tokenConnections, tokens := countingServer(t, network, false)
 				apiURL, trusted, connections, creates := countingServer(t, network, secured)
 				c := &Client{AuthURL: authURL, APIURL: apiURL,
 					Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return `{"client_id":"i","client_secret":"s"}`, nil }}}
 				c.dialIn(t, network)
 				if secured {
-					c.opener.tls.RootCAs = trusted.TLSClientConfig.RootCAs
+					c.ahead.transport.TLSClientConfig.RootCAs = trusted.TLSClientConfig.RootCAs
 				}
 				c.Warm(t.Context())
 				if tokens.Load() != 1 || creates.Load() != 0 {
@@ -93,7 +93,7 @@ func TestClient_Warm_trouble(t *testing.T) {
 		{"://", 50 * time.Millisecond, 150 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			network := newNetwork(t, nil)
+			network := newNetwork(t)
 			silent := network.listen().Addr().String()
 			url := strings.ReplaceAll(test.origin, "SILENT", silent)
 			start := time.Now()
@@ -109,7 +109,7 @@ func TestClient_Warm_trouble(t *testing.T) {
 			if token, _ := c.tokens.lookup(Credentials{ClientID: "i", ClientSecret: "s"}, time.Now()); token.value != "" {
 				t.Errorf("%s: got a token", test.origin)
 			}
-			if conn := c.opener.take(t.Context(), "https "+silent); conn != nil {
+			if _, ok := c.ahead.take("https " + silent); ok {
 				t.Errorf("%s: got a connection", test.origin)
 			}
 		})
@@ -120,7 +120,7 @@ func TestClient_Warm_trouble(t *testing.T) {
 func TestClient_Warm_apiKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		network := newNetwork(t, nil)
+		network := newNetwork(t)
 		ended := make(chan struct{})
 		auth := httptest.NewUnstartedServer(http.NotFoundHandler())
 		auth.Config.ConnState = func(_ net.Conn, state http.ConnState) {

@@ -1,6 +1,8 @@
-// Package lambdahttp runs an [http.Handler] on AWS Lambda behind an API Gateway HTTP API
-// (payload format 2.0), and tells that door from direct invocations. It owns the shape of
-// payloads and answers; it refuses to know what is in a body.
+// Package lambdahttp runs an [http.Handler] on AWS Lambda behind an API Gateway HTTP API (payload
+// format 2.0), and separates its requests from direct invocations. It defines the shape of payloads
+// and answers; it does not look into a body.
+//
+//	lambda.Start(&lambdahttp.Handler{HTTP: mux, Direct: answer})
 package lambdahttp
 
 import (
@@ -18,68 +20,73 @@ import (
 )
 
 const (
-	// longestAnswer keeps an answer inside the 30 s after which API Gateway answers by itself
-	// (API Gateway: HTTP API quotas), with time for a cold start and the way back.
-	longestAnswer = 26 * time.Second
-	// longestDirect is the most that Lambda gives an invocation (AWS Lambda: quotas, timeout).
-	longestDirect = 15 * time.Minute
-	// reserve is kept of an invocation's time for the answer's way back.
-	reserve = time.Second
+	// maxAnswer leaves time for a cold start and the way back before API Gateway answers by itself
+	// after 30 s (API Gateway: HTTP API quotas).
+	maxAnswer = 26 * time.Second
+	// maxDirect is Lambda's own limit (AWS Lambda: quotas, timeout).
+	maxDirect = 15 * time.Minute
+	// maxReserve is the part of the deadline reserved for the answer's way back. Of a shorter
+	// deadline a quarter is reserved.
+	maxReserve = time.Second
 )
 
-// DirectHandler answers a direct invocation. The payload is only valid until it returns. An
-// error that has a method ErrorType() string becomes a Lambda error of that name, on which Step
-// Functions match; every other error becomes InternalError.
-type DirectHandler func(ctx context.Context, payload []byte) ([]byte, error)
-
-// Handler implements lambda.Handler with two doors. It is safe for concurrent use.
+// Handler implements lambda.Handler for HTTP requests and direct invocations. It is safe for
+// concurrent use.
 //
-// A payload is HTTP's when its version is "2.0" and requestContext.http.method is not empty;
-// every other payload is Direct's. Whatever an HTTP caller sends, API Gateway wraps it, so it
-// never reaches Direct. The reverse does not hold: whoever may invoke the function can make up
-// an HTTP payload with claims in it, which is why the permission to invoke it belongs to API
-// Gateway and to trusted callers alone.
+// A payload whose version is "2.0" and whose requestContext.http.method is not empty goes to HTTP;
+// every other payload goes to Direct. API Gateway wraps what an HTTP caller sends, so it never
+// reaches Direct. The reverse does not hold: a principal that may invoke the function can make up
+// an HTTP payload with claims in it. Therefore give that permission to API Gateway and to trusted
+// callers alone.
 type Handler struct {
-	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the invocation, so
-	// that a panic reaches the Lambda runtime. Bodies arrive decoded from base64, headers
-	// whole, and a stage's name is taken off the path; what it writes is sent as text unless
-	// its content type or its bytes say otherwise.
-	HTTP   http.Handler
-	Direct DirectHandler // nil: direct invocations are refused
-	// Limit ends the work on an HTTP request; zero means 26 s, before API Gateway answers by itself.
+	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the invocation,
+	// so that a panic reaches the Lambda runtime. It gets bodies decoded from base64, and paths
+	// without the stage's name; what it writes is sent as text unless its content type or its bytes
+	// are binary.
+	HTTP http.Handler
+	// Direct answers direct invocations; nil: they are refused. The payload is only valid until it
+	// returns. An error with a method ErrorType() string becomes a Lambda error of that name, on which
+	// Step Functions match; every other error becomes InternalError.
+	Direct func(ctx context.Context, payload []byte) ([]byte, error)
+	// Limit is the time for an HTTP request; zero means 26 s, because API Gateway answers by itself
+	// after 30 s.
 	Limit time.Duration
 }
 
-// Invoke answers one payload. The context that handlers get ends early enough for the answer
-// to leave in time. A panic of a handler goes on, without its value.
+// Invoke answers one payload. The context of handlers ends early enough for the answer to leave in
+// time. A handler's panic is raised again without its value.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	defer conceal()
+	defer hidePanicValue()
 	event, ok := parseEvent(payload)
-	longest := longestDirect
+	limit := maxDirect
 	if ok {
-		longest = cmp.Or(h.Limit, longestAnswer)
+		limit = cmp.Or(h.Limit, maxAnswer)
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget(ctx, longest))
+	ctx, cancel := withReserve(ctx, limit)
 	defer cancel()
 	if ok {
 		if h.HTTP == nil {
-			return nil, messages.InvokeResponse_Error{Type: "InvalidRequest", Message: "This function takes no HTTP requests."}
+			return nil, invalidRequest("This function takes no HTTP requests.")
 		}
 		return serve(ctx, h.HTTP, event)
 	}
 	if h.Direct == nil {
-		return nil, messages.InvokeResponse_Error{Type: "InvalidRequest", Message: "This function takes no direct invocations."}
+		return nil, invalidRequest("This function takes no direct invocations.")
 	}
 	answer, err := h.Direct(ctx, payload)
 	if err != nil {
-		return nil, named(err)
+		return nil, lambdaError(err)
 	}
 	return answer, nil
 }
 
-// conceal lets a panic go on to the runtime, which reports and logs it, without its value: nobody
-// knows what that quotes. The stack trace stays.
-func conceal() {
+func invalidRequest(message string) error {
+	return messages.InvokeResponse_Error{Type: "InvalidRequest", Message: message}
+}
+
+// hidePanicValue panics again without the original value, which may contain personal data; the
+// stack trace is kept. The Lambda runtime reports and logs the panic.
+func hidePanicValue() {
 	switch value := recover().(type) {
 	case nil:
 	case runtime.Error:
@@ -89,19 +96,18 @@ func conceal() {
 	}
 }
 
-// budget is the time for an answer: what the invocation has, less a reserve, and no longer than that.
-func budget(ctx context.Context, longest time.Duration) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return longest
+// withReserve ends the context after limit, and early enough for the answer to leave in time.
+func withReserve(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		limit = min(limit, left-min(maxReserve, left/4))
 	}
-	left := time.Until(deadline)
-	return min(longest, left-min(reserve, left/4))
+	return context.WithTimeout(ctx, limit)
 }
 
-// named makes the error that aws-lambda-go reports under a name of our choice: it must be this
-// type, by value and not wrapped.
-func named(err error) error {
+// lambdaError returns the error that aws-lambda-go reports under a name of our choice: it must be
+// of this type, by value and not wrapped.
+func lambdaError(err error) error {
 	var typed interface {
 		error
 		ErrorType() string
@@ -112,7 +118,7 @@ func named(err error) error {
 	return messages.InvokeResponse_Error{Type: "InternalError", Message: "Something went wrong on our side."}
 }
 
-// parseEvent decides the door.
+// parseEvent decodes a payload, and reports whether it is an HTTP request.
 func parseEvent(payload []byte) (event, bool) {
 	var e event
 	if !bytes.HasPrefix(bytes.TrimLeft(payload, " \t\r\n"), []byte("{")) || json.Unmarshal(payload, &e) != nil {

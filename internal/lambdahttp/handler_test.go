@@ -27,13 +27,13 @@ type seen struct {
 	method, path, query, host, remote, body string
 	bodyErr                                 error
 	header                                  http.Header
-	proof                                   Proof
+	gateway                                 RequestContext
 }
 
 func spy(s *seen, answer func(http.ResponseWriter)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		*s = seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr, string(body), err, r.Header, ProofOf(r.Context())}
+		*s = seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.RemoteAddr, string(body), err, r.Header, FromContext(r.Context())}
 		if answer != nil {
 			answer(w)
 		}
@@ -79,19 +79,19 @@ func TestHandler_request(t *testing.T) {
 		{"stage alone", map[string]any{"rawPath": "/prod"}, map[string]any{"stage": "prod"}, func(s seen) (any, any) { return s.path, "/" }},
 		{"path that begins like the stage", map[string]any{"rawPath": "/production"}, map[string]any{"stage": "prod"}, func(s seen) (any, any) { return s.path, "/production" }},
 		{"dots stay in the path", map[string]any{"rawPath": "//evil/../sessions"}, nil, func(s seen) (any, any) { return s.path, "//evil/../sessions" }},
-		{"request id", nil, nil, func(s seen) (any, any) { return s.proof.RequestID, "r-1" }},
+		{"request id", nil, nil, func(s seen) (any, any) { return s.gateway.RequestID, "r-1" }},
 		{"claims", nil, map[string]any{"authorizer": claims}, func(s seen) (any, any) {
-			return fmt.Sprintf("%s %s", s.proof.Claims["sub"], s.proof.Claims["n"]), `"u" 7`
+			return fmt.Sprintf("%s %s", s.gateway.Claims["sub"], s.gateway.Claims["n"]), `"u" 7`
 		}},
-		{"no authorizer", nil, nil, func(s seen) (any, any) { return s.proof.Claims == nil && !s.proof.IAM, true }},
-		{"authorizer of another shape", nil, map[string]any{"authorizer": []int{1}}, func(s seen) (any, any) { return s.proof.Claims == nil && !s.proof.IAM, true }},
+		{"no authorizer", nil, nil, func(s seen) (any, any) { return s.gateway.Claims == nil && !s.gateway.IAM, true }},
+		{"authorizer of another shape", nil, map[string]any{"authorizer": []int{1}}, func(s seen) (any, any) { return s.gateway.Claims == nil && !s.gateway.IAM, true }},
 		{"claims of another shape", nil, map[string]any{"authorizer": map[string]any{"jwt": map[string]any{"claims": "x"}}},
-			func(s seen) (any, any) { return s.proof.Claims == nil, true }},
+			func(s seen) (any, any) { return s.gateway.Claims == nil, true }},
 		{"iam", nil, map[string]any{"authorizer": map[string]any{"iam": map[string]any{"cognitoIdentity": nil}}},
-			func(s seen) (any, any) { return s.proof.IAM && !s.proof.IdentityPool, true }},
-		{"iam null", nil, map[string]any{"authorizer": map[string]any{"iam": nil}}, func(s seen) (any, any) { return s.proof.IAM, false }},
+			func(s seen) (any, any) { return s.gateway.IAM && !s.gateway.IdentityPool, true }},
+		{"iam null", nil, map[string]any{"authorizer": map[string]any{"iam": nil}}, func(s seen) (any, any) { return s.gateway.IAM, false }},
 		{"iam of an identity pool", nil, map[string]any{"authorizer": map[string]any{"iam": map[string]any{"cognitoIdentity": map[string]any{"identityId": "x"}}}},
-			func(s seen) (any, any) { return s.proof.IAM && s.proof.IdentityPool, true }},
+			func(s seen) (any, any) { return s.gateway.IAM && s.gateway.IdentityPool, true }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,9 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// event is what is used of API Gateway's payload (API Gateway: Working with AWS Lambda proxy
-// integrations for HTTP APIs, payload format version 2.0).
+// event is the part of API Gateway's payload that is used (API Gateway: Working with AWS Lambda
+// proxy integrations for HTTP APIs, payload format version 2.0). It prints as redacted.
 type event struct {
+	hidden
 	Version        string            `json:"version"`
 	RawPath        string            `json:"rawPath"`
 	RawQueryString string            `json:"rawQueryString"`
@@ -34,38 +35,39 @@ type event struct {
 	} `json:"requestContext"`
 }
 
-// Proof is what the gateway vouches for.
-type Proof struct {
-	// RequestID is the gateway's id of the request.
+// RequestContext is what API Gateway knows of a request, the proof of its caller included: the part
+// of the payload's requestContext that is not in the [http.Request]. It prints as redacted.
+type RequestContext struct {
+	// RequestID is API Gateway's id of the request.
 	RequestID string
-	// Claims are the JSON values of a JWT's claims by name; nil without a JWT authorizer. API
-	// Gateway makes texts of them.
+	// Claims are the JSON values of a JWT's claims by name; nil without a JWT authorizer. API Gateway
+	// converts them to strings.
 	Claims map[string]json.RawMessage
-	// IAM says that the gateway authorised the request by IAM.
+	// IAM is true if API Gateway authorised the request by IAM.
 	IAM bool
-	// IdentityPool says that the IAM identity is one of a Cognito identity pool: an end user's
+	// IdentityPool is true if the IAM identity belongs to a Cognito identity pool: an end user's
 	// device, not a server.
 	IdentityPool bool
 }
 
-type proofKey struct{}
+type contextKey struct{}
 
-// ProofOf returns what the gateway vouches for in a request served by
-// [Handler.HTTP]; the zero value for any other context.
-func ProofOf(ctx context.Context) Proof {
-	p, _ := ctx.Value(proofKey{}).(Proof)
-	return p
+// FromContext returns what API Gateway knows of a request that [Handler.HTTP] serves, given the
+// request's context. For any other context it returns the zero value.
+func FromContext(ctx context.Context) RequestContext {
+	c, _ := ctx.Value(contextKey{}).(RequestContext)
+	return c
 }
 
 func serve(ctx context.Context, h http.Handler, e event) ([]byte, error) {
 	w := &recorder{header: http.Header{}}
-	h.ServeHTTP(w, e.request(context.WithValue(ctx, proofKey{}, e.proof())))
+	h.ServeHTTP(w, e.request(context.WithValue(ctx, contextKey{}, e.context())))
 	return w.answer()
 }
 
-// proof reads the authorizer's block. A block of another shape proves nothing.
-func (e event) proof() Proof {
-	p := Proof{RequestID: e.RequestContext.RequestID}
+// context returns the request's context. An authorizer block of an unexpected shape proves nothing.
+func (e event) context() RequestContext {
+	c := RequestContext{RequestID: e.RequestContext.RequestID}
 	var authorizer struct {
 		JWT struct {
 			Claims map[string]json.RawMessage `json:"claims"`
@@ -75,14 +77,14 @@ func (e event) proof() Proof {
 		} `json:"iam"`
 	}
 	if json.Unmarshal(e.RequestContext.Authorizer, &authorizer) != nil {
-		return p
+		return c
 	}
-	p.Claims = authorizer.JWT.Claims
+	c.Claims = authorizer.JWT.Claims
 	if iam := authorizer.IAM; iam != nil {
-		p.IAM = true
-		p.IdentityPool = len(iam.CognitoIdentity) > 0 && string(iam.CognitoIdentity) != "null"
+		c.IAM = true
+		c.IdentityPool = len(iam.CognitoIdentity) > 0 && string(iam.CognitoIdentity) != "null"
 	}
-	return p
+	return c
 }
 
 func (e event) request(ctx context.Context) *http.Request {
@@ -99,7 +101,7 @@ func (e event) request(ctx context.Context) *http.Request {
 		header.Set("Cookie", strings.Join(e.Cookies, "; "))
 	}
 	path := e.RawPath
-	// The path holds the stage's name unless the stage is $default.
+	// The path begins with the stage's name unless the stage is $default.
 	if stage := "/" + e.RequestContext.Stage; path == stage || strings.HasPrefix(path, stage+"/") {
 		path = strings.TrimPrefix(path, stage)
 	}
@@ -119,8 +121,9 @@ func (e event) request(ctx context.Context) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// recorder keeps what a handler writes.
+// recorder keeps what a handler writes. It prints as redacted.
 type recorder struct {
+	hidden
 	header http.Header
 	status int
 	body   bytes.Buffer
@@ -139,7 +142,8 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// answer is API Gateway's form of what was written.
+// answer returns what was written in API Gateway's form. This package does not share the encoder of
+// the others: it could be published alone.
 func (w *recorder) answer() ([]byte, error) {
 	w.WriteHeader(http.StatusOK)
 	a := struct {

@@ -15,7 +15,7 @@ import (
 func TestRedaction(t *testing.T) {
 	t.Parallel()
 	const marker = "PLANTED"
-	proof := Proof{RequestID: marker, Claims: map[string]json.RawMessage{marker: json.RawMessage(`"` + marker + `"`)}}
+	gateway := RequestContext{RequestID: marker, Claims: map[string]json.RawMessage{marker: json.RawMessage(`"` + marker + `"`)}}
 	e, ok := parseEvent(payload(t, map[string]any{"rawPath": marker, "rawQueryString": marker, "cookies": []string{marker},
 		"headers": map[string]string{"authorization": marker}, "body": marker},
 		map[string]any{"authorizer": map[string]any{"jwt": map[string]any{"claims": map[string]string{"sub": marker}}}}))
@@ -24,11 +24,11 @@ func TestRedaction(t *testing.T) {
 	}
 	answer := &recorder{header: http.Header{marker: {marker}}}
 	answer.body.WriteString(marker)
-	for _, value := range []any{proof, &proof, []Proof{proof}, e, &e, []event{e},
+	for _, value := range []any{gateway, &gateway, []RequestContext{gateway}, e, &e, []event{e},
 		struct {
-			P Proof
+			P RequestContext
 			E *event
-		}{proof, &e}, map[string]any{"p": &proof, "e": e}, answer, []any{answer}} {
+		}{gateway, &e}, map[string]any{"p": &gateway, "e": e}, answer, []any{answer}} {
 		kind := fmt.Sprintf("%T", value)
 		encoded, err := json.Marshal(value)
 		if err != nil {

@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// Authority is a certificate authority for upstreams behind TLS, good for a day. It is in memory alone,
-// and safe for concurrent use.
+// Authority is a certificate authority for servers on loopback. Its certificates are valid for a
+// day, and its key stays in memory. It is safe for concurrent use.
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority of that name.
+// NewAuthority returns a new authority with the name.
 func NewAuthority(name string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	template := certificate(1, name)
+	template := newTemplate(1, name)
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -36,13 +36,13 @@ func NewAuthority(name string) (*Authority, error) {
 	return &Authority{parsed, key}, err
 }
 
-// Issue makes a certificate for a server at the host, a name or an IP address.
+// Issue returns a certificate for a server at the host, a name or an IP address.
 func (a *Authority) Issue(host string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	template := certificate(2, host)
+	template := newTemplate(2, host)
 	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
@@ -53,13 +53,13 @@ func (a *Authority) Issue(host string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// PEM is the authority's certificate, for the bundle of who is to trust it.
+// PEM returns the authority's certificate, for the trust bundle of clients.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// certificate is what all of them have in common: they are good for today.
-func certificate(serial int64, name string) *x509.Certificate {
+// newTemplate returns the template for a certificate that is valid for a day.
+func newTemplate(serial int64, name string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(serial),
 		Subject:      pkix.Name{CommonName: name},

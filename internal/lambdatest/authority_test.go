@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Ensure that who trusts the authority trusts a server under its name or address, and under no other.
+// Ensure that a client of the authority trusts a server by its name or address, and by no other.
 func TestAuthority(t *testing.T) {
 	t.Parallel()
 	a, err := NewAuthority("test")

@@ -13,17 +13,15 @@ import (
 	"strings"
 )
 
-// Build compiles the main package pkg, a path relative to the root of the
-// module that holds the working directory ("./functions/createsession"), for
-// this machine and with the flags that are shipped, and writes the binary to
-// out. Further flags of go build follow in flags; "-race" turns cgo on, which
-// the race detector needs. An error holds what the go command said.
+// Build compiles a main package for this machine, otherwise as it ships, and writes the binary to
+// out. pkg is a path relative to the root of the module of the working directory, such as
+// "./functions/createsession". flags are further flags of go build; "-race" enables cgo, which the
+// race detector needs. The error contains the output of the go command.
 func Build(ctx context.Context, pkg, out string, flags ...string) error {
 	return build(ctx, runtime.GOOS, runtime.GOARCH, pkg, out, flags)
 }
 
-// BuildLambda is [Build] for Linux on the processor goarch ("arm64", "amd64"):
-// what is deployed, to be looked at and not to be run.
+// BuildLambda is [Build] for Linux on goarch ("arm64" or "amd64"), as it is deployed.
 func BuildLambda(ctx context.Context, goarch, pkg, out string) error {
 	return build(ctx, "linux", goarch, pkg, out, nil)
 }
@@ -43,8 +41,7 @@ func build(ctx context.Context, goos, goarch, pkg, out string, flags []string) e
 	if slices.Contains(flags, "-race") {
 		cgo = "CGO_ENABLED=1"
 	}
-	// The caller's own GOOS and GOARCH do not count: a developer may build for
-	// Lambda's processor by default.
+	// A developer may have GOOS and GOARCH of Lambda in the environment.
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, cgo)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, bytes.TrimSpace(output))
@@ -52,8 +49,8 @@ func build(ctx context.Context, goos, goarch, pkg, out string, flags []string) e
 	return nil
 }
 
-// ModuleRoot returns the directory of the go.mod file that governs the working
-// directory. It fails outside a module, or without the go command.
+// ModuleRoot returns the root directory of the module of the working directory. It fails outside a
+// module, or without the go command.
 func ModuleRoot(ctx context.Context) (string, error) {
 	output, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 	"didit-sessions/internal/lambdatest"
 )
 
-// Ensure that what is built for Lambda is for its system and the processor asked for, whatever this
-// machine is.
+// Ensure that a binary for Lambda is for Linux and for the requested processor, on any machine.
 func TestBuildLambda(t *testing.T) {
 	t.Parallel()
 	for goarch, machine := range map[string]elf.Machine{"arm64": elf.EM_AARCH64, "amd64": elf.EM_X86_64} {

@@ -7,32 +7,30 @@ import (
 )
 
 const (
-	// stopGrace is what Lambda leaves a function between SIGTERM and SIGKILL
-	// (AWS Lambda: execution environment lifecycle, shutdown phase).
+	// stopGrace is the time between SIGTERM and SIGKILL (AWS Lambda: execution environment
+	// lifecycle, shutdown phase).
 	stopGrace = 2 * time.Second
 
-	// freezeWait ends the wait for a process that does not come to a halt. On a busy machine one
-	// that does may take seconds.
-	freezeWait = 2 * time.Minute
+	// maxFreeze is how long Freeze waits for the process to stop, which may take seconds on a busy
+	// machine.
+	maxFreeze = 2 * time.Minute
 )
 
-// Freeze stops every thread of the process, as Lambda does between
-// invocations, and returns when they stand still. It waits first until the
-// function has asked for more after each of its answers, because an invocation
-// is over only then; one that is still running, and an unfinished init, are
-// frozen where they are. The error is an [*ExitError] when there is no process
-// any more.
+// Freeze stops every thread of the process, as Lambda does between invocations, and returns when
+// they have stopped. It first waits until the function has polled for the next invocation after
+// each of its answers, because only then an invocation is over. Running invocations and an
+// unfinished init are frozen as they are. The error is an [*ExitError] if the process has ended.
 func (f *Function) Freeze() error {
 	if err := f.until(f.settled, "asked for its next invocation"); err != nil {
 		return err
 	}
-	if err := f.signalLive(sigStop); err != nil {
+	if err := f.signalLive(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return f.until(func() bool { return stopped(f.PID()) }, "come to a halt")
+	return f.until(func() bool { return stopped(f.PID()) }, "stopped")
 }
 
-// settled reports whether every answer was followed by the next poll.
+// settled reports whether a poll followed every answer.
 func (f *Function) settled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -40,31 +38,30 @@ func (f *Function) settled() bool {
 }
 
 func (f *Function) until(done func() bool, what string) error {
-	for deadline := time.Now().Add(freezeWait); !done(); {
+	for deadline := time.Now().Add(maxFreeze); !done(); {
 		select {
 		case <-f.exited:
 			return f.exit
 		case <-time.After(100 * time.Microsecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("process %d has not %s within %v", f.PID(), what, freezeWait)
+			return fmt.Errorf("process %d has not %s within %v", f.PID(), what, maxFreeze)
 		}
 	}
 	return nil
 }
 
-// Thaw lets a frozen process go on; it does nothing to one that runs. The error
-// is an [*ExitError] when there is no process any more.
+// Thaw lets a frozen process continue, and does nothing to a running one. The error is an
+// [*ExitError] if the process has ended.
 func (f *Function) Thaw() error {
-	return f.signalLive(sigCont)
+	return f.signalLive(syscall.SIGCONT)
 }
 
-// Stop ends the process, frozen or not: SIGTERM, and SIGKILL two seconds
-// later. It returns when the process is gone, with what it used in its life,
-// and may be called again.
+// Stop ends the process, frozen or not, with SIGTERM and two seconds later SIGKILL. It returns when
+// the process has ended, with what it used in all. It may be called again.
 func (f *Function) Stop() Usage {
-	f.end("stopped", sigTerm)
-	f.signal(sigCont)
+	f.end("stopped", syscall.SIGTERM)
+	f.signal(syscall.SIGCONT)
 	grace := time.NewTimer(stopGrace)
 	defer grace.Stop()
 	select {
@@ -76,9 +73,9 @@ func (f *Function) Stop() Usage {
 	return f.usage
 }
 
-func (f *Function) kill(reason string) error { return f.end(reason, sigKill) }
+func (f *Function) kill(reason string) error { return f.end(reason, syscall.SIGKILL) }
 
-// end measures the process while it can still be measured, and signals it.
+// end measures the process, as long as that is possible, and signals it.
 func (f *Function) end(reason string, signal syscall.Signal) error {
 	f.Usage()
 	f.mu.Lock()
@@ -89,8 +86,8 @@ func (f *Function) end(reason string, signal syscall.Signal) error {
 	return f.signal(signal)
 }
 
-// signal must not wait for the end of the process: that end waits for kill
-// when the context ends.
+// signal signals the process group. It must not wait for the end of the process, which waits for
+// kill if the context ends.
 func (f *Function) signal(signal syscall.Signal) error {
 	select {
 	case <-f.exited:
@@ -100,7 +97,7 @@ func (f *Function) signal(signal syscall.Signal) error {
 	}
 }
 
-// signalLive is signal for callers that want to know why there is no process.
+// signalLive is signal, but returns why the process ended if it has.
 func (f *Function) signalLive(signal syscall.Signal) error {
 	err := f.signal(signal)
 	if err == syscall.ESRCH {

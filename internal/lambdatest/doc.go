@@ -1,25 +1,16 @@
-// Package lambdatest runs a real function binary the way Lambda runs it: a
-// Runtime API on loopback, a clean environment, a deadline per invocation, and
-// a process that can be frozen, killed and measured. Tests of the built
-// binaries, "make invoke" and the benchmarks share it.
+// Package lambdatest runs the binary of a function as Lambda runs it: with a Runtime API on
+// loopback, a clean environment, a deadline for each invocation, and as a process that can be
+// frozen, killed and measured. The tests of the built functions, "make invoke" and the benchmarks
+// use it. It needs a Unix system.
 //
-// It starts processes and never looks into them: what a test learns, it learns
-// from answers, logs, and the traffic at the upstreams that it wired.
+// A test learns about the function from its answers, its logs, and the requests that reach the
+// services behind it. Package awsfake has fakes of the AWS services, and package stage runs
+// everything that a function of this module needs.
 //
-//	binary := filepath.Join(t.TempDir(), "bootstrap")
-//	err := lambdatest.Build(ctx, "./functions/createsession", binary)
-//	fn, err := lambdatest.Start(ctx, lambdatest.Options{Binary: binary, Env: env})
-//	defer fn.Stop()
-//	result, err := fn.Invoke(ctx, payload)
-//	answer, err := result.HTTP()
+// An error of [Function.Invoke] means that the function gave no answer: it crashed, timed out, or
+// answered too much. A function that answers with an error is a [Result] whose Failed method
+// reports true.
 //
-// An error of [Function.Invoke] means that the function gave no answer (it
-// crashed, timed out, or said too much); a function that answered with a
-// failure is a [Result] whose Failed method reports true.
-//
-// One [Function] is one execution environment. Where Lambda would start a new
-// one after a crash or a timeout, the caller calls [Start] again.
-//
-// [SecretsManager], [DynamoDB], [EventBridge] and [StepFunctions] play the AWS services that such a
-// process calls: on the wire, with the refusals of the real ones, and with faults on demand.
+// A [Function] is one execution environment. After a crash or a timeout Lambda would start another
+// one; here the caller calls [Start] again.
 package lambdatest

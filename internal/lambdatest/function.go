@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
+
+	"didit-sessions/internal/awsfake"
 )
 
-// Function is a running function: one process and the Runtime API that feeds
-// it. Make one with [Start], end it with [Function.Stop]. All methods may be
-// called from several goroutines.
+// Function is a running function: one process and its Runtime API. [Start] makes one,
+// [Function.Stop] ends it. It is safe for concurrent use.
 type Function struct {
 	options   Options
 	cmd       *exec.Cmd
@@ -25,26 +27,25 @@ type Function struct {
 	queue      chan *invocation // unbuffered: an invocation waits for a poll
 	ready      chan struct{}    // closed at the first poll
 	initFailed chan struct{}    // closed when the function reports a failed init
-	exited     chan struct{}    // closed when the process is gone; exit and usage are set before
+	exited     chan struct{}    // closed after the process has ended; exit and usage are set before
 
 	mu        sync.Mutex
-	polls     int // for an invocation, since the start
+	polls     int // for invocations, since the start
 	answers   int
 	readyAt   time.Time
 	initError *InitError
 	running   map[string]*invocation // handed over and not answered, by request id
-	reason    string                 // why the process was ended from here
+	reason    string                 // why this package ended the process
 	peak      int64
 
 	exit  *ExitError
 	usage Usage
 }
 
-// Start runs a function and returns at once, while it initialises: call
-// [Function.WaitReady] for the end of that, or [Function.Invoke] straight away
-// for a cold start. The process is killed when ctx ends, and (on Linux) when
-// this process does, however that comes about. An error means that the process
-// could not be started at all.
+// Start starts a function and returns while it initialises. [Function.WaitReady] waits for the end
+// of the init phase; [Function.Invoke] right after Start is a cold start. The process is killed
+// when ctx ends and, on Linux, when this process ends. The error says why the process could not be
+// started.
 func Start(ctx context.Context, options Options) (*Function, error) {
 	options, err := options.withDefaults()
 	if err != nil {
@@ -62,7 +63,7 @@ func Start(ctx context.Context, options Options) (*Function, error) {
 	if f.logs, output, err = newLogSink(options.Logs); err != nil {
 		return nil, fmt.Errorf("collect the logs: %w", err)
 	}
-	server, address, err := serve(f.runtimeAPI())
+	server, address, err := awsfake.Serve(f.runtimeAPI())
 	if err != nil {
 		f.logs.close()
 		output.Close()
@@ -87,14 +88,14 @@ func (f *Function) startProcess(ctx context.Context, runtimeAPI string, output *
 	f.cmd.Cancel = func() error { return f.kill("context ended") }
 
 	started := make(chan error)
-	go f.live(output, started)
+	go f.run(output, started)
 	return <-started
 }
 
-// live starts the process and sees it to its end.
-func (f *Function) live(output *os.File, started chan<- error) {
-	// The parent-death signal is sent when the thread that forked ends, which
-	// need not be the end of the process: keep this one until the child is gone.
+// run runs the process.
+func (f *Function) run(output *os.File, started chan<- error) {
+	// The parent-death signal is sent when the thread that forked ends, which may be before this
+	// process ends: keep the thread until the child has ended.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -106,7 +107,7 @@ func (f *Function) live(output *os.File, started chan<- error) {
 		return
 	}
 	f.cmd.Wait()
-	signalGroup(f.cmd.Process.Pid, sigKill)
+	signalGroup(f.cmd.Process.Pid, syscall.SIGKILL)
 	f.logs.close()
 
 	f.mu.Lock()
@@ -118,21 +119,20 @@ func (f *Function) live(output *os.File, started chan<- error) {
 	f.server.Close()
 }
 
-// StartedAt is the moment just before the process was started. A cold start is
+// StartedAt returns the time just before the process was started. A cold start takes
 // Result.AnsweredAt.Sub(StartedAt()) of the first invocation.
 func (f *Function) StartedAt() time.Time { return f.startedAt }
 
-// PID is the process id, for tools that look at the process from outside.
+// PID returns the process id.
 func (f *Function) PID() int { return f.cmd.Process.Pid }
 
-// Exited is closed when the process has ended, however that came about.
+// Exited returns a channel that is closed when the process has ended for any reason.
 func (f *Function) Exited() <-chan struct{} { return f.exited }
 
-// WaitReady waits for the first poll for an invocation, the end of the init
-// phase, and returns how long that took from the start of the process. The
-// error is an [*ExitError] when the process ended before, an [*InitError] when
-// it reported a failed init, and wraps ctx's when that ended. Lambda's limit of
-// 10 s on the phase is the caller's to set.
+// WaitReady waits for the end of the init phase, which is the first poll for an invocation, and
+// returns how long that took from the start of the process. The error is an [*ExitError] if the
+// process ended before, an [*InitError] if it reported a failed init, and otherwise wraps the cause
+// of the end of ctx. Lambda's limit of 10 s for the phase is not enforced.
 func (f *Function) WaitReady(ctx context.Context) (time.Duration, error) {
 	select {
 	case <-f.ready:
@@ -149,7 +149,7 @@ func (f *Function) WaitReady(ctx context.Context) (time.Duration, error) {
 	return 0, f.failureLocked()
 }
 
-// failureLocked is why there will be no answer.
+// failureLocked returns why there will be no answer. The caller holds mu.
 func (f *Function) failureLocked() error {
 	if f.initError != nil {
 		return f.initError
@@ -163,10 +163,10 @@ func (f *Function) failure() error {
 	return f.failureLocked()
 }
 
-// Logs returns what the function has written to stdout and stderr, in order.
-// After an answer it holds every line written before that answer. Of more than
-// 8 MiB only the newest 4 MiB and what followed are kept, from a line's start.
+// Logs returns what the function has written to stdout and stderr, in order. After an answer it
+// contains every line written before that answer. Whenever there are more than 8 MiB, only the
+// newest 4 MiB are kept, from the start of a line.
 func (f *Function) Logs() []byte { return f.logs.bytes() }
 
-// LogLines returns [Function.Logs] as lines without their ends.
+// LogLines returns the lines of [Function.Logs].
 func (f *Function) LogLines() []string { return f.logs.lines() }

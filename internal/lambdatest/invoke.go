@@ -6,25 +6,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"didit-sessions/internal/awsfake"
 )
 
 // Result is a function's answer to one invocation.
 type Result struct {
-	// RequestID is the invocation's id, as the function saw and logged it.
+	// RequestID is the id of the invocation, which the function logs.
 	RequestID string
 
-	// Payload is what the function answered: its output, or the error document
-	// when Failed. The bytes belong to the caller.
+	// Payload is the function's output or, if Failed, the error document. The caller may modify it.
 	Payload []byte
 
-	// ErrorType and ErrorMessage are the error document's, when Failed.
+	// ErrorType and ErrorMessage are those of the error document, if Failed.
 	ErrorType, ErrorMessage string
 
-	// Duration is the time from handing the payload over to having received
-	// the answer; waiting for a poll is not part of it.
+	// Duration is the time between sending the payload and receiving the answer, without the wait
+	// for the function's poll.
 	Duration time.Duration
 
-	// AnsweredAt is when the answer had been received.
+	// AnsweredAt is when the answer was received.
 	AnsweredAt time.Time
 
 	failed bool
@@ -33,9 +34,8 @@ type Result struct {
 // Failed reports whether the function answered with an error, a panic included.
 func (r Result) Failed() bool { return r.failed }
 
-// Panicked reports whether the function failed by a panic, by the stack trace in
-// the error document: aws-lambda-go gives one to panics alone. The process ends
-// after it.
+// Panicked reports whether the function panicked, after which its process ends. aws-lambda-go adds
+// a stack trace to the error document only for a panic.
 func (r Result) Panicked() bool {
 	var document struct {
 		StackTrace []json.RawMessage `json:"stackTrace"`
@@ -44,33 +44,33 @@ func (r Result) Panicked() bool {
 }
 
 type invocation struct {
-	id         string
-	payload    []byte
-	handedOver time.Time
-	answer     chan outcome // buffered: nobody may be waiting any more
+	id      string
+	payload []byte
+	sentAt  time.Time
+	answer  chan answer // buffered, because Invoke may have returned
 }
 
-type outcome struct {
+type answer struct {
 	result Result
 	err    error
 }
 
-// Invoke hands payload to the function at its next poll and waits for the
-// answer. Concurrent calls are served in the order of their arrival, as many
-// at once as the function polls: one, unless [Options] allow more.
+// Invoke sends payload to the function at its next poll and waits for the answer. Concurrent calls
+// are served in the order of their arrival, as many at once as the function polls: one, unless
+// [Options] allow more.
 //
-// There is no answer, and an error, when
+// It returns an error if
 //   - the payload or the answer is too large: [ErrPayloadTooLarge], [ErrAnswerTooLarge];
-//   - the function timeout passes, which kills the process: [*TimeoutError];
-//   - the process ends, or has ended before: [*ExitError];
+//   - the function's timeout passes, which kills the process: [*TimeoutError];
+//   - the process ends, or ended before: [*ExitError];
 //   - the process reports that its init failed: [*InitError];
-//   - ctx ends: the error wraps its cause. An invocation that was handed over
-//     by then runs on, and its answer is dropped.
+//   - ctx ends: the error wraps the cause. An invocation that the function has received goes on,
+//     and its answer is dropped.
 func (f *Function) Invoke(ctx context.Context, payload []byte) (Result, error) {
 	if len(payload) > MaxPayload {
 		return Result{}, fmt.Errorf("%w: %d bytes", ErrPayloadTooLarge, len(payload))
 	}
-	inv := &invocation{id: newRequestID(), payload: payload, answer: make(chan outcome, 1)}
+	inv := &invocation{id: awsfake.NewID(), payload: payload, answer: make(chan answer, 1)}
 	select {
 	case f.queue <- inv:
 	case <-f.initFailed:
@@ -99,8 +99,8 @@ func (f *Function) await(ctx context.Context, inv *invocation) (Result, error) {
 	case <-timeout.C:
 		late = f.timedOut(inv)
 	}
-	// An answer given just before counts: a panic, for one, is reported and
-	// then ends the process.
+	// An answer from just before counts: a panic, for example, is reported and then ends the
+	// process.
 	select {
 	case o := <-inv.answer:
 		return o.result, o.err
@@ -115,19 +115,18 @@ func (f *Function) timedOut(inv *invocation) error {
 	return &TimeoutError{RequestID: inv.id, After: f.options.Timeout, Logs: f.logs.lastLines()}
 }
 
-// newRequestID returns a random UUID, version 4.
-func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// newTraceID returns the id of a trace that is not sampled (AWS X-Ray: tracing
-// header).
+// newTraceID returns the header of a trace that is not sampled (AWS X-Ray: tracing header).
 func newTraceID() string {
 	var b [20]byte
 	rand.Read(b[:])
 	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", time.Now().Unix(), b[:12], b[12:])
+}
+
+// HTTP decodes the answer as API Gateway does; see [awsfake.ReadHTTPAnswer]. It returns an error if
+// the function failed.
+func (r Result) HTTP() (awsfake.HTTPAnswer, error) {
+	if r.failed {
+		return awsfake.HTTPAnswer{}, fmt.Errorf("function failed: %s: %s", r.ErrorType, r.ErrorMessage)
+	}
+	return awsfake.ReadHTTPAnswer(r.Payload)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/lambdatest"
 )
 
@@ -37,7 +38,7 @@ func TestInvoke_context(t *testing.T) {
 	if !regexp.MustCompile(`^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$`).MatchString(got.TraceID) {
 		t.Errorf("trace id %q", got.TraceID)
 	}
-	// The deadline counts from the handing over, and is told in whole milliseconds.
+	// The deadline counts from the sending of the payload, in whole milliseconds.
 	if allowed := got.Deadline.Sub(result.AnsweredAt.Add(-result.Duration)); (timeout - allowed).Abs() > 10*time.Millisecond {
 		t.Errorf("the deadline allows %v, want %v", allowed, timeout)
 	}
@@ -180,7 +181,7 @@ func TestInvoke_queues(t *testing.T) {
 
 func TestResult_HTTP(t *testing.T) {
 	t.Parallel()
-	answer := func(payload string) (lambdatest.HTTPAnswer, error) {
+	answer := func(payload string) (awsfake.HTTPAnswer, error) {
 		return lambdatest.Result{Payload: []byte(payload)}.HTTP()
 	}
 	got, err := answer(`{"statusCode":201,"headers":{"location":"sessions/1"},"cookies":["a=1","b=2"],"body":"eyJhIjoxfQ==","isBase64Encoded":true}`)

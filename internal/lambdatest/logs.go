@@ -10,20 +10,19 @@ import (
 )
 
 const (
-	// maxLogs bounds what a function's output may occupy; a run of a few
-	// thousand invocations stays far below it.
+	// maxLogs is how many bytes of output are kept, far more than a few thousand invocations write.
 	maxLogs = 8 << 20
 
-	// pipeSize is what a pipe holds at most before its writer waits (Linux:
-	// pipe(7)); whatever was written before a flush began is within it.
+	// pipeSize is the capacity of a pipe (Linux: pipe(7)), and so the most that was written before
+	// a flush began and is not read yet.
 	pipeSize = 64 << 10
 
-	lastLogLines = 20
+	// errorLines is how many log lines an error quotes.
+	errorLines = 20
 )
 
-// logSink collects what a process writes into a pipe. Pulling the pipe empty
-// on demand, beside the goroutine that follows it, is what lets a caller see
-// every line written before an answer as soon as the answer is there.
+// logSink collects what a process writes into a pipe. A goroutine follows the pipe; flush empties
+// it on demand, so that with an answer a caller sees every line that was written before it.
 type logSink struct {
 	pipe *os.File
 	conn syscall.RawConn
@@ -34,7 +33,7 @@ type logSink struct {
 	chunk [pipeSize]byte
 }
 
-// newLogSink returns a sink and the pipe's other end, for the process.
+// newLogSink returns a sink, and the end of its pipe for the process.
 func newLogSink(tee io.Writer) (*logSink, *os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -61,12 +60,12 @@ func (s *logSink) follow() {
 	}
 }
 
-// flush takes in whatever has been written so far.
+// flush reads all that has been written so far.
 func (s *logSink) flush() {
 	s.conn.Control(func(fd uintptr) { s.drain(fd) })
 }
 
-// close stops following; what came in stays readable.
+// close stops following. What was read stays available.
 func (s *logSink) close() {
 	s.flush()
 	s.pipe.Close()
@@ -121,5 +120,5 @@ func (s *logSink) lines() []string {
 
 func (s *logSink) lastLines() []string {
 	lines := s.lines()
-	return lines[max(0, len(lines)-lastLogLines):]
+	return lines[max(0, len(lines)-errorLines):]
 }

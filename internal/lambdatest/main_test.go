@@ -69,7 +69,8 @@ func patience(t *testing.T) context.Context {
 // errWaiting is why a context of untilWaiting ends.
 var errWaiting = errors.New("the process waits")
 
-// untilWaiting returns a context that ends once a process with these logs has written that it waits.
+// untilWaiting returns a context that ends once a process with these logs has written that it
+// waits.
 func untilWaiting(t *testing.T) (ctx context.Context, logs io.Writer) {
 	ctx, cancel := context.WithCancelCause(patience(t))
 	t.Cleanup(func() { cancel(nil) })

@@ -4,56 +4,49 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
+
+	"didit-sessions/internal/awsfake"
 )
 
-// APITimeout is the function timeout that the template gives functions behind the API: two seconds
-// below the 30 s after which API Gateway gives up on an integration.
+// APITimeout is the template's timeout for functions behind the API, two seconds less than the 30 s
+// that API Gateway waits for an integration.
 const APITimeout = 28 * time.Second
 
-// defaultTimeout only ends what hangs: a function that waits for a processor must not run into it.
+// defaultTimeout is long enough for a function that waits for a processor on a busy machine.
 const defaultTimeout = 5 * time.Minute
 
-// Region and Account are the made-up home of every function that runs here;
-// they are part of its ARN.
-const (
-	Region  = "eu-west-1"
-	Account = "123456789012"
-)
-
-// Options say what [Start] runs. Only Binary is required.
+// Options describe the function for [Start]. Only Binary is required.
 type Options struct {
-	// Binary is the path of the function's executable, as Build wrote it.
+	// Binary is the path of the executable, for example from [Build].
 	Binary string
 
 	// Name is the function's name; empty means the base name of Binary.
 	Name string
 
-	// Env is added to the environment that Lambda gives a function, and wins
-	// over it. Nothing of the caller's own environment is passed on.
+	// Env is added to the environment that Lambda gives a function, and wins over it. The function
+	// does not get this process's environment.
 	Env map[string]string
 
-	// Timeout bounds each invocation, from handing the payload over to the
-	// answer: it is the deadline that the function sees, and the process is
-	// killed when it passes. 0 means five minutes, which no function needs.
+	// Timeout is how long an invocation may take. The function sees it as its deadline, and is
+	// killed when it passes. 0 means five minutes.
 	Timeout time.Duration
 
-	// Grace is how much longer than Timeout the process may live. Lambda gives none; with it a
-	// test can tell a function that keeps to its deadline from one that does not, on a machine
-	// that is too busy to do so at once.
+	// Grace is the time between the deadline and the kill. Lambda has none. It is for tests of
+	// functions that end before their deadline, on a machine so busy that they may end a moment
+	// after it.
 	Grace time.Duration
 
-	// MaxConcurrency is how many invocations the process is offered at once.
-	// Above 1, AWS_LAMBDA_MAX_CONCURRENCY tells the function's runtime to poll
-	// so often in parallel; 0 and 1 mean one at a time.
+	// MaxConcurrency is how many invocations the process may run at once: above 1,
+	// AWS_LAMBDA_MAX_CONCURRENCY makes its runtime poll so often in parallel. 0 means one.
 	MaxConcurrency int
 
-	// Logs receives a copy of all that the function writes to stdout and
-	// stderr, in order and never from two goroutines at once; its errors are
-	// ignored. nil means no copy.
+	// Logs gets a copy of what the function writes to stdout and stderr, in order. Calls of Write
+	// do not overlap, and their errors are ignored. nil means no copy.
 	Logs io.Writer
 }
 
@@ -76,17 +69,17 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (o Options) arn() string {
-	return "arn:aws:lambda:" + Region + ":" + Account + ":function:" + o.Name
+	return "arn:aws:lambda:" + awsfake.Region + ":" + awsfake.Account + ":function:" + o.Name
 }
 
-// environment is what a function on an OS-only runtime finds, and no more
-// (AWS Lambda: Defined runtime environment variables), with o.Env on top.
+// environment returns the variables of a function on an OS-only runtime (AWS Lambda: Defined
+// runtime environment variables), with o.Env on top.
 func (o Options) environment(runtimeAPI string) []string {
 	taskRoot := filepath.Dir(o.Binary)
 	env := map[string]string{
 		"_HANDLER":                        "bootstrap",
-		"AWS_REGION":                      Region,
-		"AWS_DEFAULT_REGION":              Region,
+		"AWS_REGION":                      awsfake.Region,
+		"AWS_DEFAULT_REGION":              awsfake.Region,
 		"AWS_ACCESS_KEY_ID":               "ASIAIOSFODNN7EXAMPLE",
 		"AWS_SECRET_ACCESS_KEY":           "not-a-real-secret-access-key-EXAMPLEKEY",
 		"AWS_SESSION_TOKEN":               "not-a-real-session-token",
@@ -105,16 +98,14 @@ func (o Options) environment(runtimeAPI string) []string {
 		"PATH":                            "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
 		"LD_LIBRARY_PATH":                 "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:" + taskRoot + ":" + taskRoot + "/lib:/opt/lib",
 		"TZ":                              ":UTC",
-		// Lambda sets no HOME. Without one the AWS SDK asks the user database
-		// for it and finds the developer's own ~/.aws.
+		// Lambda sets no HOME. Without it the AWS SDK would find the developer's ~/.aws by the user
+		// database.
 		"HOME": "/home/sbx_user1051",
 	}
 	if o.MaxConcurrency > 1 {
 		env["AWS_LAMBDA_MAX_CONCURRENCY"] = strconv.Itoa(o.MaxConcurrency)
 	}
-	for name, value := range o.Env {
-		env[name] = value
-	}
+	maps.Copy(env, o.Env)
 	list := make([]string, 0, len(env))
 	for name, value := range env {
 		list = append(list, name+"="+value)

@@ -50,8 +50,7 @@ func TestFunction_diesWithItsParent(t *testing.T) {
 	}
 }
 
-// alive reports whether the process is there and more than an unburied entry
-// in the process table.
+// alive reports whether the process is there and more than an unburied entry in the process table.
 func alive(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {

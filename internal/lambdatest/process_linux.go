@@ -11,28 +11,27 @@ import (
 	"unsafe"
 )
 
-// processAttributes make the process a group leader, so that all of it can be
-// signalled, and tie its life to this process's.
+// processAttributes make the process a group leader, so that all its children can be signalled, and
+// end it with this process.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// stopped reports whether every thread of the child pid has come to a halt.
-// The state is only looked at (WNOWAIT): the exit of the process belongs to
-// the goroutine that waits for it.
+// stopped reports whether every thread of the child pid has stopped. It leaves the state in place
+// (WNOWAIT), because another goroutine waits for the exit of the process.
 func stopped(pid int) bool {
 	const (
 		byPID   = 1 // P_PID
 		options = syscall.WSTOPPED | syscall.WNOHANG | syscall.WNOWAIT
 	)
-	// siginfo_t is 128 bytes on every architecture, and begins with si_signo,
-	// which stays 0 when there is nothing to report.
+	// siginfo_t has 128 bytes on every architecture. It begins with si_signo, which stays 0 if
+	// there is nothing to report.
 	var info [32]int32
 	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, byPID, uintptr(pid), uintptr(unsafe.Pointer(&info)), options, 0, 0)
 	return errno == 0 && info[0] != 0
 }
 
-// liveUsage reads what the running process has used from /proc (proc(5)).
+// liveUsage reads from /proc what the running process has used (proc(5)).
 func liveUsage(pid int) (Usage, error) {
 	var u Usage
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -49,7 +48,7 @@ func liveUsage(pid int) (Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	// The second field is the program's name, which may hold anything.
+	// The second field is the program's name, which may contain spaces and parentheses.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
 		return u, fmt.Errorf("/proc/%d/stat has %d fields after the name", pid, len(fields))
@@ -58,8 +57,7 @@ func liveUsage(pid int) (Usage, error) {
 	return u, nil
 }
 
-// ticks converts the kernel's clock ticks; user space sees 100 a second on
-// every architecture.
+// ticks converts clock ticks, of which user space sees 100 a second on every architecture.
 func ticks(s string) time.Duration {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return time.Duration(n) * 10 * time.Millisecond

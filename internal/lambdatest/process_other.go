@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build !linux
 
 package lambdatest
 
@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// processAttributes make the process a group leader, so that all of it can be
-// signalled. Only Linux can also tie its life to this process's.
+// processAttributes make the process a group leader, so that all its children can be signalled.
+// Only Linux can also end it with this process.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -1,5 +1,5 @@
-// Package memory holds the in-memory twins of the AWS services behind the domain, for local use and
-// tests. What it keeps is gone when the process ends.
+// Package memory implements the domain's interfaces to AWS services in memory, for local use and
+// tests. Its contents are lost when the process ends.
 package memory
 
 import (
@@ -13,29 +13,29 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Store is a [verification.Store] in memory. It shares nothing with its callers: records are copied
-// on their way in and out. Times are kept to the millisecond and in UTC, as the table keeps them;
-// nothing expires. Its errors are those of a context that is over.
+// Store is a [verification.Store] in memory. It copies records on their way in and out, and so
+// shares no memory with its callers. Like the table, it stores times to the millisecond and in UTC.
+// Nothing expires. Its methods fail only if their context has ended.
 //
 // The zero value is empty and ready to use. It is safe for concurrent use and must not be copied.
 type Store struct {
 	mu      sync.Mutex
 	records map[string]verification.Record
-	tasks   map[string][]string // tokens by session, in the order of their arrival
+	tokens  map[string][]string // of waiting tasks, by session and in the order of their arrival
 	taken   map[time.Time]int   // reads by minute
-	added   int64               // records that were ever new
+	added   int64               // how many records were ever new
 }
 
 var _ verification.Store = (*Store)(nil)
 
-// Add puts a session on record, or confirms what is there.
+// Add stores the record of a session, or confirms the stored one.
 func (s *Store) Add(ctx context.Context, r verification.Record) error {
-	if err := over(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := copied(r)
+	next := clone(r)
 	if stored, ok := s.records[r.SessionID]; ok {
 		fillIn(&stored, next)
 		stored.CheckedAt = next.CheckedAt
@@ -44,8 +44,8 @@ func (s *Store) Add(ctx context.Context, r verification.Record) error {
 		}
 		next = stored
 	} else {
-		// Far from the versions of every other, so that a record that was removed and added again
-		// is not taken for the one that was read.
+		// Far from the versions of other records, so that a record that was removed and added again
+		// does not match the version that was read before.
 		s.added++
 		next.Version = s.added << 32
 	}
@@ -53,20 +53,20 @@ func (s *Store) Add(ctx context.Context, r verification.Record) error {
 	return nil
 }
 
-// Session returns a copy of the record, and whether there is one.
-func (s *Store) Session(ctx context.Context, sessionID string) (verification.Record, bool, error) {
-	if err := over(ctx); err != nil {
+// Session returns a copy of the session's record, and whether there is one.
+func (s *Store) Record(ctx context.Context, sessionID string) (verification.Record, bool, error) {
+	if err := contextError(ctx); err != nil {
 		return verification.Record{}, false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.records[sessionID]
-	return copied(r), ok, nil
+	return clone(r), ok, nil
 }
 
 // Replace writes the record if it is the latest version, and reports whether it did.
 func (s *Store) Replace(ctx context.Context, r verification.Record) (bool, error) {
-	if err := over(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return false, err
 	}
 	s.mu.Lock()
@@ -75,7 +75,7 @@ func (s *Store) Replace(ctx context.Context, r verification.Record) (bool, error
 	if !ok || stored.Version != r.Version {
 		return false, nil
 	}
-	next := copied(r)
+	next := clone(r)
 	next.Version, next.CreatedAt = stored.Version, stored.CreatedAt
 	next.VendorData, next.WorkflowID = stored.VendorData, stored.WorkflowID
 	fillIn(&next, r)
@@ -83,9 +83,9 @@ func (s *Store) Replace(ctx context.Context, r verification.Record) (bool, error
 	return true, nil
 }
 
-// Remove takes the record away if it is the latest version, and reports whether it did.
+// Remove deletes the record if it is the latest version, and reports whether it did.
 func (s *Store) Remove(ctx context.Context, r verification.Record) (bool, error) {
-	if err := over(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return false, err
 	}
 	s.mu.Lock()
@@ -98,22 +98,23 @@ func (s *Store) Remove(ctx context.Context, r verification.Record) (bool, error)
 	return true, nil
 }
 
-// ByOwner returns copies of an end user's latest records, newest first; of records of the same
-// millisecond, by session id. Nobody owns records without vendor data.
-func (s *Store) ByOwner(ctx context.Context, vendorData string, most int) ([]verification.Record, error) {
-	if err := over(ctx); err != nil || vendorData == "" {
+// ByOwner returns copies of an end user's latest records, newest first and at most limit; records
+// of the same millisecond are in the order of their session ids. Records without vendor data have
+// no owner.
+func (s *Store) ByOwner(ctx context.Context, vendorData string, limit int) ([]verification.Record, error) {
+	if err := contextError(ctx); err != nil || vendorData == "" {
 		return nil, err
 	}
-	return s.list(most, func(r verification.Record) bool { return r.VendorData == vendorData },
+	return s.list(limit, func(r verification.Record) bool { return r.VendorData == vendorData },
 		func(a, b verification.Record) int { return b.CreatedAt.Compare(a.CreatedAt) }), nil
 }
 
-// Due returns the ids of the sessions that are due at the time, oldest first.
-func (s *Store) Due(ctx context.Context, from time.Time, most int) ([]string, error) {
-	if err := over(ctx); err != nil {
+// Due returns the ids of the sessions that are due at the time, oldest first and at most limit.
+func (s *Store) Due(ctx context.Context, from time.Time, limit int) ([]string, error) {
+	if err := contextError(ctx); err != nil {
 		return nil, err
 	}
-	due := s.list(most, func(r verification.Record) bool { return !r.DueFrom.IsZero() && !r.DueFrom.After(from) },
+	due := s.list(limit, func(r verification.Record) bool { return !r.DueFrom.IsZero() && !r.DueFrom.After(from) },
 		func(a, b verification.Record) int { return a.DueFrom.Compare(b.DueFrom) })
 	var ids []string
 	for _, r := range due {
@@ -122,29 +123,29 @@ func (s *Store) Due(ctx context.Context, from time.Time, most int) ([]string, er
 	return ids, nil
 }
 
-// readMemory is how long the reads of a minute are remembered.
-const readMemory = time.Hour
+// budgetRetention is how long the reads of a minute are counted.
+const budgetRetention = time.Hour
 
-// TakeRead takes one of the reads of the time's minute.
-func (s *Store) TakeRead(ctx context.Context, at time.Time, most int) (bool, error) {
-	if err := over(ctx); err != nil {
+// TakeReadBudget takes one of the minute's limit of reads, and reports whether one was left.
+func (s *Store) TakeReadBudget(ctx context.Context, at time.Time, limit int) (bool, error) {
+	if err := contextError(ctx); err != nil {
 		return false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	minute := at.UTC().Truncate(time.Minute)
-	if s.taken[minute] >= most {
+	if s.taken[minute] >= limit {
 		return false, nil
 	}
 	if s.taken == nil {
 		s.taken = make(map[time.Time]int)
 	}
-	maps.DeleteFunc(s.taken, func(m time.Time, _ int) bool { return minute.Sub(m) > readMemory })
+	maps.DeleteFunc(s.taken, func(m time.Time, _ int) bool { return minute.Sub(m) > budgetRetention })
 	s.taken[minute]++
 	return true, nil
 }
 
-// put stores the record as the version after its own. The caller holds mu.
+// put stores the record with the next version. The caller holds mu.
 func (s *Store) put(r verification.Record) {
 	r.Version++
 	if s.records == nil {
@@ -153,14 +154,14 @@ func (s *Store) put(r verification.Record) {
 	s.records[r.SessionID] = r
 }
 
-// list returns copies of the first records, in that order, that belong to it.
-func (s *Store) list(most int, belongs func(verification.Record) bool, order func(a, b verification.Record) int) []verification.Record {
+// list returns copies of the records that match, sorted and at most limit.
+func (s *Store) list(limit int, match func(verification.Record) bool, order func(a, b verification.Record) int) []verification.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []verification.Record
 	for _, r := range s.records {
-		if belongs(r) {
-			found = append(found, copied(r))
+		if match(r) {
+			found = append(found, clone(r))
 		}
 	}
 	slices.SortFunc(found, func(a, b verification.Record) int {
@@ -169,10 +170,10 @@ func (s *Store) list(most int, belongs func(verification.Record) bool, order fun
 		}
 		return strings.Compare(a.SessionID, b.SessionID)
 	})
-	return found[:max(0, min(most, len(found)))]
+	return found[:max(0, min(limit, len(found)))]
 }
 
-// fillIn gives r what it does not know of its owner and workflow.
+// fillIn sets the owner and the workflow of r if they are empty.
 func fillIn(r *verification.Record, from verification.Record) {
 	if r.VendorData == "" {
 		r.VendorData = from.VendorData
@@ -182,8 +183,8 @@ func fillIn(r *verification.Record, from verification.Record) {
 	}
 }
 
-// copied shares no memory with r.
-func copied(r verification.Record) verification.Record {
+// clone returns a copy that shares no memory with r, with times as the table stores them.
+func clone(r verification.Record) verification.Record {
 	r.Seen = append([]string(nil), r.Seen...)
 	checks := r.Checks
 	r.Checks = nil
@@ -199,8 +200,9 @@ func copied(r verification.Record) verification.Record {
 	return r
 }
 
-// over is the error of a context that is over: the real store is out of reach then.
-func over(ctx context.Context) error {
+// contextError returns the error for a context that has ended, with which AWS would be out of
+// reach.
+func contextError(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return verification.NewError(verification.CodeBackendUnavailable, "the store is out of reach")
 	}

@@ -20,11 +20,11 @@ func TestStore_TakeRead_pastMinutes(t *testing.T) {
 	s := new(memory.Store)
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for minutes, want := range []bool{true, true, true} {
-		if got, err := s.TakeRead(t.Context(), start.Add(time.Duration(minutes)*30*time.Minute), 1); got != want || err != nil {
+		if got, err := s.TakeReadBudget(t.Context(), start.Add(time.Duration(minutes)*30*time.Minute), 1); got != want || err != nil {
 			t.Errorf("after %d half hours: got %v, error %v, want %v", minutes, got, err, want)
 		}
 	}
-	if got, err := s.TakeRead(t.Context(), start.Add(30*time.Minute), 1); got || err != nil {
+	if got, err := s.TakeReadBudget(t.Context(), start.Add(30*time.Minute), 1); got || err != nil {
 		t.Errorf("a minute of the last hour: got %v, error %v, want its reads taken", got, err)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// mostOutput is how long the output of a task may be (AWS Step Functions: SendTaskSuccess).
-const mostOutput = 262144
+// maxOutput is the limit for a task's output in bytes (AWS Step Functions: SendTaskSuccess).
+const maxOutput = 262144
 
-// Outcome is how a task ended. It prints without output and cause.
+// Outcome is how a task ended. It prints without its output and cause.
 type Outcome struct {
 	Failed bool
-	Output string // JSON, of a task that succeeded
-	Name   string // of the error, of a task that failed
-	Cause  string
+	Output string // JSON, if it succeeded
+	Name   string // of the error, if it failed
+	Cause  string // of the error, if it failed
 }
 
 // Format prints how the task ended, for every verb.
@@ -47,7 +47,7 @@ type task struct {
 
 var _ verification.Tasks = (*Tasks)(nil)
 
-// Open begins a task that waits on the token. It does nothing where the token is known.
+// Open adds a task that waits on the token. It does nothing if the token is known.
 func (t *Tasks) Open(token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,30 +59,30 @@ func (t *Tasks) Open(token string) {
 	}
 }
 
-// Succeed ends the task with its output, JSON of at most 256 KiB. It returns nil for a task that is
-// closed or was never opened, and a [*verification.Error] with code backend_unavailable when the
-// context is over, and with internal for an output that is not accepted.
+// Succeed completes the task with its output, JSON of at most 256 KiB. It returns nil if the task
+// is closed or was never opened, and a [*verification.Error]: backend_unavailable if the context
+// has ended, internal if the output is not accepted.
 func (t *Tasks) Succeed(ctx context.Context, token string, output []byte) error {
-	if len(output) > mostOutput || !json.Valid(output) {
+	if len(output) > maxOutput || !json.Valid(output) {
 		return verification.NewError(verification.CodeInternal, "the task's output is not accepted")
 	}
-	return t.end(ctx, token, Outcome{Output: string(output)})
+	return t.complete(ctx, token, Outcome{Output: string(output)})
 }
 
-// Fail ends the task with the name of an error and a sentence, of any length. It returns what Succeed
-// does.
+// Fail completes the task with the name of an error and its cause, each of any length. It returns
+// what [Tasks.Succeed] returns.
 func (t *Tasks) Fail(ctx context.Context, token, name, cause string) error {
-	return t.end(ctx, token, Outcome{Failed: true, Name: name, Cause: cause})
+	return t.complete(ctx, token, Outcome{Failed: true, Name: name, Cause: cause})
 }
 
-func (t *Tasks) end(ctx context.Context, token string, outcome Outcome) error {
+func (t *Tasks) complete(ctx context.Context, token string, outcome Outcome) error {
 	if ctx.Err() != nil {
 		return verification.NewError(verification.CodeBackendUnavailable, "the task is out of reach")
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	task := t.tasks[token]
-	if task == nil || task.over() {
+	if task == nil || task.hasEnded() {
 		return nil
 	}
 	task.outcome = outcome
@@ -94,14 +94,14 @@ func (t *Tasks) end(ctx context.Context, token string, outcome Outcome) error {
 func (t *Tasks) Outcome(token string) (Outcome, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if task := t.tasks[token]; task != nil && task.over() {
+	if task := t.tasks[token]; task != nil && task.hasEnded() {
 		return task.outcome, true
 	}
 	return Outcome{}, false
 }
 
-// Wait returns how the task of the token ends, and opens it where it is not known. It returns the
-// context's error when that ends first.
+// Wait waits until the task of the token has ended, and opens it first if it is not known. It
+// returns the context's error if that ends first.
 func (t *Tasks) Wait(ctx context.Context, token string) (Outcome, error) {
 	t.Open(token)
 	t.mu.Lock()
@@ -115,7 +115,7 @@ func (t *Tasks) Wait(ctx context.Context, token string) (Outcome, error) {
 	}
 }
 
-func (t *task) over() bool {
+func (t *task) hasEnded() bool {
 	select {
 	case <-t.ended:
 		return true

@@ -66,7 +66,7 @@ func TestTasks_Wait_over(t *testing.T) {
 	}
 }
 
-// Ensure that an outcome prints without the output: it says whose session it was.
+// Ensure that an outcome prints without its output, which names the end user.
 func TestOutcome_redaction(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Outcome{{Output: "PLANTED"}, {Failed: true, Name: "SessionExpired", Cause: "PLANTED"}} {

@@ -50,29 +50,31 @@ type rule struct {
 }
 
 var rules = []rule{
-	{"internal/didit", nil, []string{"log"}, "the client could be published alone, and leaves logging to its user"},
+	{"internal/strictjson", []string{"github.com/go-json-experiment/json/jsontext"}, nil, "the reader could be the standard library's own"},
+	{"internal/didit", []string{"internal/strictjson"}, []string{"log"}, "the client could be published alone, and leaves logging to its user"},
 	{"internal/didit/didittest", nil, []string{"testing"}, "the simulator fakes the wire, not our client, and runs in programs too"},
 	{"internal/verification", []string{"internal/didit"}, []string{"net/http"}, "the domain knows no transport"},
 	{"internal/verification/verificationtest", []string{"internal/verification"}, nil, "the suites know the interfaces, not who implements them"},
-	{"internal/api", []string{"internal/verification", "internal/didit"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
+	{"internal/strictjson", []string{"github.com/go-json-experiment/json/jsontext"}, nil, "the reader could be the standard library's own"},
+	{"internal/api", []string{"internal/strictjson", "internal/verification", "internal/didit"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
 	{"internal/lambdahttp", []string{"github.com/aws/aws-lambda-go/"}, nil, "the adapter knows payloads, not the product"},
-	{"internal/awssecret", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", "github.com/aws/smithy-go"},
-		nil, "one AWS service each"},
-	{"internal/awsstore", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/service/dynamodb/types", "github.com/aws/smithy-go"},
-		nil, "one AWS service each"},
-	{"internal/awsevents", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/eventbridge/types", "github.com/aws/smithy-go"},
-		nil, "one AWS service each"},
-	{"internal/awstasks", []string{"internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sfn", "github.com/aws/smithy-go"},
-		nil, "one AWS service each"},
+	{"internal/aws/fault", []string{"internal/verification", "github.com/aws/smithy-go"}, nil, "errors of AWS, whatever the service"},
+	{"internal/aws/secret", []string{"internal/aws/fault", "internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"}, nil, "one AWS service each"},
+	{"internal/aws/table", []string{"internal/aws/fault", "internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/aws-sdk-go-v2/service/dynamodb/types", "github.com/aws/smithy-go"}, nil, "one AWS service each"},
+	{"internal/aws/bus", []string{"internal/aws/fault", "internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/eventbridge", "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"}, nil, "one AWS service each"},
+	{"internal/aws/tasks", []string{"internal/aws/fault", "internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/sfn", "github.com/aws/smithy-go"}, nil, "one AWS service each"},
 	{"internal/memory", []string{"internal/verification"}, []string{"testing"}, "the twins in memory run in programs too"},
-	{"internal/start", []string{"internal/api", "internal/lambdahttp", "github.com/aws/aws-lambda-go/", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go/middleware"},
+	{"internal/start", []string{"internal/api", "internal/config", "internal/didit", "internal/lambdahttp", "internal/verification", "internal/version", "github.com/aws/aws-lambda-go/", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go/middleware"},
 		nil, "how functions begin, not what they do: no AWS service is linked by all"},
-	{"internal/connect", []string{"internal/api", "internal/awssecret", "internal/config", "internal/didit", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"},
-		nil, "Didit's client and its secret, for the functions that ask Didit"},
+	{"internal/version", nil, nil, "a constant"},
 	{"internal/config", []string{"internal/verification"}, nil, "where things are, not what they do"},
-	{"internal/functiontest", []string{"internal/awsstore", "internal/didit", "internal/didit/didittest", "internal/lambdatest", "internal/verification", "github.com/aws/aws-sdk-go-v2/"},
-		nil, "tests of binaries know the wire, and no function"},
-	{"internal/lambdatest", nil, []string{"testing"}, "it runs real binaries, in programs too, and links none of their code"},
+	{"internal/stage", []string{"internal/aws/table", "internal/awsfake", "internal/awsfake/dynamodb", "internal/didit/didittest", "github.com/aws/aws-sdk-go-v2/"},
+		[]string{"testing"}, "it runs what a function talks to, in programs too, and no function"},
+	{"internal/stage/stagetest", []string{"internal/awsfake", "internal/stage", "internal/lambdatest", "internal/didit/didittest", "internal/verification"},
+		nil, "it runs a function as it ships, and links none of its code"},
+	{"internal/awsfake", nil, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
+	{"internal/awsfake/dynamodb", []string{"internal/awsfake"}, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
+	{"internal/lambdatest", []string{"internal/awsfake"}, []string{"testing"}, "it runs real binaries, in programs too, and links none of their code"},
 }
 
 func TestImports(t *testing.T) {
@@ -139,7 +141,7 @@ func TestFunctionDependencies(t *testing.T) {
 					t.Errorf("functions/%s links the AWS service %s, which it does not call", name, service)
 				}
 			}
-			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/functiontest", module + "internal/didit/didittest"} {
+			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/awsfake", module + "internal/stage", module + "internal/didit/didittest"} {
 				if dependency == test {
 					t.Errorf("functions/%s links %s", name, dependency)
 				}

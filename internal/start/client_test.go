@@ -1,13 +1,13 @@
 package start
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,48 +15,55 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// unlimited takes the limits off a transport that a test uses on real time: on a busy machine it would run into
-// them.
-func unlimited(tr *http.Transport) {
-	tr.ResponseHeaderTimeout, tr.TLSHandshakeTimeout, tr.IdleConnTimeout = 0, 0, 0
+// Ensure that a connection is used again after a short pause, and left behind after a long one.
+func TestClient_idle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		connections := 0
+		c := newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				connections++
+				here, there := net.Pipe()
+				t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
+				go func() {
+					in := bufio.NewReader(there)
+					for {
+						if _, err := http.ReadRequest(in); err != nil {
+							return
+						}
+						_, _ = io.WriteString(there, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+					}
+				}()
+				return here, nil
+			}
+		}))
+		for _, step := range []struct {
+			pause time.Duration
+			want  int
+		}{{0, 1}, {time.Second, 1}, {29 * time.Second, 1}, {31 * time.Second, 2}, {time.Second, 2}, {time.Hour, 3}} {
+			time.Sleep(step.pause)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://service.example.com/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := c.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+			synctest.Wait()
+			if connections != step.want {
+				t.Errorf("after %v: got %d connections, want %d", step.pause, connections, step.want)
+			}
+		}
+	})
 }
 
-// Ensure that a connection is used again after a short pause, and left behind after a long one, as the
-// wall clock tells it: in a frozen process no other goes on.
-func TestClient_living(t *testing.T) {
-	t.Parallel()
-	var connections atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	now := time.Now()
-	c := newClient(awshttp.NewBuildableClient())
-	c.base = c.base.WithTransportOptions(unlimited)
-	c.now = func() time.Time { return now }
-	for _, step := range []struct {
-		pause time.Duration
-		want  int64
-	}{{0, 1}, {time.Second, 1}, {29 * time.Second, 1}, {30 * time.Second, 1}, {31 * time.Second, 2}, {time.Second, 2}, {time.Hour, 3}, {-time.Hour, 3}} {
-		now = now.Add(step.pause)
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := c.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, response.Body)
-		_ = response.Body.Close()
-		if got := connections.Load(); got != step.want {
-			t.Errorf("after %v: got %d connections, want %d", step.pause, got, step.want)
-		}
-	}
+// unlimited takes the limits off a transport that a test uses on real time: a busy machine would
+// meet them.
+func unlimited(tr *http.Transport) {
+	tr.ResponseHeaderTimeout, tr.TLSHandshakeTimeout, tr.IdleConnTimeout = 0, 0, 0
 }
 
 // Ensure that HTTP/1.1 is spoken with a service that offers more.
@@ -68,8 +75,7 @@ func TestClient_protocol(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	}))
-	c.base = c.base.WithTransportOptions(unlimited)
+	})).WithTransportOptions(unlimited)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +107,8 @@ func TestClient_silence(t *testing.T) {
 		start := time.Now()
 		_, err = c.Do(r)
 		timeout, ok := errors.AsType[net.Error](err)
-		if took := time.Since(start); took != answerLimit || !ok || !timeout.Timeout() {
-			t.Errorf("got %v after %v, want a timeout after %v", err, took, answerLimit)
+		if took := time.Since(start); took != maxAnswerWait || !ok || !timeout.Timeout() {
+			t.Errorf("got %v after %v, want a timeout after %v", err, took, maxAnswerWait)
 		}
 	})
 }
@@ -110,10 +116,10 @@ func TestClient_silence(t *testing.T) {
 // Ensure that pauses between attempts suit a caller who waits.
 func TestPatient(t *testing.T) {
 	t.Parallel()
-	r := patient()
+	r := newRetryer()
 	for attempt := 1; attempt < 10; attempt++ {
-		if d, err := r.RetryDelay(attempt, errors.New("x")); err != nil || d > longestBackoff {
-			t.Errorf("attempt %d: got %v, %v, want at most %v", attempt, d, err, longestBackoff)
+		if d, err := r.RetryDelay(attempt, errors.New("x")); err != nil || d > maxBackoff {
+			t.Errorf("attempt %d: got %v, %v, want at most %v", attempt, d, err, maxBackoff)
 		}
 	}
 }
@@ -128,7 +134,7 @@ func TestAWS(t *testing.T) {
 	if err != nil || c.Region != "eu-west-1" || c.RetryMaxAttempts != 7 {
 		t.Errorf("got region %q, %d attempts, error %v", c.Region, c.RetryMaxAttempts, err)
 	}
-	if _, ok := c.HTTPClient.(*client); !ok {
+	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); !ok || b.GetTransport().IdleConnTimeout != maxIdle {
 		t.Errorf("got the HTTP client %T", c.HTTPClient)
 	}
 	t.Setenv("AWS_RETRY_MODE", "adaptive")

@@ -1,5 +1,5 @@
-// Package start is how every function begins: its log, its AWS configuration, its loop. It refuses to
-// know what a function does.
+// Package start is what all functions have in common when they start: the log, the configuration,
+// the AWS SDK, and the loop. It contains no business logic.
 package start
 
 import (
@@ -19,24 +19,34 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"didit-sessions/internal/api"
+	"didit-sessions/internal/config"
 	"didit-sessions/internal/lambdahttp"
 )
 
-// Function runs a Lambda function and does not return. newHandler reads the configuration through
-// getenv; its error ends the process, and so the init phase, with one line in the log.
-func Function(newHandler func(ctx context.Context, getenv func(string) string) (*lambdahttp.Handler, error)) {
+// Function runs a Lambda function and does not return. load reads the function's configuration from
+// the environment, and newHandler builds the handler from it. An error of load, or of the AWS SDK's
+// own configuration, ends the process, and with it the init phase, with one line in the log.
+func Function[T any](
+	load func(getenv func(string) string) (T, error),
+	newHandler func(context.Context, aws.Config, T) *lambdahttp.Handler,
+) {
 	slog.SetDefault(lambdacontext.NewLogger())
-	handler, err := newHandler(context.Background(), os.Getenv)
+	ctx := context.Background()
+	settings, err := load(os.Getenv)
+	var sdk aws.Config
+	if err == nil {
+		sdk, err = AWS(ctx)
+	}
 	if err != nil {
 		slog.Error("wrong configuration", "error", err.Error())
 		os.Exit(1)
 	}
-	lambda.Start(handler)
+	lambda.Start(newHandler(ctx, sdk, settings))
 }
 
-// AWS is the configuration of the AWS clients, from the SDK's own variables. Clients made of it open new
-// connections after a freeze, try again soon, and note the time of each operation for the log line of
-// the call.
+// AWS returns the configuration of AWS clients, from the SDK's own variables. Its clients open new
+// connections after a freeze, retry after a short back-off, and add the time of each operation to
+// the log line of the call.
 func AWS(ctx context.Context) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -49,7 +59,7 @@ func AWS(ctx context.Context) (aws.Config, error) {
 		c.HTTPClient = newClient(base)
 	}
 	if c.RetryMode != aws.RetryModeAdaptive {
-		c.Retryer = patient
+		c.Retryer = newRetryer
 	}
 	c.APIOptions = append(c.APIOptions, func(s *middleware.Stack) error {
 		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("observe", observe), middleware.After)
@@ -57,25 +67,26 @@ func AWS(ctx context.Context) (aws.Config, error) {
 	return c, nil
 }
 
-// services are the names that the log gives to AWS services.
+// services are the names of AWS services in the log, by the SDK's.
 var services = map[string]string{"Secrets Manager": "secret", "DynamoDB": "table", "EventBridge": "bus", "SFN": "tasks"}
 
-func observe(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+func observe(
+	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+) (middleware.InitializeOutput, middleware.Metadata, error) {
 	begin := time.Now()
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	api.Observe(ctx, api.Upstream{Op: services[awsmiddleware.GetServiceID(ctx)], Duration: time.Since(begin)})
 	return out, metadata, err
 }
 
-// warmLimit is how long the init phase waits for others. Lambda gives it 10 s (AWS Lambda: execution
-// environment, init phase); a request that follows at once would wait as well.
-const warmLimit = 2 * time.Second
+// maxWarm is far below the 10 s that Lambda gives the init phase (AWS Lambda: execution
+// environment, init phase), because the request that caused the cold start waits as well.
+const maxWarm = 2 * time.Second
 
-// Warm runs what prepares the first invocation, side by side, and returns when all of it has ended or is
-// cancelled: a process is frozen between the init phase and its first invocation, and what goes on then
-// would be cut in two.
+// Warm runs the functions concurrently and waits for them, at most 2 s: work that outlived the init
+// phase would be interrupted by the freeze before the first invocation.
 func Warm(ctx context.Context, prepare ...func(context.Context)) {
-	ctx, cancel := context.WithTimeout(ctx, warmLimit)
+	ctx, cancel := context.WithTimeout(ctx, maxWarm)
 	defer cancel()
 	var work sync.WaitGroup
 	for _, p := range prepare {
@@ -84,5 +95,12 @@ func Warm(ctx context.Context, prepare ...func(context.Context)) {
 	work.Wait()
 }
 
-// Identify is what the gateway proved of the caller of a request.
-func Identify(r *http.Request) api.Identity { return api.Identity(lambdahttp.ProofOf(r.Context())) }
+// Callers decides who calls over HTTP as the configuration says.
+func Callers(c config.Callers) api.Callers {
+	return api.Callers{RequestContext: RequestContext, TrustIAM: c.TrustIAM, PrincipalClaim: c.PrincipalClaim}
+}
+
+// RequestContext returns what API Gateway proved about the caller of a request.
+func RequestContext(r *http.Request) api.RequestContext {
+	return api.RequestContext(lambdahttp.FromContext(r.Context()))
+}

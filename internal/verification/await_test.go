@@ -41,7 +41,7 @@ func TestTracker_Await_invalid(t *testing.T) {
 // Ensure what Await does, for each way in which a session may stand.
 func TestTracker_Await(t *testing.T) {
 	t.Parallel()
-	const enrolled = "AddTask, Replace "
+	const enrolled = "AddToken, Replace "
 	for _, test := range []struct {
 		name   string
 		known  func(*verification.Record) // nil: not on record
@@ -52,20 +52,20 @@ func TestTracker_Await(t *testing.T) {
 	}{
 		{"unfinished", func(*verification.Record) {}, says("Not Started"), enrolled + "Not Started, Decision, Replace Not Started", "", "Not Started"},
 		{"finished on record", func(r *verification.Record) { r.Status, r.DueFrom = "Approved", time.Time{} }, says("Declined"),
-			enrolled + "Approved, Succeed, RemoveTask, Replace Approved", "Approved", "Approved"},
+			enrolled + "Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
 		{"expired on record", func(r *verification.Record) { r.Status, r.DueFrom = "Expired", time.Time{} }, nil,
-			enrolled + "Expired, Fail SessionExpired, RemoveTask, Replace Expired", "SessionExpired", "Expired"},
+			enrolled + "Expired, Fail SessionExpired, RemoveToken, Replace Expired", "SessionExpired", "Expired"},
 		{"finished at Didit", func(*verification.Record) {}, says("Declined"),
-			enrolled + "Not Started, Decision, Publish Declined, Replace Declined, Succeed, RemoveTask, Replace Declined", "Declined", "Declined"},
+			enrolled + "Not Started, Decision, Publish Declined, Replace Declined, Succeed, RemoveToken, Replace Declined", "Declined", "Declined"},
 		{"abandoned at Didit", func(*verification.Record) {}, says("Abandoned"),
-			enrolled + "Not Started, Decision, Publish Abandoned, Replace Abandoned, Fail SessionAbandoned, RemoveTask, Replace Abandoned", "SessionAbandoned", "Abandoned"},
+			enrolled + "Not Started, Decision, Publish Abandoned, Replace Abandoned, Fail SessionAbandoned, RemoveToken, Replace Abandoned", "SessionAbandoned", "Abandoned"},
 		{"further at Didit", func(*verification.Record) {}, says("In Review"), enrolled + "Not Started, Decision, Publish In Review, Replace In Review", "", "In Review"},
-		{"not on record, unfinished", nil, says("Not Started"), "AddTask, Add, Replace Not Started, Decision, Replace Not Started", "", "Not Started"},
+		{"not on record, unfinished", nil, says("Not Started"), "AddToken, Add, Replace Not Started, Decision, Replace Not Started", "", "Not Started"},
 		{"not on record, finished", nil, says("Approved"),
-			"AddTask, Add, Replace Not Started, Decision, Publish Approved, Replace Approved, Succeed, RemoveTask, Replace Approved", "Approved", "Approved"},
+			"AddToken, Add, Replace Not Started, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
 		{"Didit is down", func(*verification.Record) {}, fails(503), enrolled + "Not Started, Decision", "", "Not Started"},
-		{"not on record, Didit is down", nil, fails(503), "AddTask, Add, Replace Not Started, Decision", "", "Not Started"},
-		{"Didit refuses", nil, fails(401), "AddTask, Add, Replace Not Started, Decision", "", "Not Started"},
+		{"not on record, Didit is down", nil, fails(503), "AddToken, Add, Replace Not Started, Decision", "", "Not Started"},
+		{"Didit refuses", nil, fails(401), "AddToken, Add, Replace Not Started, Decision", "", "Not Started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,8 @@ func TestTracker_Await(t *testing.T) {
 	}
 }
 
-// Ensure that a session that Didit does not know is an error, and leaves nothing behind that was not there.
+// Ensure that a session that Didit does not know is an error, and leaves nothing behind that was
+// not there.
 func TestTracker_Await_notFound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -108,7 +109,7 @@ func TestTracker_Await_notFound(t *testing.T) {
 	}{
 		{"not on record", nil, nil, false},
 		{"created through this backend", func(*verification.Record) {}, nil, true},
-		{"created for nobody", func(r *verification.Record) { r.VendorData = "" }, nil, true},
+		{"created without an owner", func(r *verification.Record) { r.VendorData = "" }, nil, true},
 		{"another task waits", nil, []string{"other"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -118,13 +119,13 @@ func TestTracker_Await_notFound(t *testing.T) {
 				s.record(t, session, test.known)
 			}
 			for _, other := range test.others {
-				if err := s.store.AddTask(t.Context(), session, other); err != nil {
+				if err := s.store.AddToken(t.Context(), session, other); err != nil {
 					t.Fatal(err)
 				}
 			}
 			wantCode(t, "Await", s.Await(t.Context(), session, token), verification.CodeNotFound)
 			want(t, "tasks that wait", strings.Join(s.waiting(t, session), " "), strings.Join(test.others, " "))
-			_, found, err := s.store.Session(t.Context(), session)
+			_, found, err := s.store.Record(t.Context(), session)
 			if err != nil || found != test.stays {
 				t.Errorf("got on record %v, error %v, want %v", found, err, test.stays)
 			}
@@ -136,9 +137,9 @@ func TestTracker_Await_notFound(t *testing.T) {
 func TestTracker_Await_trouble(t *testing.T) {
 	t.Parallel()
 	for call, code := range map[string]verification.Code{
-		"AddTask": verification.CodeBackendUnavailable, "Session": verification.CodeBackendUnavailable,
+		"AddToken": verification.CodeBackendUnavailable, "Record": verification.CodeBackendUnavailable,
 		"Add": verification.CodeBackendUnavailable, "Replace": verification.CodeBackendUnavailable,
-		"Decision": "", "Publish": "", "Tasks": "", "Succeed": "", "RemoveTask": "",
+		"Decision": "", "Publish": "", "Tokens": "", "Succeed": "", "RemoveToken": "",
 	} {
 		s := newSystem()
 		s.wire.set(says("Approved"))
@@ -159,8 +160,8 @@ func TestTracker_Await_trouble(t *testing.T) {
 	want(t, "finished: tasks that wait", len(s.waiting(t, session)), 1)
 }
 
-// Ensure that a read that loses only because it began in the second of the standing event confirms nothing,
-// and that the session stays due until its task has the result.
+// Ensure that a read that loses only because it began in the second of the standing event confirms
+// nothing, and that the session stays due until its task has the result.
 func TestTracker_Await_sameSecond(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -172,7 +173,7 @@ func TestTracker_Await_sameSecond(t *testing.T) {
 	s.clock.pass(999 * time.Millisecond)
 	s.did()
 	wantCode(t, "Await", s.Await(t.Context(), session, token), "")
-	want(t, "calls", s.did(), "AddTask, Replace In Progress, Decision")
+	want(t, "calls", s.did(), "AddToken, Replace In Progress, Decision")
 	after := s.stored(t, session)
 	want(t, "confirmed at", after.CheckedAt, before.CheckedAt)
 	want(t, "due from", after.DueFrom, before.DueFrom)
@@ -202,8 +203,8 @@ func TestTracker_Await_silence(t *testing.T) {
 	})
 }
 
-// Ensure that a task that comes while an older status is settled gets the one that stands: here a reviewer
-// takes Declined back between the writing of it and the reading of the tokens.
+// Ensure that a task that comes while an older status is settled gets the one that stands: here a
+// reviewer takes Declined back between the writing of it and the reading of the tokens.
 func TestTracker_settlesWhatStands(t *testing.T) {
 	t.Parallel()
 	for later, end := range map[string]string{"In Review": "", "Approved": "Approved"} {
@@ -213,7 +214,7 @@ func TestTracker_settlesWhatStands(t *testing.T) {
 		b := s.Tracker.Store.(*backend)
 		call, raced := b.call, false
 		b.call = func(name string, make func() error) error {
-			if name == "Tasks" && !raced {
+			if name == "Tokens" && !raced {
 				raced = true
 				if err := s.track(t, "e2", later, noon().Add(time.Second)); err != nil {
 					t.Error(err)

@@ -9,26 +9,26 @@ import (
 	"unicode"
 )
 
-// neverSchemes run code, read files, or travel in the clear: no end user may be sent there.
-var neverSchemes = []string{
+// forbiddenSchemes run code, read files, or are not encrypted: no end user may be sent there.
+var forbiddenSchemes = []string{
 	"http", "ftp", "file", "javascript", "data", "vbscript", "blob", "about", "intent",
 	"ws", "wss", "filesystem", "view-source", "content",
 }
 
-// checkCallback wants an absolute https URL or an app's own scheme.
+// checkCallback requires an absolute https URL or a URL of an app's own scheme.
 func checkCallback(callback string) string {
 	_, problem := parseCallback(callback)
 	return problem
 }
 
-// parseCallback reads a callback and says what is wrong with it. Browsers mend what a parser
-// takes otherwise (a backslash becomes a slash, a tab disappears), so whatever they would mend
-// is refused.
+// parseCallback parses a callback, and returns the rule that it breaks, or "". Browsers silently
+// repair some URLs that Go parses differently (a backslash becomes a slash, a tab disappears), so
+// what they would repair is refused.
 func parseCallback(callback string) (u *url.URL, problem string) {
 	if strings.ContainsFunc(callback, func(r rune) bool {
 		return r == '\\' || unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
 	}) {
-		return nil, "must not hold spaces, control characters or backslashes."
+		return nil, "must not contain spaces, control characters or backslashes."
 	}
 	u, err := url.Parse(callback)
 	if err != nil {
@@ -37,12 +37,12 @@ func parseCallback(callback string) (u *url.URL, problem string) {
 	switch {
 	case u.Scheme == "":
 		return nil, "must be an absolute URL, with https or an app's own scheme."
-	case slices.Contains(neverSchemes, u.Scheme):
+	case slices.Contains(forbiddenSchemes, u.Scheme):
 		return nil, "must use https or an app's own scheme, not " + u.Scheme + "."
 	case u.User != nil:
-		return nil, "must not hold a user name or a password."
+		return nil, "must not contain a user name or a password."
 	case u.Scheme == "https" && (u.Opaque != "" || u.Hostname() == ""):
-		return nil, "must name a host, as in https://app.example.com/verified."
+		return nil, "must name a host, for example https://app.example.com/verified."
 	case strings.Contains(u.Host, "%") || !validPort(u):
 		return nil, "must name a valid host and port."
 	}
@@ -57,20 +57,20 @@ func validPort(u *url.URL) bool {
 	return err == nil && port > 0 && port <= 65535
 }
 
-// CallbackPrefix is an entry of the callback allow-list: a URL under which callbacks may lie, or
-// an app scheme as myapp://. The zero value allows nothing.
+// CallbackPrefix is an entry of the callback allow-list: a URL under which callbacks are allowed,
+// or an app's scheme such as myapp://. The zero value allows nothing.
 type CallbackPrefix struct {
 	scheme, host, port string
-	any                bool // the scheme alone decides
+	any                bool // every URL of the scheme is allowed
 	segments           []string
 }
 
-// ErrCallbackPrefix is returned for an entry that is no https URL and no app scheme.
-var ErrCallbackPrefix = errors.New("must be an https URL prefix or an app scheme, as https://app.example.com/verified or myapp://")
+// ErrCallbackPrefix is the error for an entry that is neither an https URL nor an app's scheme.
+var ErrCallbackPrefix = errors.New(
+	"must be an https URL prefix or an app scheme, such as https://app.example.com/verified or myapp://")
 
-// ParseCallbackPrefix reads an entry of the allow-list. It returns [ErrCallbackPrefix] for one
-// that could allow nothing: another scheme, user name, query, fragment, a wildcard, or no host
-// with https.
+// ParseCallbackPrefix parses an entry of the allow-list. It returns [ErrCallbackPrefix] for a
+// forbidden scheme, a user name, a query, a fragment, a wildcard, or https without a host.
 func ParseCallbackPrefix(entry string) (CallbackPrefix, error) {
 	u, problem := parseCallback(entry)
 	if problem != "" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || strings.Contains(u.Host, "*") {
@@ -90,8 +90,8 @@ func ParseCallbackPrefix(entry string) (CallbackPrefix, error) {
 	}, nil
 }
 
-// allows compares parsed URLs: scheme, host and port equal, and the path by whole segments
-// after removing dot segments.
+// allows reports whether a URL has the prefix: the same scheme, host and port, and a path that
+// begins with the same whole segments once dot segments are removed.
 func (p CallbackPrefix) allows(u *url.URL) bool {
 	if p.scheme == "" || u.Scheme != p.scheme {
 		return false
@@ -113,9 +113,9 @@ func hostAndPort(u *url.URL) (host, port string) {
 	return strings.ToLower(u.Hostname()), port
 }
 
-// pathSegments returns the decoded segments of a path without dot segments. A segment that
-// hides a slash is not ok, and neither are dots that go up from an empty segment: servers differ
-// on what these mean.
+// pathSegments returns the decoded segments of a path without dot segments. A segment with an
+// encoded slash is not ok, and neither are dots that go up from an empty segment: servers disagree
+// on their meaning.
 func pathSegments(u *url.URL) (segments []string, ok bool) {
 	path := strings.TrimPrefix(u.EscapedPath(), "/")
 	if path == "" {

@@ -11,7 +11,7 @@ import (
 
 // Ensure that a callback that no browser should follow is refused on every door, and that what
 // is taken reaches Didit as it was written.
-func TestService_Create_callback(t *testing.T) {
+func TestCreator_Create_callback(t *testing.T) {
 	t.Parallel()
 	const taken = ""
 	for _, test := range []struct{ callback, says string }{
@@ -102,12 +102,12 @@ func TestService_Create_callback(t *testing.T) {
 			t.Parallel()
 			body := bodyWith("callback", quote(test.callback), "")
 			if test.says == taken {
-				if got := accepted(t, newService(nil).Policy, trusted, body).Callback; got != test.callback {
+				if got := accepted(t, newCreator(nil).Policy, trusted, body).Get("callback").Text; got != test.callback {
 					t.Errorf("got callback %q, want %q", got, test.callback)
 				}
 				return
 			}
-			e := refused(t, newService(nil).Policy, trusted, body)
+			e := refused(t, newCreator(nil).Policy, trusted, body)
 			wantRefusal(t, body, e, CodeInvalidRequest, "callback")
 			if got := e.Fields[0].Message; !strings.Contains(got, test.says) {
 				t.Errorf("%q: got %q, want it to say %q", test.callback, got, test.says)
@@ -117,7 +117,7 @@ func TestService_Create_callback(t *testing.T) {
 }
 
 // Ensure that a signed-in user's browser goes where the list says, and nowhere else.
-func TestService_Create_allowedCallbacks(t *testing.T) {
+func TestCreator_Create_allowedCallbacks(t *testing.T) {
 	t.Parallel()
 	const verified = "https://app.example.com/verified"
 	for _, group := range []struct {
@@ -157,11 +157,11 @@ func TestService_Create_allowedCallbacks(t *testing.T) {
 			t.Errorf("%q: got %v, want an entry", group.entry, err)
 			continue
 		}
-		policy := newService(nil).Policy
+		policy := newCreator(nil).Policy
 		policy.AllowedCallbacks = []CallbackPrefix{{}, prefix}
 		for _, callback := range group.allow {
 			body := bodyWith("callback", quote(callback), "")
-			if got := accepted(t, policy, signedIn, body).Callback; got != callback {
+			if got := accepted(t, policy, signedIn, body).Get("callback").Text; got != callback {
 				t.Errorf("%q under %q: got %q, want it unchanged", callback, group.entry, got)
 			}
 		}
@@ -172,7 +172,7 @@ func TestService_Create_allowedCallbacks(t *testing.T) {
 	}
 }
 
-func TestService_Create_callbackLists(t *testing.T) {
+func TestCreator_Create_callbackLists(t *testing.T) {
 	t.Parallel()
 	body := bodyWith("callback", `"https://b.example.com/x"`, "")
 	var both []CallbackPrefix
@@ -183,7 +183,7 @@ func TestService_Create_callbackLists(t *testing.T) {
 		}
 		both = append(both, prefix)
 	}
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	for _, test := range []struct {
 		name  string
 		list  []CallbackPrefix

@@ -11,9 +11,9 @@ import (
 )
 
 // Ensure that of several reasons to refuse the first of the contract answers.
-func TestService_Create_order(t *testing.T) {
+func TestCreator_Create_order(t *testing.T) {
 	t.Parallel()
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	for _, test := range []struct {
 		name, body string
 		caller     Caller
@@ -39,15 +39,15 @@ func TestService_Create_order(t *testing.T) {
 		})
 	}
 	// What a door found wrong waits its turn, too.
-	_, err := newService(new(recorder)).Create(t.Context(), CreateRequest{
+	_, err := newCreator(new(recorder)).Create(t.Context(), CreateRequest{
 		Caller: signedIn, Fields: parse(t, `{"portrait_image":"QUJD"}`), Invalid: []FieldError{{Field: "x"}}})
 	wantRefusal(t, "Invalid and a field not allowed", AsError(err), CodeFieldNotAllowed, "portrait_image")
-	_, err = newService(new(recorder)).Create(t.Context(), CreateRequest{
+	_, err = newCreator(new(recorder)).Create(t.Context(), CreateRequest{
 		Caller: signedIn, Fields: parse(t, `{"vendor_data":"someone"}`), Invalid: []FieldError{{Field: "x"}}})
 	wantRefusal(t, "Invalid and a foreign user", AsError(err), CodeInvalidRequest, "x")
 }
 
-func TestService_Create_fieldNotAllowed(t *testing.T) {
+func TestCreator_Create_fieldNotAllowed(t *testing.T) {
 	t.Parallel()
 	const mayNot = "may not be sent by a signed-in user."
 	for _, test := range []struct {
@@ -95,8 +95,8 @@ func TestService_Create_fieldNotAllowed(t *testing.T) {
 }
 
 // Ensure that an allowed object that is none is a wrong value, and that an unknown field in an
-// object that is allowed whole is told.
-func TestService_Create_allowedObject(t *testing.T) {
+// object that is allowed whole is reported.
+func TestCreator_Create_allowedObject(t *testing.T) {
 	t.Parallel()
 	policy := Policy{WorkflowIDs: []string{workflow}, UserFields: []string{"contact_details", "expected_details.gender"}}
 	for body, path := range map[string]string{
@@ -110,10 +110,10 @@ func TestService_Create_allowedObject(t *testing.T) {
 	}
 }
 
-// Ensure that nobody but a trusted caller chooses whose session it is.
-func TestService_Create_vendorData(t *testing.T) {
+// Ensure that only a trusted caller chooses whose session it is.
+func TestCreator_Create_vendorData(t *testing.T) {
 	t.Parallel()
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	for _, test := range []struct {
 		body   string
 		caller Caller
@@ -127,7 +127,7 @@ func TestService_Create_vendorData(t *testing.T) {
 		{`{}`, Caller{Trusted: true, Principal: "user-123"}, ""},
 		{`{"vendor_data":"anyone"}`, Caller{Trusted: true, Principal: "user-123"}, "anyone"},
 	} {
-		if got := accepted(t, policy, test.caller, test.body).VendorData; got != test.want {
+		if got := accepted(t, policy, test.caller, test.body).Get("vendor_data").Text; got != test.want {
 			t.Errorf("%s with trust %v: got vendor data %q, want %q", test.body, test.caller.Trusted, got, test.want)
 		}
 	}
@@ -137,7 +137,7 @@ func TestService_Create_vendorData(t *testing.T) {
 	}
 }
 
-func TestService_Create_workflow(t *testing.T) {
+func TestCreator_Create_workflow(t *testing.T) {
 	t.Parallel()
 	listed := []string{otherWorkflow, workflow, otherWorkflow} // twice is harmless
 	for _, test := range []struct {
@@ -166,7 +166,7 @@ func TestService_Create_workflow(t *testing.T) {
 				wantRefusal(t, test.body, refused(t, test.policy, trusted, test.body), test.code, "workflow_id")
 				return
 			}
-			if got := accepted(t, test.policy, trusted, test.body).WorkflowID; got != test.want {
+			if got := accepted(t, test.policy, trusted, test.body).Get("workflow_id").Text; got != test.want {
 				t.Errorf("%s: got workflow %q, want %q", test.body, got, test.want)
 			}
 		})
@@ -174,7 +174,7 @@ func TestService_Create_workflow(t *testing.T) {
 }
 
 // Ensure that a workflow that compares faces knows whose.
-func TestService_Create_biometric(t *testing.T) {
+func TestCreator_Create_biometric(t *testing.T) {
 	t.Parallel()
 	policy := Policy{WorkflowIDs: []string{otherWorkflow, workflow}, BiometricWorkflowIDs: []string{otherWorkflow}, UserFields: UserFields}
 	upper := quote(strings.ToUpper(otherWorkflow))
@@ -183,7 +183,7 @@ func TestService_Create_biometric(t *testing.T) {
 		`{"vendor_data":null}`:             "is required by this workflow.",
 		bodyWith("workflow_id", upper, ""): "is required by this workflow.",
 		`{"vendor_data":""}`:               "must not be empty.",
-		`{"vendor_data":1}`:                "must be a text, not a number.",
+		`{"vendor_data":1}`:                "must be a string, not a number.",
 		`{"vendor_data":" ","workflow_id":` + upper + `}`: "must not be empty.",
 	} {
 		e := refused(t, policy, trusted, body)
@@ -194,16 +194,16 @@ func TestService_Create_biometric(t *testing.T) {
 	}
 	accepted(t, policy, trusted, `{"vendor_data":"u"}`)
 	accepted(t, policy, trusted, bodyWith("workflow_id", quote(workflow), "")) // not a biometric one
-	if got := accepted(t, policy, signedIn, `{}`).VendorData; got != "user-123" {
+	if got := accepted(t, policy, signedIn, `{}`).Get("vendor_data").Text; got != "user-123" {
 		t.Errorf("signed-in user: got vendor data %q, want user-123", got)
 	}
 }
 
 // Ensure that what Didit answered comes back, and that a service may be used by many at once.
-func TestService_Create_concurrent(t *testing.T) {
+func TestCreator_Create_concurrent(t *testing.T) {
 	t.Parallel()
 	r := &recorder{session: didit.Session{ID: "s", URL: "u", Metadata: []byte(`{"z":1.50}`)}}
-	s := newService(r)
+	s := newCreator(r)
 	spare := make([]FieldError, 0, 8) // the request's own slices must not be written to
 	request := CreateRequest{Caller: trusted, Invalid: spare, Fields: parse(t, `{"vendor_data":"u","metadata":{"b":1,"a":2}}`)}
 	wrong := CreateRequest{Caller: trusted, Invalid: spare, Fields: parse(t, `{"language":"x"}`)}

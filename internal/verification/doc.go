@@ -1,7 +1,9 @@
-// Package verification is the domain: what a verification session is, what a caller may ask
-// for, and what to tell them. It knows no HTTP, no Lambda and no AWS. One file, didit.go, maps
-// it to Didit's API.
+// Package verification is the domain: verification sessions, what callers may ask for, and what
+// becomes of a session. It depends on neither HTTP, Lambda nor AWS. One file, didit.go, maps it to
+// Didit's API.
 //
-// [Service.Create] is the operation. Everything that a caller can get wrong is found before
-// Didit is asked, and reported at once; every failure is an [*Error] with a [Code].
+// [Creator] creates sessions; [Tracker] follows them: webhooks, status, waiting tasks and
+// reconciliation. [Store], [Bus] and [Tasks] are the services that both rely on. Everything that a
+// caller can get wrong is found before Didit is called, and reported at once. Every failure is an
+// [*Error] with a [Code].
 package verification

@@ -1,11 +1,13 @@
 package verification
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 )
 
-func TestService_Create_unknownField(t *testing.T) {
+func TestCreator_Create_unknownField(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("n", 65)
 	for body, path := range map[string]string{
@@ -27,7 +29,7 @@ func TestService_Create_unknownField(t *testing.T) {
 		`{"` + long + `":1}`:                        long[:64] + "…",
 		`{"contact_details":{"` + strings.Repeat("é", 65) + `":1}}`: "contact_details." + strings.Repeat("é", 64) + "…",
 	} {
-		e := refused(t, newService(nil).Policy, trusted, body)
+		e := refused(t, newCreator(nil).Policy, trusted, body)
 		wantRefusal(t, body, e, CodeInvalidRequest, path)
 		if got := e.Fields[0].Message; got != "is not a field of this request." {
 			t.Errorf("%s: got %q, want that it is not a field", body, got)
@@ -35,16 +37,16 @@ func TestService_Create_unknownField(t *testing.T) {
 	}
 	// A dotted name does not stand in for the field at that path.
 	body := `{"contact_details":{"email":"jane@example.com"},"contact_details.email":"joe@example.com"}`
-	wantRefusal(t, body, refused(t, newService(nil).Policy, trusted, body), CodeInvalidRequest, "contact_details.email")
+	wantRefusal(t, body, refused(t, newCreator(nil).Policy, trusted, body), CodeInvalidRequest, "contact_details.email")
 }
 
 // Ensure that the configured extra fields arrive at Didit as they were sent.
-func TestService_Create_extraFields(t *testing.T) {
+func TestCreator_Create_extraFields(t *testing.T) {
 	t.Parallel()
 	extra := []string{"newest", "flag", "none", "language"}
 	for _, caller := range []Caller{trusted, signedIn} {
 		w := newWire(t, 201, okSession)
-		s := newService(w.client)
+		s := newCreator(w.client)
 		s.Policy.ExtraFields, s.Policy.UserFields = extra, append([]string{"language"}, extra...)
 		body := `{"newest":{"b":1.50,"a":[null,"<&>\u2028"],"n":12345678901234567890123},"flag":false,"none":null,"language":"en"}`
 		if _, err := create(t, s, caller, body); err != nil {
@@ -58,44 +60,48 @@ func TestService_Create_extraFields(t *testing.T) {
 			}
 		}
 	}
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	policy.ExtraFields = extra
 	// A field that is known stays under its own rules.
 	wantRefusal(t, "language", refused(t, policy, trusted, `{"language":"x"}`), CodeInvalidRequest, "language")
 	wantRefusal(t, "other", refused(t, policy, trusted, `{"other":1}`), CodeInvalidRequest, "other")
 	wantRefusal(t, "nested", refused(t, policy, trusted, `{"contact_details":{"newest":1}}`), CodeInvalidRequest, "contact_details.newest")
-	if got := accepted(t, policy, trusted, `{"language":"en"}`).Extra; len(got) != 0 {
-		t.Errorf("got extra fields %v, want none", got)
+	if got := accepted(t, policy, trusted, `{"language":"en"}`); len(got.Members) != 2 {
+		t.Errorf("Didit got %s, want workflow_id and language alone", unredacted(got))
 	}
 }
 
 // Ensure that metadata is carried token for token, and measured in the bytes sent.
-func TestService_Create_metadata(t *testing.T) {
+func TestCreator_Create_metadata(t *testing.T) {
 	t.Parallel()
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	for _, raw := range []string{
 		`{"z":1,"a":2}`, `1.50`, `-0`, `1e400`, `123456789012345678901234567890`, `"<\/&\u00e9"`, `""`, `false`, `[null]`, `{"a":null}`,
-		"{ \"a\" :\n [ ] }", quote(strings.Repeat("é", (mostMetadata-2)/2)),
+		"{ \"a\" :\n [ ] }", quote(strings.Repeat("é", (maxMetadata-2)/2)),
 	} {
-		if got := string(accepted(t, policy, trusted, bodyWith("metadata", raw, "")).Metadata); got != raw {
-			t.Errorf("metadata %s: got %s, want it unchanged", clip(raw), clip(got))
+		var want bytes.Buffer
+		if err := json.Compact(&want, []byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(accepted(t, policy, trusted, bodyWith("metadata", raw, "")).Get("metadata").Raw); got != want.String() {
+			t.Errorf("metadata %s: got %s, want it unchanged but for white space", clip(raw), clip(got))
 		}
 	}
-	for _, raw := range []string{quote(strings.Repeat("é", (mostMetadata-2)/2) + "x"), `[` + strings.Repeat(" ", mostMetadata-1) + `]`} {
+	for _, raw := range []string{quote(strings.Repeat("é", (maxMetadata-2)/2) + "x"), `[` + strings.Repeat(" ", maxMetadata-1) + `]`} {
 		wantRefusal(t, raw, refused(t, policy, trusted, bodyWith("metadata", raw, "")), CodeInvalidRequest, "metadata")
 	}
 	for _, body := range []string{`{}`, `{"metadata":null}`} {
-		if got := accepted(t, policy, trusted, body).Metadata; got != nil {
+		if got := accepted(t, policy, trusted, body).Get("metadata").Raw; got != nil {
 			t.Errorf("%s: got metadata %s, want none", body, got)
 		}
 	}
 }
 
 // Ensure that an address comes with a country, as Didit demands.
-func TestService_Create_address(t *testing.T) {
+func TestCreator_Create_address(t *testing.T) {
 	t.Parallel()
 	const path = "expected_details.address"
-	policy := newService(nil).Policy
+	policy := newCreator(nil).Policy
 	for _, test := range []struct {
 		beside string
 		paths  []string
@@ -143,7 +149,7 @@ func TestValue_Get(t *testing.T) {
 			t.Errorf("Get(%q) = %q, want %q", name, got, want)
 		}
 	}
-	if got := (Value{}).Get("a"); got.Kind != Null || got.Raw != nil {
+	if got := (Value{}).Get("a"); got.Kind != KindNull || got.Raw != nil {
 		t.Errorf("Get of nothing = %v, want null", got)
 	}
 }

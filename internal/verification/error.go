@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Code says what went wrong, in the stable, machine-readable words of the public contract.
+// Code names what went wrong, in the stable, machine-readable words of the public contract.
 type Code string
 
-// The codes. CodeSecretUnavailable has no HTTP code of its own: callers over HTTP see
-// "internal".
+// The codes. Over HTTP, CodeSecretUnavailable is shown as "internal".
 const (
 	CodeInvalidRequest      Code = "invalid_request"
 	CodeVendorDataMismatch  Code = "vendor_data_mismatch"
@@ -33,9 +32,9 @@ const (
 
 // FieldError names a field and the rule that it breaks.
 type FieldError struct {
-	Field   string // its path, as in expected_details.country; empty for the whole body
+	Field   string // its path, for example expected_details.country; empty: the whole body
 	Message string // a sentence for the caller
-	Private bool   // the message quotes a value or Didit: it must not be logged
+	Private bool   // the message quotes the caller or Didit and must not be logged
 }
 
 // Error is a refusal or a failure. Its text is safe to log; Detail and the private messages of
@@ -44,11 +43,12 @@ type Error struct {
 	Code       Code
 	Fields     []FieldError
 	Detail     string        // Didit's sentence, or empty
-	RetryAfter time.Duration // 0 where asking again does not help, or nobody knows when
-	Reason     string        // what the operator should know, in our own words
+	RetryAfter time.Duration // 0: trying again does not help, or the time is unknown
+	Reason     string        // for the operator, in fixed words
 }
 
-// NewError returns an error with the code, and with the reason for the operator.
+// NewError returns an error with the code, and with the reason for the operator. Every
+// [CodeBackendUnavailable] tells callers to wait: AWS does not say for how long.
 func NewError(code Code, reason string) *Error {
 	e := &Error{Code: code, Reason: reason}
 	if code == CodeBackendUnavailable {
@@ -57,10 +57,15 @@ func NewError(code Code, reason string) *Error {
 	return e
 }
 
-// defaultRetryAfter holds where nobody named a better time.
+// invalidField returns the error for a request with one invalid field.
+func invalidField(field, message string) *Error {
+	return &Error{Code: CodeInvalidRequest, Fields: []FieldError{{Field: field, Message: message}}}
+}
+
+// defaultRetryAfter is used where neither Didit nor AWS names a time.
 const defaultRetryAfter = 30 * time.Second
 
-// Error is the code and the reason.
+// Error returns the code and the reason.
 func (e *Error) Error() string {
 	if e.Reason == "" {
 		return string(e.Code)
@@ -74,8 +79,8 @@ func (e *Error) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()
 // MarshalJSON encodes the error's text alone.
 func (e *Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
-// AsError returns the [*Error] in err's chain, and an internal one for any other error. The text
-// of a foreign error is not kept, because nobody knows what it quotes.
+// AsError returns the [*Error] in err's chain, or an internal one for any other error. The text of
+// another error is dropped, because it may quote personal data.
 func AsError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -55,14 +55,9 @@ func TestAsError(t *testing.T) {
 func TestRedaction(t *testing.T) {
 	t.Parallel()
 	const marker = "MARKER"
-	text, flag, number := marker+"-text", true, int64(424242)
+	text, number := marker+"-text", int64(424242)
 	raw := json.RawMessage(`"` + marker + `"`)
-	contact := didit.ContactDetails{Email: marker, EmailLang: marker, Phone: marker, SendNotificationEmails: &flag}
-	expected := didit.ExpectedDetails{FirstName: marker, LastName: marker, DateOfBirth: marker, Gender: marker, Nationality: marker, Country: marker, IDCountry: marker,
-		POACountry: marker, Address: marker, IdentificationNumber: marker, IPAddress: marker, ExpectedDocumentTypes: []string{marker}, CompanyName: marker,
-		RegistryCountry: marker, RegistrationNumber: marker}
-	request := didit.SessionRequest{WorkflowID: marker, VendorData: marker, Callback: marker, CallbackMethod: marker, Language: marker, Metadata: raw,
-		ContactDetails: &contact, ExpectedDetails: &expected, PortraitImage: marker, SandboxScenario: marker, Extra: map[string]json.RawMessage{marker: raw}}
+	request := didit.SessionRequest{WorkflowID: marker, VendorData: marker, Fields: map[string]any{"callback": marker, "metadata": raw}}
 	session := Session{ID: "the-id", Number: &number, Token: marker, URL: marker, VendorData: &text, Metadata: raw, Status: "Not Started", WorkflowID: marker,
 		Callback: &text, WorkflowVersion: &number, Kind: &text}
 	failure := &Error{Code: CodeInvalidRequest, Detail: marker, Reason: "the reason", Fields: []FieldError{{Field: marker, Message: marker, Private: true}}}
@@ -79,8 +74,6 @@ func TestRedaction(t *testing.T) {
 	}{
 		{"request", request, "[redacted]"},
 		{"pointer to request", &request, "[redacted]"},
-		{"contact", contact, "[redacted]"},
-		{"expected", &expected, "[redacted]"},
 		{"session", session, "the-id"},
 		{"pointer to session", &session, "the-id"},
 		{"list of sessions", []Session{session}, ""},

@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,27 +11,22 @@ import (
 	"time"
 )
 
-// Check is what became of one part of a verification.
-type Check struct {
-	Feature string  `json:"feature"` // Didit's word, as ID_VERIFICATION
-	Status  *string `json:"status"`  // Didit's word; nil where nothing is known
-}
-
-// Event says that a session changed. It holds ids and statuses, and no document data. It prints
-// without the vendor data.
+// Event reports that a session changed. It holds ids and statuses, and no document data. It prints
+// without the vendor data. [EncodeDetail] encodes it; as a JSON value it is redacted.
 type Event struct {
+	hidden
 	// ID is the same on every delivery and resend of one event.
 	ID string
-	// DataUpdated tells that a reviewer changed data; otherwise the status was set.
+	// DataUpdated is true if a reviewer changed data, false if the status was set.
 	DataUpdated bool
-	// Recorded tells that the session is on record: created through this backend, or awaited by
-	// a trusted workflow.
+	// Recorded is true if the session is on record: created through this backend, or awaited by a
+	// trusted workflow.
 	Recorded    bool
 	SessionID   string // lower-case UUID
 	VendorData  string // empty: not known
 	WorkflowID  string // empty: not known
 	Status      string
-	Checks      []Check   // empty: nothing is known
+	Checks      []Check   // empty: not known
 	OccurredAt  time.Time // UTC, whole seconds
 	Environment string    // empty: not known
 }
@@ -43,7 +39,7 @@ const (
 	DetailUnrecordedUpdate = "Unrecorded Verification Session Updated"
 )
 
-// DetailType names the event on the bus.
+// DetailType returns the detail type under which the event is published.
 func (e Event) DetailType() string {
 	switch {
 	case !e.Recorded:
@@ -67,27 +63,23 @@ type detail struct {
 	Environment *string `json:"environment"`
 }
 
-// EncodeDetail is the event's detail as it is published: JSON, missing values null, checks a list
-// always.
+// EncodeDetail returns the event's detail as it is published: JSON in which missing values are
+// null, and checks are always an array.
 func EncodeDetail(e Event) ([]byte, error) {
 	checks := e.Checks
 	if checks == nil {
 		checks = []Check{}
 	}
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(detail{e.ID, e.SessionID, optional(e.VendorData), optional(e.WorkflowID), e.Status, checks,
+	return EncodeJSON(detail{e.ID, e.SessionID, optional(e.VendorData), optional(e.WorkflowID), e.Status, checks,
 		e.OccurredAt.UTC().Truncate(time.Second).Format(time.RFC3339), optional(e.Environment)})
-	return []byte(strings.TrimSuffix(b.String(), "\n")), err
 }
 
-// DecodeDetail reads an event that was published under the detail type. It returns an [*Error]
-// with code invalid_request that names what is missing.
+// DecodeDetail decodes an event that was published under the detail type. It returns an [*Error]
+// with code invalid_request that names every missing or malformed field.
 func DecodeDetail(detailType string, text []byte) (Event, error) {
 	var d detail
 	if err := json.Unmarshal(text, &d); err != nil {
-		return Event{}, &Error{Code: CodeInvalidRequest, Fields: []FieldError{{Field: "detail", Message: "is not an event of this backend."}}}
+		return Event{}, invalidField("detail", "is not an event of this backend.")
 	}
 	e := Event{
 		ID: d.EventID, DataUpdated: detailType == DetailDataUpdated, Recorded: detailType != DetailUnrecordedUpdate,
@@ -121,19 +113,27 @@ func DecodeDetail(detailType string, text []byte) (Event, error) {
 	return e, nil
 }
 
-// readPrefix begins the id of an event that was not delivered but read at Didit. Such an event
+// readPrefix begins the id of an event that was read at Didit instead of delivered. Such an event
 // loses to every delivered one of its second.
 const readPrefix = "read:"
 
-// readID is the id of what was read of a session: two readers that see the same in one second
-// publish one event.
+// readID returns the id of an event that was read at Didit. It is the same for two readers that see
+// the same status in one second, so that they publish one event.
 func readID(sessionID, status string, at time.Time) string {
 	sum := sha256.Sum256([]byte(sessionID + "\n" + status + "\n" + strconv.FormatInt(at.Unix(), 10)))
 	return readPrefix + hex.EncodeToString(sum[:16])
 }
 
-// read reports whether the event was read at Didit, and not delivered by a webhook.
-func (e Event) read() bool { return strings.HasPrefix(e.ID, readPrefix) }
+// isRead reports whether the event was read at Didit, and not delivered by a webhook.
+func (e Event) isRead() bool { return strings.HasPrefix(e.ID, readPrefix) }
+
+// withOwner fills in owner and workflow from the record, which is authoritative.
+func (e Event) withOwner(r Record, found bool) Event {
+	e.Recorded = found
+	e.VendorData = cmp.Or(r.VendorData, e.VendorData)
+	e.WorkflowID = cmp.Or(r.WorkflowID, e.WorkflowID)
+	return e
+}
 
 func optional(text string) *string {
 	if text == "" {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Ensure that an event's JSON is what the contract says, byte for byte, and reads back as the event.
+// Ensure that an event's JSON is what the contract says, byte for byte, and reads back as the
+// event.
 func TestDetail(t *testing.T) {
 	t.Parallel()
 	passed := "Approved"
@@ -28,7 +29,7 @@ func TestDetail(t *testing.T) {
 			`{"event_id":"e1","session_id":"` + testSession + `","vendor_data":null,"workflow_id":null,"status":"In Review","checks":[],` +
 				`"occurred_at":"2026-11-23T12:00:05Z","environment":null}`},
 		{"most", Event{ID: "e1", Recorded: true, SessionID: testSession, VendorData: "user-123", WorkflowID: workflow, Status: "Approved",
-			Checks: []Check{{"ID_VERIFICATION", &passed}, {"AML", nil}}, OccurredAt: at, Environment: "live"}, DetailStatusUpdated,
+			Checks: []Check{{Feature: "ID_VERIFICATION", Status: &passed}, {Feature: "AML", Status: nil}}, OccurredAt: at, Environment: "live"}, DetailStatusUpdated,
 			`{"event_id":"e1","session_id":"` + testSession + `","vendor_data":"user-123","workflow_id":"` + workflow + `","status":"Approved",` +
 				`"checks":[{"feature":"ID_VERIFICATION","status":"Approved"},{"feature":"AML","status":null}],` +
 				`"occurred_at":"2026-11-23T12:00:05Z","environment":"live"}`},
@@ -58,7 +59,7 @@ func TestDetail(t *testing.T) {
 	}
 }
 
-// Ensure that times are told in UTC and in whole seconds, whatever they were.
+// Ensure that times are published in UTC and in whole seconds, whatever they were.
 func TestEncodeDetail_time(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 23, 59, 59, 999999999, time.FixedZone("elsewhere", -2*3600))

@@ -47,9 +47,9 @@ func (r *recorder) CreateSession(_ context.Context, request didit.SessionRequest
 	return r.session, r.err
 }
 
-// newService has a policy under which the fewest requests fail.
-func newService(p Provider) *Service {
-	return &Service{Didit: p, Now: noon, Policy: Policy{WorkflowIDs: []string{workflow}, UserFields: UserFields}}
+// newCreator has a policy under which the fewest requests fail.
+func newCreator(p Provider) *Creator {
+	return &Creator{Didit: p, Now: noon, Policy: Policy{WorkflowIDs: []string{workflow}, UserFields: UserFields}}
 }
 
 // wire is a session endpoint of Didit that answers every request alike, and keeps their bodies.
@@ -65,8 +65,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// newWire makes the endpoint, in memory and with time: on a busy machine a request would run into the limit of
-// an attempt. A header is a name and a value.
+// newWire makes the endpoint, in memory and with time: on a busy machine a request would run into
+// the limit of an attempt. A header is a name and a value.
 func newWire(t *testing.T, status int, answer string, header ...string) *wire {
 	t.Helper()
 	w := new(wire)
@@ -130,10 +130,10 @@ func parseJSON(raw json.RawMessage) (v Value, err error) {
 	case len(raw) == 0:
 		return v, errors.New("nothing to read")
 	case raw[0] == '{':
-		v.Kind = Object
+		v.Kind = KindObject
 		v.Members, err = parseMembers(raw)
 	case raw[0] == '[':
-		v.Kind = List
+		v.Kind = KindArray
 		var items []json.RawMessage
 		err = json.Unmarshal(raw, &items)
 		for _, item := range items {
@@ -141,13 +141,13 @@ func parseJSON(raw json.RawMessage) (v Value, err error) {
 			v.Items, err = append(v.Items, inner), errors.Join(err, innerErr)
 		}
 	case raw[0] == '"':
-		v.Kind = Text
+		v.Kind = KindString
 		err = json.Unmarshal(raw, &v.Text)
 	case raw[0] == 't', raw[0] == 'f':
-		v.Kind = Flag
-		err = json.Unmarshal(raw, &v.Flag)
+		v.Kind = KindBool
+		err = json.Unmarshal(raw, &v.Bool)
 	case raw[0] != 'n':
-		v.Kind = Number
+		v.Kind = KindNumber
 	}
 	return v, err
 }
@@ -177,31 +177,31 @@ func parseMembers(raw json.RawMessage) (members []Member, err error) {
 }
 
 // create sends a body through the service.
-func create(t *testing.T, s *Service, caller Caller, body string) (Session, error) {
+func create(t *testing.T, s *Creator, caller Caller, body string) (Session, error) {
 	t.Helper()
 	return s.Create(t.Context(), CreateRequest{Caller: caller, Fields: parse(t, body)})
 }
 
-// accepted is the request that a body becomes.
-func accepted(t *testing.T, policy Policy, caller Caller, body string) didit.SessionRequest {
+// accepted returns what Didit gets for a body.
+func accepted(t *testing.T, policy Policy, caller Caller, body string) Value {
 	t.Helper()
-	r := new(recorder)
-	s := newService(r)
+	w := newWire(t, 201, okSession)
+	s := newCreator(w.client)
 	s.Policy = policy
 	if _, err := create(t, s, caller, body); err != nil {
 		t.Fatalf("%s: got %v %v, want it accepted", clip(body), err, fieldsOf(err))
 	}
-	if len(r.requests) != 1 {
-		t.Fatalf("%s: got %d calls of Didit, want 1", clip(body), len(r.requests))
-	}
-	return r.requests[0]
+	return w.sent(t, body)
 }
+
+// unredacted returns the text of a value, which its own printing hides.
+func unredacted(v Value) string { return string(v.Raw) }
 
 // refused is the error of a body that must be refused before Didit is asked.
 func refused(t *testing.T, policy Policy, caller Caller, body string) *Error {
 	t.Helper()
 	r := new(recorder)
-	s := newService(r)
+	s := newCreator(r)
 	s.Policy = policy
 	_, err := create(t, s, caller, body)
 	e, ok := errors.AsType[*Error](err)

@@ -63,14 +63,14 @@ type system struct {
 	trouble []*verification.Error
 }
 
-// newSystem has an empty table, and a Didit that knows nothing. It has time: on a busy machine a test would
-// run into the limits that hold on real time.
+// newSystem has an empty table, and a Didit that knows nothing. It has time: on a busy machine a
+// test would run into the limits that hold on real time.
 func newSystem() *system {
 	s := &system{clock: &clock{at: noon()}, store: new(memory.Store), bus: new(memory.Bus), tasks: new(memory.Tasks), wire: new(wire), refuse: map[string]error{}}
 	s.didit = s.wire.client()
 	s.didit.AttemptTimeout = time.Hour
 	b := &backend{store: s.store, bus: s.bus, tasks: s.tasks, didit: s.didit, call: s.call}
-	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AskLimit: time.Hour, Now: s.clock.now, Trouble: func(_ context.Context, err error) {
+	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AskLimit: time.Hour, Now: s.clock.now, LogRecovered: func(_ context.Context, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.trouble = append(s.trouble, verification.AsError(err))
@@ -85,7 +85,7 @@ func (s *system) call(name string, make func() error) error {
 	s.mu.Lock()
 	word, _, _ := strings.Cut(name, " ")
 	err := s.refuse[word]
-	if err == nil && slices.Contains([]string{"Add", "Replace", "Remove", "AddTask", "RemoveTask", "TakeRead", "Publish", "Succeed", "Fail", "Decision"}, word) {
+	if err == nil && slices.Contains([]string{"Add", "Replace", "Remove", "AddToken", "RemoveToken", "TakeReadBudget", "Publish", "Succeed", "Fail", "Decision"}, word) {
 		s.journal = append(s.journal, name)
 	}
 	s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *system) record(t *testing.T, id string, change func(*verification.Recor
 // stored is the record of a session, which there must be.
 func (s *system) stored(t *testing.T, id string) verification.Record {
 	t.Helper()
-	r, ok, err := s.store.Session(t.Context(), id)
+	r, ok, err := s.store.Record(t.Context(), id)
 	if err != nil || !ok {
 		t.Fatalf("record of %s: got %v, error %v, want one", id, ok, err)
 	}
@@ -143,7 +143,7 @@ func (s *system) stored(t *testing.T, id string) verification.Record {
 
 func (s *system) waiting(t *testing.T, id string) []string {
 	t.Helper()
-	tokens, err := s.store.Tasks(t.Context(), id)
+	tokens, err := s.store.Tokens(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// schedule is who runs when: the first makes so many calls, then the second so many, then the first goes
-// on to its end, and the second after it.
+// schedule is who runs when: the first makes so many calls, then the second so many, then the first
+// goes on to its end, and the second after it.
 type schedule struct{ first, second int }
 
-// walk runs two operations, lets the system heal, and returns what is wrong in the end, and which calls
-// each made.
+// walk runs two operations, lets the system heal, and returns what is wrong in the end, and which
+// calls each made.
 func walk(b beginning, pair [2]*actor, s schedule, f fault, lost bool) (wrong []string, calls [2][]string) {
 	w := b.world()
 	var all [2]*process
@@ -39,8 +39,8 @@ func walk(b beginning, pair [2]*actor, s schedule, f fault, lost bool) (wrong []
 	return w.wrong(b, live), calls
 }
 
-// heal lets everything happen that happens in the end: Didit repeats its webhook and the bus its events,
-// unless they are lost, and the schedule calls until nothing is due.
+// heal lets everything happen that happens in the end: Didit repeats its webhook and the bus its
+// events, unless they are lost, and the schedule calls until nothing is due.
 func (w *world) heal(lost bool) {
 	ctx := context.Background()
 	b := &backend{store: &w.store, bus: &w.bus, tasks: &w.tasks, didit: w}
@@ -71,7 +71,7 @@ func (w *world) heal(lost bool) {
 func (w *world) wrong(b beginning, live []string) (all []string) {
 	ctx := context.Background()
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	r, found, _ := w.store.Session(ctx, session)
+	r, found, _ := w.store.Record(ctx, session)
 	for _, token := range live {
 		if end := ending(&w.tasks, token); end != "Approved" && (!b.gone || end != "SessionNotFound") {
 			say("task %s ended with %q, and %q stands", token, end, r.Status)
@@ -84,7 +84,7 @@ func (w *world) wrong(b beginning, live []string) (all []string) {
 	if due, _ := w.store.Due(ctx, w.clock.now().Add(1000*time.Hour), 10); len(due) > 0 && !frozen {
 		say("still due")
 	}
-	tokens, _ := w.store.Tasks(ctx, session)
+	tokens, _ := w.store.Tokens(ctx, session)
 	for _, token := range tokens {
 		if slices.Contains(live, token) { // others are of tasks that ended when their registration failed
 			say("task %s is not forgotten", token)
@@ -112,9 +112,9 @@ const (
 	leastFaults = 14280
 )
 
-// Ensure that two operations on one session may meet in any order and fail at any call: in the end every
-// task that waits is ended with the status that stands, that is Didit's, and every status that was
-// recorded was published.
+// Ensure that two operations on one session may meet in any order and fail at any call: in the end
+// every task that waits is ended with the status that stands, that is Didit's, and every status
+// that was recorded was published.
 func TestTracker_interleavings(t *testing.T) {
 	t.Parallel()
 	var walks, faults atomic.Int64
@@ -137,9 +137,10 @@ func TestTracker_interleavings(t *testing.T) {
 }
 
 // reading are the calls that have no effect.
-var reading = []string{"Session", "Tasks", "Due", "Decision"}
+var reading = []string{"Record", "Tokens", "Due", "Decision"}
 
-// walkAll runs every schedule of the pair, and every fault in those where the second runs at one go.
+// walkAll runs every schedule of the pair, and every fault in those where the second runs at one
+// go.
 func walkAll(t *testing.T, b beginning, pair [2]*actor) (walks, faults int64) {
 	t.Helper()
 	try := func(s schedule, f fault) (calls [2][]string) {

@@ -42,7 +42,7 @@ var rows = []row{
 	{"callback", []string{`"https://app.example.com/verified?a=1&b=2#c"`, `"myapp://verified"`}, callback(2048), callback(2049), "", "2048 characters"},
 	{"callback_method", []string{`"initiator"`, `"completer"`, `"both"`}, "", `"bothh"`, "", "initiator, completer, both"},
 	{"metadata", []string{`"text"`, `1.50`, `true`, `[]`, `{"z":1.50,"a":[null,{"b":"<&>"}],"n":123456789012345678901234567890}`},
-		text(mostMetadata - 2), text(mostMetadata - 1), "", "65536 bytes"},
+		text(maxMetadata - 2), text(maxMetadata - 1), "", "65536 bytes"},
 	{"language", []string{`"en"`, `"fil"`, `"pt-BR"`, `"zh-Hans"`}, `"abc-ABCD"`, `"abc-ABCDE"`, "", "language code"},
 	{"portrait_image", []string{portrait(1), portrait(2), portrait(3)}, portrait(2 << 20), portrait(2<<20 + 1), "", "2 MB"},
 	{"sandbox_scenario", []string{`"approve"`, `"decline_minimum_age"`, `"a-1"`}, text(100), text(101), "", "100 characters"},
@@ -100,7 +100,7 @@ func TestParameters_complete(t *testing.T) {
 }
 
 // Ensure that what is valid arrives at Didit under its name, token for token.
-func TestService_Create_valid(t *testing.T) {
+func TestCreator_Create_valid(t *testing.T) {
 	t.Parallel()
 	for _, r := range rows {
 		t.Run(r.path, func(t *testing.T) {
@@ -112,15 +112,15 @@ func TestService_Create_valid(t *testing.T) {
 			for _, value := range values {
 				w := newWire(t, 201, okSession)
 				body := bodyWith(r.path, value, r.beside)
-				session, err := create(t, newService(w.client), trusted, body)
+				session, err := create(t, newCreator(w.client), trusted, body)
 				if err != nil || session.ID == "" {
 					t.Errorf("%s: got session %q, error %v %q, want it created", clip(body), session.ID, err, fieldsOf(err))
 					continue
 				}
 				got, want := at(w.sent(t, body), r.path), parse(t, value)
 				same := string(got.Raw) == string(want.Raw)
-				if want.Kind == Text { // one text has several spellings
-					same = got.Kind == Text && got.Text == want.Text
+				if want.Kind == KindString { // one text has several spellings
+					same = got.Kind == KindString && got.Text == want.Text
 				}
 				if !same {
 					t.Errorf("%s: Didit got %s, want %s", clip(body), clip(string(got.Raw)), clip(value))
@@ -130,7 +130,7 @@ func TestService_Create_valid(t *testing.T) {
 	}
 }
 
-func TestService_Create_tooLong(t *testing.T) {
+func TestCreator_Create_tooLong(t *testing.T) {
 	t.Parallel()
 	for _, r := range rows {
 		if r.over == "" {
@@ -139,7 +139,7 @@ func TestService_Create_tooLong(t *testing.T) {
 		t.Run(r.path, func(t *testing.T) {
 			t.Parallel()
 			body := bodyWith(r.path, r.over, r.beside)
-			e := refused(t, newService(nil).Policy, trusted, body)
+			e := refused(t, newCreator(nil).Policy, trusted, body)
 			wantRefusal(t, body, e, CodeInvalidRequest, r.path)
 			if len(e.Fields) > 0 && !strings.Contains(e.Fields[0].Message, r.says) {
 				t.Errorf("%s: got %q, want it to say %q", clip(body), e.Fields[0].Message, r.says)
@@ -148,9 +148,9 @@ func TestService_Create_tooLong(t *testing.T) {
 	}
 }
 
-func TestService_Create_wrongType(t *testing.T) {
+func TestCreator_Create_wrongType(t *testing.T) {
 	t.Parallel()
-	samples := map[Kind]string{Text: `"x"`, Number: `7`, Flag: `true`, List: `["x"]`, Object: `{"x":1}`}
+	samples := map[Kind]string{KindString: `"x"`, KindNumber: `7`, KindBool: `true`, KindArray: `["x"]`, KindObject: `{"x":1}`}
 	for _, p := range parameters {
 		for kind, sample := range samples {
 			if kind == p.kind || p.kind == anyKind {
@@ -159,7 +159,7 @@ func TestService_Create_wrongType(t *testing.T) {
 			t.Run(p.path+"/"+kindWords[kind], func(t *testing.T) {
 				t.Parallel()
 				body := bodyWith(p.path, sample, "")
-				e := refused(t, newService(nil).Policy, trusted, body)
+				e := refused(t, newCreator(nil).Policy, trusted, body)
 				wantRefusal(t, body, e, CodeInvalidRequest, p.path)
 				want := "must be " + kindWords[p.kind] + ", not " + kindWords[kind] + "."
 				if len(e.Fields) > 0 && e.Fields[0].Message != want {
@@ -170,10 +170,10 @@ func TestService_Create_wrongType(t *testing.T) {
 	}
 }
 
-func TestService_Create_empty(t *testing.T) {
+func TestCreator_Create_empty(t *testing.T) {
 	t.Parallel()
 	for _, p := range parameters {
-		if p.kind != Text {
+		if p.kind != KindString {
 			continue
 		}
 		for _, value := range []string{`""`, `" "`, `"\t\n \u00a0\u3000"`} {
@@ -184,7 +184,7 @@ func TestService_Create_empty(t *testing.T) {
 					beside = `"country":"ESP"`
 				}
 				body := bodyWith(p.path, value, beside)
-				e := refused(t, newService(nil).Policy, trusted, body)
+				e := refused(t, newCreator(nil).Policy, trusted, body)
 				wantRefusal(t, body, e, CodeInvalidRequest, p.path)
 				if len(e.Fields) > 0 && e.Fields[0].Message != "must not be empty." {
 					t.Errorf("%s: got %q, want that it must not be empty", body, e.Fields[0].Message)
@@ -195,7 +195,7 @@ func TestService_Create_empty(t *testing.T) {
 }
 
 // Ensure that null is a field that was not sent, on either door, and reaches Didit as nothing.
-func TestService_Create_null(t *testing.T) {
+func TestCreator_Create_null(t *testing.T) {
 	t.Parallel()
 	for _, p := range parameters {
 		t.Run(p.path, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestService_Create_null(t *testing.T) {
 			for _, caller := range []Caller{trusted, signedIn} {
 				w := newWire(t, 201, okSession)
 				body := bodyWith(p.path, "null", "")
-				if _, err := create(t, newService(w.client), caller, body); err != nil {
+				if _, err := create(t, newCreator(w.client), caller, body); err != nil {
 					t.Errorf("%s with trust %v: got %v %q, want it accepted", body, caller.Trusted, err, fieldsOf(err))
 					continue
 				}
@@ -223,7 +223,7 @@ func TestService_Create_null(t *testing.T) {
 }
 
 // Ensure that everything that is wrong is said at once, in the order sent, then what is missing.
-func TestService_Create_allInvalid(t *testing.T) {
+func TestCreator_Create_allInvalid(t *testing.T) {
 	t.Parallel()
 	var top, contact, details []string
 	want := []string{"body"}
@@ -256,7 +256,7 @@ func TestService_Create_allInvalid(t *testing.T) {
 	want = append(want, "expected_details.nested", "unknown", "expected_details.date_of_birth")
 
 	r := new(recorder)
-	_, err := newService(r).Create(t.Context(), CreateRequest{Caller: trusted, Fields: parse(t, body),
+	_, err := newCreator(r).Create(t.Context(), CreateRequest{Caller: trusted, Fields: parse(t, body),
 		Invalid: []FieldError{{Field: "body", Message: "is odd."}}})
 	e := AsError(err)
 	wantRefusal(t, "everything over its limit", e, CodeInvalidRequest, want...)

@@ -6,46 +6,48 @@ import (
 )
 
 const (
-	// mostDue is how many sessions one run looks at; the read budget allows fewer.
-	mostDue = 100
-	// askedFor is the age up to which Reconcile asks about a session that no task waits on.
-	askedFor = 30 * 24 * time.Hour
-	// enoughTime is what must be left of a run's time for one more session.
-	enoughTime = 5 * time.Second
-	// longestPause is the longest time between two questions about one session.
-	longestPause = 24 * time.Hour
-	// mostFailures in a row end a run: something that all sessions need is in trouble.
-	mostFailures = 3
+	// maxDue is how many sessions one run looks at; the read budget allows fewer.
+	maxDue = 100
+	// maxAskedAge is the age up to which Reconcile asks about a session that no task waits on.
+	maxAskedAge = 30 * 24 * time.Hour
+	// minTimeLeft must be left of a run's deadline for one more session: a read at Didit and a write.
+	minTimeLeft = 5 * time.Second
+	// maxPause is the longest time between two reads of one session.
+	maxPause = 24 * time.Hour
+	// maxFailures in a row end a run: a shared dependency is probably down.
+	maxFailures = 3
+	// defaultReconcileAfter is [Tracker.ReconcileAfter] if that is not set.
+	defaultReconcileAfter = 15 * time.Minute
 )
 
-// Reconciled is what came of one run.
+// Reconciled is the result of one run.
 type Reconciled struct {
 	Asked   int // sessions that Didit was asked about
-	Changed int // of these, those whose status was another
+	Changed int // of these, those whose status had changed
 	Failed  int // sessions that were left for the next run
 }
 
-// Reconcile asks Didit about sessions that stayed unfinished for too long, the longest due first, and
-// treats what it learns as if it had been delivered; it completes tasks that a crash left waiting. A
-// session is due ReconcileAfter after its last change, then after twice as long each time, at most
-// a day, until its status is final, or until it is 30 days old and no task waits on it. A read that
-// loses only because it began in the second of the standing event leaves the session due: the next run
-// asks again.
+// Reconcile asks Didit about sessions that stayed unfinished for too long, the longest due first,
+// and handles each status as if a webhook had delivered it. It also completes tasks that a crash
+// left waiting. A session is due ReconcileAfter after its last change, then after twice as long
+// each time, at most a day, until its status is final, or until it is 30 days old and no task waits
+// on it. A read that loses only because it began in the second of the recorded event leaves the
+// session due, and the next run asks again.
 //
-// A session in trouble is left for later, and does not keep the others waiting. Reconcile stops early,
-// without an error, when the deployment's reads of the minute are taken, when Didit throttles, when
-// three sessions in a row are in trouble, and when its time is over; what is left is due at the next
-// run. It returns an [*Error] when Didit refuses the credentials or they cannot be used, and when the
-// table is out of reach.
+// A session that fails is left for the next run and does not hold up the others. Reconcile stops
+// early, without an error, when the deployment's reads of the minute are used up, when Didit
+// throttles, when three sessions in a row fail, and when its time is over; the rest is due at the
+// next run. It returns an [*Error] when Didit refuses the credentials or they cannot be used, and
+// when the table cannot be reached.
 func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
 	var sum Reconciled
-	ids, err := t.Store.Due(ctx, t.now().Add(-t.reconcileAfter()), mostDue)
+	ids, err := t.Store.Due(ctx, t.now().Add(-t.reconcileAfter()), maxDue)
 	if err != nil {
 		return sum, err
 	}
 	inARow := 0
 	for _, id := range ids {
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < enoughTime {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < minTimeLeft {
 			return sum, nil
 		}
 		proceed, err := t.reconcile(ctx, id, &sum)
@@ -55,16 +57,16 @@ func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
 		case proceed:
 			sum.Failed++
 			inARow++
-			t.trouble(ctx, err)
+			t.logRecovered(ctx, err)
 		case ctx.Err() != nil:
 			sum.Failed++
-			t.trouble(ctx, err)
+			t.logRecovered(ctx, err)
 			return sum, nil
 		default:
 			sum.Failed++
 			return sum, err
 		}
-		if !proceed || inARow == mostFailures {
+		if !proceed || inARow == maxFailures {
 			return sum, nil
 		}
 	}
@@ -75,13 +77,13 @@ func (t *Tracker) reconcileAfter() time.Duration {
 	if t.ReconcileAfter > 0 {
 		return t.ReconcileAfter
 	}
-	return 15 * time.Minute
+	return defaultReconcileAfter
 }
 
-// reconcile looks at one session, and says whether to go on with the next. An error after which it
-// goes on is that session's alone.
+// reconcile handles one session. proceed tells whether to go on with the next one; then an error
+// concerns this session alone.
 func (t *Tracker) reconcile(ctx context.Context, id string, sum *Reconciled) (proceed bool, err error) {
-	r, found, err := t.Store.Session(ctx, id)
+	r, found, err := t.Store.Record(ctx, id)
 	if err != nil {
 		return false, err
 	}
@@ -100,7 +102,7 @@ func (t *Tracker) reconcile(ctx context.Context, id string, sum *Reconciled) (pr
 		_, err := t.Store.Replace(ctx, r)
 		return true, err
 	}
-	allowed, err := t.Store.TakeRead(ctx, t.now(), readsPerMinute)
+	allowed, err := t.Store.TakeReadBudget(ctx, t.now(), maxReadsPerMinute)
 	if err != nil || !allowed {
 		return false, err
 	}
@@ -108,19 +110,19 @@ func (t *Tracker) reconcile(ctx context.Context, id string, sum *Reconciled) (pr
 	return t.askDue(ctx, r, sum)
 }
 
-// tooOld reports whether the session is too old to be asked about. A task that waits keeps it young.
+// tooOld reports whether the session is too old to ask about, unless a task still waits on it.
 func (t *Tracker) tooOld(ctx context.Context, r Record) (bool, error) {
-	if t.now().Sub(r.CreatedAt) < askedFor {
+	if t.now().Sub(r.CreatedAt) < maxAskedAge {
 		return false, nil
 	}
 	if !r.Awaited {
 		return true, nil
 	}
-	tokens, err := t.Store.Tasks(ctx, r.SessionID)
+	tokens, err := t.Store.Tokens(ctx, r.SessionID)
 	return len(tokens) == 0, err
 }
 
-// askDue asks Didit about a session that is due.
+// askDue asks Didit about a session that is due. Its results are those of reconcile.
 func (t *Tracker) askDue(ctx context.Context, r Record, sum *Reconciled) (proceed bool, err error) {
 	e, err := t.ask(ctx, r.SessionID)
 	if err != nil {
@@ -129,7 +131,7 @@ func (t *Tracker) askDue(ctx context.Context, r Record, sum *Reconciled) (procee
 		case CodeNotFound:
 			return t.unlessFailed(ctx, r.SessionID, t.giveUp(ctx, r))
 		case CodeThrottled:
-			t.trouble(ctx, failure)
+			t.logRecovered(ctx, failure)
 			return false, nil
 		case CodeCredentialsRejected, CodeSecretUnavailable:
 			return false, failure
@@ -144,21 +146,21 @@ func (t *Tracker) askDue(ctx context.Context, r Record, sum *Reconciled) (procee
 	return t.unlessFailed(ctx, r.SessionID, err)
 }
 
-// unlessFailed goes on with the next session. One that failed is put off, so that it does not stand
-// in the way of the others at every run.
+// unlessFailed puts off a session that failed, so that it does not hold up the others at every run.
+// Its results are those of reconcile.
 func (t *Tracker) unlessFailed(ctx context.Context, id string, failed error) (proceed bool, err error) {
 	if failed == nil {
 		return true, nil
 	}
 	if err := t.putOff(ctx, id); err != nil {
-		t.trouble(ctx, failed)
+		t.logRecovered(ctx, failed)
 		return false, err
 	}
 	return true, failed
 }
 
-// askAgainLater makes the session due after twice as long as the last time; one that is finished, and
-// has no tasks to complete, is not due any more.
+// askAgainLater makes the session due after twice as long as the last time. A session that is
+// finished and has no tasks to complete is no longer due.
 func (t *Tracker) askAgainLater(r *Record) {
 	if r.Final() {
 		if !r.Awaited {
@@ -169,14 +171,14 @@ func (t *Tracker) askAgainLater(r *Record) {
 	r.Asked++
 	pause := t.reconcileAfter()
 	for range r.Asked {
-		pause = min(2*pause, longestPause)
+		pause = min(2*pause, maxPause)
 	}
 	r.DueFrom = t.now().Add(pause - t.reconcileAfter())
 }
 
-// putOff makes a session due again as if it had just changed.
+// putOff resets the reconcile timer of a session that is due.
 func (t *Tracker) putOff(ctx context.Context, id string) error {
-	r, found, err := t.Store.Session(ctx, id)
+	r, found, err := t.Store.Record(ctx, id)
 	if err != nil || !found || r.DueFrom.IsZero() {
 		return err
 	}
@@ -185,9 +187,9 @@ func (t *Tracker) putOff(ctx context.Context, id string) error {
 	return err
 }
 
-// giveUp fails the tasks of a session that Didit no longer knows, and stops asking about it.
+// giveUp fails the tasks of a session that Didit no longer knows, and makes it not due.
 func (t *Tracker) giveUp(ctx context.Context, r Record) error {
-	tokens, err := t.Store.Tasks(ctx, r.SessionID)
+	tokens, err := t.Store.Tokens(ctx, r.SessionID)
 	if err != nil {
 		return err
 	}

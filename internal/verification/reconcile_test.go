@@ -24,8 +24,8 @@ func (s *system) reconcile(t *testing.T) string {
 	return fmt.Sprintf("asked %d, changed %d, failed %d", sum.Asked, sum.Changed, sum.Failed)
 }
 
-// Ensure that a session is asked about 15 minutes after its last change, then after twice as long each
-// time, at most a day, until it is 30 days old.
+// Ensure that a session is asked about 15 minutes after its last change, then after twice as long
+// each time, at most a day, until it is 30 days old.
 func TestTracker_Reconcile_times(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -108,13 +108,13 @@ func TestTracker_Reconcile_oldWithTask(t *testing.T) {
 	s.clock.pass(24 * time.Hour)
 	s.did()
 	want(t, "a day later", s.reconcile(t), "asked 1, changed 1, failed 0")
-	want(t, "calls", s.did(), "TakeRead, Decision, Publish Approved, Replace Approved, Succeed, RemoveTask, Replace Approved")
+	want(t, "calls", s.did(), "TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
 	want(t, "task", s.ended(token), "Approved")
 	want(t, "not due", s.stored(t, session).DueFrom.IsZero(), true)
 }
 
-// Ensure that the tasks that a crash left are ended without a question, and that a final record that
-// nobody awaits is asked about once, if it is due at all.
+// Ensure that the tasks that a crash left are ended without a question, and that a final record
+// that no task waits on is asked about once, if it is due at all.
 func TestTracker_Reconcile_final(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -122,7 +122,7 @@ func TestTracker_Reconcile_final(t *testing.T) {
 	s.tasks.Open(token)
 	s.record(t, session, func(r *verification.Record) { r.Awaited, r.Status = true, "Approved" })
 	s.record(t, numbered(1), func(r *verification.Record) { r.Status = "Approved" })
-	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+	if err := s.store.AddToken(t.Context(), session, token); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.pass(15 * time.Minute)
@@ -133,13 +133,13 @@ func TestTracker_Reconcile_final(t *testing.T) {
 	want(t, "second", s.reconcile(t), "asked 0, changed 0, failed 0")
 }
 
-// Ensure that whoever sees that a session is finished leaves it due until its tasks are ended.
+// Ensure that an operation that finds a session finished leaves it due until its tasks are ended.
 func TestTracker_Reconcile_crashBesideEvent(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
 	s.tasks.Open(token)
 	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
-	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+	if err := s.store.AddToken(t.Context(), session, token); err != nil {
 		t.Fatal(err)
 	}
 	s.refuse["Succeed"] = down()
@@ -163,7 +163,7 @@ func TestTracker_Reconcile_notFound(t *testing.T) {
 	s := newSystem()
 	for _, token := range []string{"one", "two"} {
 		s.tasks.Open(token)
-		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -194,8 +194,8 @@ func (s *system) many(t *testing.T, count int) {
 	s.clock.pass(15 * time.Minute)
 }
 
-// Ensure that the longest due come first, one read each, within the reads of the minute, and that the next
-// run goes on.
+// Ensure that the longest due come first, one read each, within the reads of the minute, and that
+// the next run goes on.
 func TestTracker_Reconcile_budget(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -228,8 +228,8 @@ func TestTracker_Reconcile_ends(t *testing.T) {
 		{"Didit is strange", "", fails(405), "", 3, 3, "internal internal internal"},
 		{"the bus is out of reach", "Publish", says("Approved"), "", 3, 3, "backend_unavailable backend_unavailable backend_unavailable"},
 		{"the table cannot be listed", "Due", nil, verification.CodeBackendUnavailable, 0, 0, ""},
-		{"the table cannot be read", "Session", nil, verification.CodeBackendUnavailable, 0, 1, ""},
-		{"the budget cannot be read", "TakeRead", nil, verification.CodeBackendUnavailable, 0, 1, ""},
+		{"the table cannot be read", "Record", nil, verification.CodeBackendUnavailable, 0, 1, ""},
+		{"the budget cannot be read", "TakeReadBudget", nil, verification.CodeBackendUnavailable, 0, 1, ""},
 		{"the table cannot be written", "Replace", says("Not Started"), verification.CodeBackendUnavailable, 1, 1, "backend_unavailable"},
 	} {
 		s := newSystem()
@@ -247,7 +247,7 @@ func TestTracker_Reconcile_ends(t *testing.T) {
 	}
 }
 
-// Ensure that sessions in trouble of their own do not keep the others waiting, run after run.
+// Ensure that sessions that fail do not hold up the others, run after run.
 func TestTracker_Reconcile_starvation(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(s *system, t *testing.T){
@@ -266,7 +266,7 @@ func TestTracker_Reconcile_starvation(t *testing.T) {
 				if ok, err := s.store.Replace(t.Context(), r); !ok || err != nil {
 					t.Fatal(ok, err)
 				}
-				if err := s.store.AddTask(t.Context(), numbered(n), token+numbered(n)); err != nil {
+				if err := s.store.AddToken(t.Context(), numbered(n), token+numbered(n)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -289,7 +289,7 @@ func TestTracker_Reconcile_starvation(t *testing.T) {
 		due, err := s.store.Due(t.Context(), s.clock.now(), 10)
 		slices.Sort(due)
 		if err != nil || len(due) != 6 || due[0] != numbered(0) {
-			t.Errorf("%s: due are %v, error %v, want the six in trouble", name, due, err)
+			t.Errorf("%s: due are %v, error %v, want the six that fail", name, due, err)
 		}
 	}
 }
@@ -307,8 +307,8 @@ func TestTracker_Reconcile_overtaken(t *testing.T) {
 	want(t, "status", s.stored(t, session).Status, "In Review")
 }
 
-// Ensure that a read that loses only because it began in the second of the standing event says nothing:
-// the session stays due, is asked about once in a run, and the next run asks again.
+// Ensure that a read that loses only because it began in the second of the standing event says
+// nothing: the session stays due, is asked about once in a run, and the next run asks again.
 func TestTracker_Reconcile_sameSecond(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ standing, read string }{{"Not Started", "Approved"}, {"In Review", "In Progress"}} {
@@ -322,7 +322,7 @@ func TestTracker_Reconcile_sameSecond(t *testing.T) {
 		for _, run := range []string{"first run", "second run", "third run"} {
 			s.did()
 			want(t, test.read+": "+run, s.reconcile(t), "asked 1, changed 0, failed 0")
-			want(t, test.read+": calls of the "+run, s.did(), "TakeRead, Decision")
+			want(t, test.read+": calls of the "+run, s.did(), "TakeReadBudget, Decision")
 			after := s.stored(t, session)
 			want(t, test.read+": status after the "+run, after.Status, test.standing)
 			want(t, test.read+": due from", after.DueFrom, before.DueFrom)
@@ -337,8 +337,8 @@ func TestTracker_Reconcile_sameSecond(t *testing.T) {
 	}
 }
 
-// Ensure that an event that is written during the read, and is of the second in which the read began, does
-// not have the session put off either.
+// Ensure that an event that is written during the read, and is of the second in which the read
+// began, does not have the session put off either.
 func TestTracker_Reconcile_sameSecondMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -357,7 +357,7 @@ func TestTracker_Reconcile_sameSecondMeanwhile(t *testing.T) {
 	want(t, "asked in vain", r.Asked, 0)
 }
 
-// Ensure that a list that lags behind the records makes nobody ask in vain.
+// Ensure that a list that lags behind the records causes no read in vain.
 func TestTracker_Reconcile_lag(t *testing.T) {
 	t.Parallel()
 	s := newSystem()

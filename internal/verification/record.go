@@ -1,24 +1,26 @@
 package verification
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
 
-// Source says where the status of a record comes from.
+// Source is where the status of a record comes from.
 type Source string
 
 // The sources, which decide between statuses of the same second.
 const (
-	SourceCreate Source = "create" // set when the session was put on record; older than anything else
+	SourceCreate Source = "create" // set when the session was put on record; loses to all others
 	SourceEvent  Source = "event"  // delivered by a webhook
 	SourceRead   Source = "read"   // read at Didit
 )
 
-// Record is what is kept of a session. It prints without the vendor data.
+// Record is what is stored about a session. It prints without the vendor data.
 type Record struct {
+	hidden
 	SessionID  string // lower-case UUID
-	VendorData string // whose session it is; empty: nobody's, or not known
+	VendorData string // the owner's id; empty: none, or not known
 	WorkflowID string // empty: not known
 	Status     string
 	StatusAt   time.Time // when the status was set, UTC, whole seconds
@@ -26,22 +28,21 @@ type Record struct {
 	Checks     []Check
 	CreatedAt  time.Time // when the session was put on record, UTC, whole milliseconds
 	CheckedAt  time.Time // when the status was last written or confirmed
-	// DueFrom is the time from which on it counts how long the session has been left alone; zero
-	// when nobody needs to ask Didit about it any more.
+	// DueFrom is when the reconcile timer was last reset; zero: never due.
 	DueFrom time.Time
-	// Asked is how often Didit was asked in vain since the last change.
+	// Asked is how many reads at Didit have found no change since the last one.
 	Asked int
-	// Awaited tells that tasks have waited on the session.
+	// Awaited is true once a task has waited on the session.
 	Awaited bool
 	Seen    []string // ids of the last events
-	// Version grows with every write. It is the store's; others leave it alone.
+	// Version grows with every write. Only the store sets it.
 	Version int64
 }
 
-// mostSeen is how many events a record remembers.
-const mostSeen = 20
+// maxSeen is how many event ids a record keeps.
+const maxSeen = 20
 
-// NewRecord is the record of a session that nothing has happened to yet.
+// NewRecord returns the record of a new session.
 func NewRecord(sessionID, vendorData, workflowID, status string, now time.Time) Record {
 	now = now.UTC().Truncate(time.Millisecond)
 	return Record{
@@ -53,29 +54,25 @@ func NewRecord(sessionID, vendorData, workflowID, status string, now time.Time) 
 // Final reports whether the end user can do nothing more in the session.
 func (r Record) Final() bool { return Final(r.Status) }
 
-// after is the record once the event is known; now is the time of the writing. changed tells that
-// there is something to write, and won that the event's status stands.
-func (r Record) after(e Event, now time.Time) (next Record, changed, won bool) {
+// apply returns the record after the event, whether it must be written, and whether the event's
+// status won. now is the time of the write.
+func (r Record) apply(e Event, now time.Time) (next Record, changed, won bool) {
 	if slices.Contains(r.Seen, e.ID) {
 		return r, false, false
 	}
 	next = r
 	next.Seen = append(slices.Clone(r.Seen), e.ID)
-	if extra := len(next.Seen) - mostSeen; extra > 0 {
+	if extra := len(next.Seen) - maxSeen; extra > 0 {
 		next.Seen = next.Seen[extra:]
 	}
 	next.CheckedAt = now
-	if next.VendorData == "" {
-		next.VendorData = e.VendorData
-	}
-	if next.WorkflowID == "" {
-		next.WorkflowID = e.WorkflowID
-	}
+	next.VendorData = cmp.Or(r.VendorData, e.VendorData)
+	next.WorkflowID = cmp.Or(r.WorkflowID, e.WorkflowID)
 	if !e.beats(r) {
 		return next, true, false
 	}
 	next.Status, next.StatusAt, next.Source = e.Status, e.OccurredAt, SourceEvent
-	if e.read() {
+	if e.isRead() {
 		next.Source = SourceRead
 	}
 	if len(e.Checks) > 0 {
@@ -88,24 +85,35 @@ func (r Record) after(e Event, now time.Time) (next Record, changed, won bool) {
 	return next, true, true
 }
 
-// beats reports whether the event's status takes the place of the record's. A delivered event
-// counts as of its own time, a read as of its start; of two that are equally old the final one
-// wins, else the later to arrive. A read loses to every delivered event of its second.
+// confirm returns the record after Didit reported the same status.
+func (r Record) confirm(e Event, now time.Time) Record {
+	r.CheckedAt = now
+	r.VendorData = cmp.Or(r.VendorData, e.VendorData)
+	r.WorkflowID = cmp.Or(r.WorkflowID, e.WorkflowID)
+	if len(e.Checks) > 0 && !e.OccurredAt.Before(r.StatusAt) {
+		r.Checks = e.Checks
+	}
+	return r
+}
+
+// beats reports whether the event's status replaces the record's. The time of a delivered event is
+// its own, that of a read its start. Of two statuses of one second the final one wins, else the
+// later to arrive; but a read loses to every delivered event of its second.
 func (e Event) beats(r Record) bool {
 	tie := Final(e.Status) || !r.Final()
 	switch {
 	case r.Source == SourceCreate:
 		return true
-	case e.read() && r.Source == SourceEvent:
+	case e.isRead() && r.Source == SourceEvent:
 		tie = false
-	case !e.read() && r.Source == SourceRead:
+	case !e.isRead() && r.Source == SourceRead:
 		tie = true
 	}
 	return e.OccurredAt.After(r.StatusAt) || tie && e.OccurredAt.Equal(r.StatusAt)
 }
 
-// inconclusive reports whether the event is a read that loses to the record's status only because it
-// began in the same second. Such a read does not say which of the two is newer.
+// inconclusive reports whether the event is a read that loses to the record's status only because
+// it began in the same second: either of the two may be newer.
 func (e Event) inconclusive(r Record) bool {
-	return e.read() && e.OccurredAt.Equal(r.StatusAt) && !e.beats(r)
+	return e.isRead() && e.OccurredAt.Equal(r.StatusAt) && !e.beats(r)
 }

@@ -33,7 +33,7 @@ func created() Record { return NewRecord(testSession, "user-123", workflow, Stat
 func known(events ...Event) Record {
 	r := created()
 	for _, e := range events {
-		r, _, _ = r.after(e, noon().Add(time.Hour))
+		r, _, _ = r.apply(e, noon().Add(time.Hour))
 	}
 	return r
 }
@@ -51,7 +51,7 @@ func TestNewRecord(t *testing.T) {
 
 // Ensure that the newer status stands, by the event's own time, and that each rule for those of one
 // second holds.
-func TestRecord_after_stands(t *testing.T) {
+func TestRecord_apply_stands(t *testing.T) {
 	t.Parallel()
 	const progress, review, approved, declined, unknown = StatusInProgress, StatusInReview, StatusApproved, StatusDeclined, "Under Appeal"
 	for _, test := range []struct {
@@ -94,7 +94,7 @@ func TestRecord_after_stands(t *testing.T) {
 }
 
 // Ensure that what an event leaves behind is what the rules say, field by field.
-func TestRecord_after_fields(t *testing.T) {
+func TestRecord_apply_fields(t *testing.T) {
 	t.Parallel()
 	now := noon().Add(time.Hour)
 	yes := "Approved"
@@ -146,14 +146,14 @@ func TestRecord_after_fields(t *testing.T) {
 			test.want(&want)
 		}
 		kept := before
-		got, changed, won := before.after(test.event, now)
+		got, changed, won := before.apply(test.event, now)
 		if !reflect.DeepEqual(plain(got), plain(want)) || changed != test.changed || won != test.won {
 			t.Errorf("%s: got %s, changed %v, won %v\nwant %s, changed %v, won %v", test.name, plain(got), changed, won, plain(want), test.changed, test.won)
 		}
 		if !reflect.DeepEqual(before, kept) || len(before.Seen) != 1 {
 			t.Errorf("%s: changed the record that it was given", test.name)
 		}
-		again, changed, won := got.after(test.event, now.Add(time.Hour))
+		again, changed, won := got.apply(test.event, now.Add(time.Hour))
 		if !reflect.DeepEqual(again, got) || changed || won {
 			t.Errorf("%s, again: got %s, changed %v, won %v, want nothing to change", test.name, plain(again), changed, won)
 		}
@@ -162,16 +162,20 @@ func TestRecord_after_fields(t *testing.T) {
 
 // plain shows what a record's own printing hides.
 func plain(r Record) string {
-	type shown Record
-	text := fmt.Sprintf("%+v", shown(r))
+	text := ""
+	for field, value := range reflect.ValueOf(r).Fields() {
+		if field.IsExported() && field.Name != "Checks" {
+			text += fmt.Sprintf("%s:%v ", field.Name, value)
+		}
+	}
 	for _, c := range r.Checks {
 		text += " " + c.Feature
 	}
-	return text[:strings.Index(text, "Checks:")] + text[strings.Index(text, "CreatedAt:"):]
+	return text
 }
 
 // Ensure that a record remembers the latest twenty events, late ones included.
-func TestRecord_after_seen(t *testing.T) {
+func TestRecord_apply_seen(t *testing.T) {
 	t.Parallel()
 	var events []Event
 	for n := range 25 {
@@ -181,18 +185,18 @@ func TestRecord_after_seen(t *testing.T) {
 	if len(r.Seen) != 20 || r.Seen[0] != events[5].ID || r.Seen[19] != events[24].ID {
 		t.Errorf("got %d events from %q on, want the latest 20", len(r.Seen), r.Seen[0])
 	}
-	if _, changed, _ := r.after(events[5], noon()); changed {
+	if _, changed, _ := r.apply(events[5], noon()); changed {
 		t.Errorf("the 20th last event was forgotten")
 	}
 	// What is forgotten still cannot take anything back.
-	if next, _, won := r.after(events[4], noon()); won || next.Status != r.Status {
+	if next, _, won := r.apply(events[4], noon()); won || next.Status != r.Status {
 		t.Errorf("a forgotten event won: got %s, want %s", next.Status, r.Status)
 	}
 }
 
 // Ensure that the order and the number of arrivals of events do not matter, provided that no two of
 // them are equally strong: of the same second, the same source and the same finality.
-func TestRecord_after_anyOrder(t *testing.T) {
+func TestRecord_apply_anyOrder(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	statuses := []string{StatusNotStarted, StatusInProgress, StatusInReview, StatusResubmitted, StatusApproved, StatusDeclined, StatusExpired, "Under Appeal"}
@@ -240,11 +244,11 @@ func TestRecord_after_anyOrder(t *testing.T) {
 	}
 }
 
-// Ensure that two who read the same in one second read one event, and that others are told apart.
+// Ensure that two reads of the same status in one second are one event, and that others differ.
 func TestReadID(t *testing.T) {
 	t.Parallel()
 	id := readID(testSession, StatusApproved, noon())
-	if !(Event{ID: id}).read() || (Event{ID: "0123"}).read() || len(id) > 64 {
+	if !(Event{ID: id}).isRead() || (Event{ID: "0123"}).isRead() || len(id) > 64 {
 		t.Errorf("got id %q, want one that is known as a reading's", id)
 	}
 	if readID(testSession, StatusApproved, noon().Add(999*time.Millisecond)) != id {

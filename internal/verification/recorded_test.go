@@ -12,7 +12,7 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// provider creates sessions as it is told to.
+// provider creates sessions by a function.
 type provider func(ctx context.Context, r didit.SessionRequest) (didit.Session, error)
 
 func (p provider) CreateSession(ctx context.Context, r didit.SessionRequest) (didit.Session, error) {
@@ -34,8 +34,8 @@ type adder func(ctx context.Context, r verification.Record) error
 
 func (a adder) Add(ctx context.Context, r verification.Record) error { return a(ctx, r) }
 
-func service(p verification.Provider, store adder, now func() time.Time) *verification.Service {
-	s := &verification.Service{Didit: p, Policy: verification.Policy{WorkflowIDs: []string{workflow}}, Now: now}
+func service(p verification.Provider, store adder, now func() time.Time) *verification.Creator {
+	s := &verification.Creator{Didit: p, Policy: verification.Policy{WorkflowIDs: []string{workflow}}, Now: now}
 	if store != nil {
 		s.Store = store
 	}
@@ -44,11 +44,11 @@ func service(p verification.Provider, store adder, now func() time.Time) *verifi
 
 // asOwner is the least that a signed-in user can send.
 func asOwner() verification.CreateRequest {
-	return verification.CreateRequest{Caller: owner, Fields: verification.Value{Kind: verification.Object}}
+	return verification.CreateRequest{Caller: owner, Fields: verification.Value{Kind: verification.KindObject}}
 }
 
 // Ensure that a session is on record before its URL is handed out, with what is known of it.
-func TestService_Create_recorded(t *testing.T) {
+func TestCreator_Create_recorded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
@@ -60,7 +60,7 @@ func TestService_Create_recorded(t *testing.T) {
 	}{
 		{"own", asOwner(), nil, someone, workflow, "Not Started"},
 		{"reused", asOwner(), func(s *didit.Session) { s.Status = "In Progress" }, someone, workflow, "In Progress"},
-		{"for nobody", verification.CreateRequest{Caller: trusted, Fields: verification.Value{Kind: verification.Object}}, nil, "", workflow, "Not Started"},
+		{"without an owner", verification.CreateRequest{Caller: trusted, Fields: verification.Value{Kind: verification.KindObject}}, nil, "", workflow, "Not Started"},
 		{"upper case", asOwner(), func(s *didit.Session) {
 			s.ID, s.WorkflowID = "99999999-2222-3333-4444-55555555555A", "AAAAAAAA-2222-3333-4444-555555555555"
 		},
@@ -74,7 +74,7 @@ func TestService_Create_recorded(t *testing.T) {
 		if test.name == "upper case" {
 			id = "99999999-2222-3333-4444-55555555555a"
 		}
-		r, found, err := store.Session(t.Context(), id)
+		r, found, err := store.Record(t.Context(), id)
 		if err != nil || !found {
 			t.Fatalf("%s: got on record %v, error %v, want it", test.name, found, err)
 		}
@@ -87,8 +87,9 @@ func TestService_Create_recorded(t *testing.T) {
 	}
 }
 
-// Ensure that a session that cannot be recorded is not handed out, and that a retry gets and records it.
-func TestService_Create_storeTrouble(t *testing.T) {
+// Ensure that a session that cannot be recorded is not handed out, and that a retry gets and
+// records it.
+func TestCreator_Create_storeTrouble(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		err  error
@@ -107,20 +108,20 @@ func TestService_Create_storeTrouble(t *testing.T) {
 			return store.Add(ctx, r)
 		}, noon)
 		got, err := s.Create(t.Context(), asOwner())
-		wantCode(t, "store in trouble", err, test.code)
+		wantCode(t, "store fails", err, test.code)
 		want(t, "session handed out", got.ID+got.URL, "")
 		trouble = nil
 		got, err = s.Create(t.Context(), asOwner())
 		wantCode(t, "retry", err, "")
 		want(t, "session", got.ID, session)
-		if _, found, _ := store.Session(t.Context(), session); !found {
+		if _, found, _ := store.Record(t.Context(), session); !found {
 			t.Error("the retry left no record")
 		}
 	}
 }
 
 // Ensure that creating again takes nothing back.
-func TestService_Create_again(t *testing.T) {
+func TestCreator_Create_again(t *testing.T) {
 	t.Parallel()
 	sys := newSystem()
 	s := service(made(nil), sys.store.Add, sys.clock.now)
@@ -137,7 +138,7 @@ func TestService_Create_again(t *testing.T) {
 	}
 }
 
-func TestService_Create_strangeID(t *testing.T) {
+func TestCreator_Create_strangeID(t *testing.T) {
 	t.Parallel()
 	strange := made(func(s *didit.Session) { s.ID = "s-1" })
 	_, err := service(strange, new(memory.Store).Add, noon).Create(t.Context(), asOwner())
@@ -148,7 +149,7 @@ func TestService_Create_strangeID(t *testing.T) {
 }
 
 // Ensure that nothing is recorded of a session that was not made.
-func TestService_Create_notMade(t *testing.T) {
+func TestCreator_Create_notMade(t *testing.T) {
 	t.Parallel()
 	s := service(provider(func(context.Context, didit.SessionRequest) (didit.Session, error) {
 		return didit.Session{}, &didit.Error{Kind: didit.KindThrottled}
@@ -161,7 +162,7 @@ func TestService_Create_notMade(t *testing.T) {
 }
 
 // Ensure that Didit leaves time for the record, and has all of it where there is none to make.
-func TestService_Create_reserve(t *testing.T) {
+func TestCreator_Create_reserve(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, test := range []struct {

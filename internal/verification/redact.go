@@ -8,41 +8,31 @@ import (
 	"strings"
 )
 
-// redacted is what stands in the place of what a caller sent.
+// redacted replaces what callers sent.
 const redacted = "[redacted]"
 
-// Format prints a fixed word for every verb: a value may hold personal data.
-func (Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// hidden is embedded in types that hold personal data: they print, log and encode as [redacted]
+// unless they have a method of their own.
+type hidden struct{}
 
-// LogValue logs a fixed word.
-func (Value) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalJSON encodes a fixed word.
-func (Value) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (hidden) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Format prints a fixed word for every verb.
-func (Caller) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (hidden) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// LogValue logs a fixed word.
-func (Caller) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON encodes a fixed word.
-func (Caller) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// Format prints the event's id, session and status alone, for every verb.
+// Format prints the event's id, session and status alone.
 func (e Event) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "event %s of session %s (%s)", e.ID, e.SessionID, e.Status)
 }
 
 // LogValue logs the event's id, session and status alone.
 func (e Event) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("event_id", e.ID), slog.String("session_id", e.SessionID), slog.String("status", e.Status))
+	return slog.GroupValue(slog.String("event_id", e.ID), slog.String("session_id", e.SessionID),
+		slog.String("status", e.Status))
 }
 
-// MarshalJSON encodes a fixed word; [EncodeDetail] has the event's own form.
-func (Event) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// Format prints the record's session and status alone, for every verb.
+// Format prints the record's session and status alone.
 func (r Record) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "record of session %s (%s)", r.SessionID, r.Status)
 }
@@ -52,11 +42,8 @@ func (r Record) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("session_id", r.SessionID), slog.String("status", r.Status))
 }
 
-// MarshalJSON encodes a fixed word: whose session it is, is nobody's business.
-func (Record) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// String is the field and the rule that it breaks; of a private message, at most the name of a field
-// that this package knows, because other names are Didit's and may quote anything.
+// String returns the field and the rule that it breaks. Of a private message it returns at most the
+// field, and only if this package knows it: other names come from Didit and may quote anything.
 func (e FieldError) String() string {
 	switch {
 	case !e.Private:
@@ -74,8 +61,5 @@ func (e FieldError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Str
 // LogValue logs [FieldError.String].
 func (e FieldError) LogValue() slog.Value { return slog.StringValue(e.String()) }
 
-// MarshalJSON encodes [FieldError.String]: what callers get is the contract's, not this type's, form.
+// MarshalJSON encodes [FieldError.String]. Callers get a form of its own, which is the API's.
 func (e FieldError) MarshalJSON() ([]byte, error) { return json.Marshal(e.String()) }
-
-// Format prints a fixed word for every verb.
-func (*draft) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }

@@ -28,13 +28,12 @@ func TestFieldError_redaction(t *testing.T) {
 		{struct{ Invalid []FieldError }{[]FieldError{quoted}}, "[redacted]"},
 		{CreateRequest{Invalid: []FieldError{quoted}}, "[redacted]"},
 		{map[string]any{"f": quoted}, "[redacted]"},
-		{&draft{invalid: []FieldError{quoted}, texts: map[string]string{"callback": marker}, vendorData: marker}, ""},
+		{&draft{invalid: []FieldError{quoted}, fields: map[string]any{"callback": marker}, texts: map[string]string{"callback": marker}, vendorData: marker}, "[redacted]"},
 	} {
 		encoded, err := json.Marshal(test.value)
 		if err != nil {
 			t.Errorf("%T as JSON: %v", test.value, err)
 		}
-		// Nothing of a draft is exported, so JSON shows nothing of it.
 		prints := []string{string(encoded)}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			prints = append(prints, fmt.Sprintf(verb, test.value))

@@ -16,51 +16,54 @@ import (
 type parameter struct {
 	path  string
 	kind  Kind
-	most  int                       // characters of a text, 0 for no limit of its own
-	check func(value string) string // what is wrong with a text, or ""
+	max   int                       // characters of a string; 0: no limit of its own
+	check func(value string) string // the rule that a string breaks, or ""
+	// suggest is asked before check. Its message quotes the value and is private.
+	suggest func(value string) string
 }
 
-// anyKind marks a parameter that takes every JSON value.
+// anyKind is the kind of a parameter that takes every JSON value.
 const anyKind Kind = -1
 
 // Limits of the public contract.
 const (
-	MostVendorData = 2048     // bytes of UTF-8, what an index key of DynamoDB holds
-	mostMetadata   = 64 << 10 // bytes as sent
-	mostPortrait   = 2 << 20  // bytes decoded (Didit's OpenAPI 3.0.0: "Image size exceeds 2MB")
+	MaxVendorData = 2048     // bytes of UTF-8: what an index key of DynamoDB holds
+	maxMetadata   = 64 << 10 // bytes as sent
+	maxPortrait   = 2 << 20  // bytes decoded (Didit's OpenAPI 3.0.0: "Image size exceeds 2MB")
 )
 
-// parameters are the fields of Didit's create page and the newer ones whose shape is known.
+// parameters are the fields of Didit's create page and the newer ones whose shape is known. A row
+// here is all that a new one needs, beside README and its row in the test.
 var parameters = []parameter{
-	{"workflow_id", Text, 0, checkUUID},
-	{"vendor_data", Text, 0, checkVendorData},
-	{"callback", Text, 2048, checkCallback},
-	{"callback_method", Text, 0, oneOf("initiator", "completer", "both")},
-	{"metadata", anyKind, 0, nil},
-	{"language", Text, 0, checkLanguage},
-	{"portrait_image", Text, 0, checkPortrait},
-	{"sandbox_scenario", Text, 100, checkSlug},
-	{"contact_details", Object, 0, nil},
-	{"contact_details.email", Text, 254, checkEmail},
-	{"contact_details.email_lang", Text, 0, checkLanguage},
-	{"contact_details.phone", Text, 0, checkPhone},
-	{"contact_details.send_notification_emails", Flag, 0, nil},
-	{"expected_details", Object, 0, nil},
-	{"expected_details.first_name", Text, 255, nil},
-	{"expected_details.last_name", Text, 255, nil},
-	{"expected_details.date_of_birth", Text, 0, nil}, // needs the clock: see checkDate
-	{"expected_details.gender", Text, 0, oneOf("M", "F")},
-	{"expected_details.nationality", Text, 0, checkCountry},
-	{"expected_details.country", Text, 0, checkCountry},
-	{"expected_details.id_country", Text, 0, checkCountry},
-	{"expected_details.poa_country", Text, 0, checkCountry},
-	{"expected_details.address", Text, 512, nil},
-	{"expected_details.identification_number", Text, 100, nil},
-	{"expected_details.ip_address", Text, 0, checkIP},
-	{"expected_details.expected_document_types", List, 0, nil},
-	{"expected_details.company_name", Text, 255, nil},
-	{"expected_details.registry_country", Text, 10, nil},
-	{"expected_details.registration_number", Text, 100, nil},
+	{"workflow_id", KindString, 0, checkUUID, nil},
+	{"vendor_data", KindString, 0, checkVendorData, nil},
+	{"callback", KindString, 2048, checkCallback, nil},
+	{"callback_method", KindString, 0, oneOf("initiator", "completer", "both"), nil},
+	{"metadata", anyKind, 0, nil, nil},
+	{"language", KindString, 0, checkLanguage, nil},
+	{"portrait_image", KindString, 0, checkPortrait, nil},
+	{"sandbox_scenario", KindString, 100, checkSlug, nil},
+	{"contact_details", KindObject, 0, nil, nil},
+	{"contact_details.email", KindString, 254, checkEmail, nil},
+	{"contact_details.email_lang", KindString, 0, checkLanguage, nil},
+	{"contact_details.phone", KindString, 0, checkPhone, nil},
+	{"contact_details.send_notification_emails", KindBool, 0, nil, nil},
+	{"expected_details", KindObject, 0, nil, nil},
+	{"expected_details.first_name", KindString, 255, nil, nil},
+	{"expected_details.last_name", KindString, 255, nil, nil},
+	{"expected_details.date_of_birth", KindString, 0, nil, nil}, // needs the clock: see checkDate
+	{"expected_details.gender", KindString, 0, oneOf("M", "F"), nil},
+	{"expected_details.nationality", KindString, 0, checkCountry, suggestCountry},
+	{"expected_details.country", KindString, 0, checkCountry, suggestCountry},
+	{"expected_details.id_country", KindString, 0, checkCountry, suggestCountry},
+	{"expected_details.poa_country", KindString, 0, checkCountry, suggestCountry},
+	{"expected_details.address", KindString, 512, nil, nil},
+	{"expected_details.identification_number", KindString, 100, nil, nil},
+	{"expected_details.ip_address", KindString, 0, checkIP, nil},
+	{"expected_details.expected_document_types", KindArray, 0, nil, nil},
+	{"expected_details.company_name", KindString, 255, nil, nil},
+	{"expected_details.registry_country", KindString, 10, nil, nil},
+	{"expected_details.registration_number", KindString, 100, nil, nil},
 }
 
 func findParameter(path string) (parameter, bool) {
@@ -77,11 +80,18 @@ func KnownField(path string) bool {
 	return ok
 }
 
-// dotted reports whether a member's name reads like a path. No field has such a name, and it must
+// HasMembers reports whether create looks at the members of the top-level field of that name. Of
+// any other field it needs [Value.Raw] at most.
+func HasMembers(name string) bool {
+	p, ok := findParameter(name)
+	return ok && p.kind == KindObject
+}
+
+// dotted reports whether a member's name looks like a path. No field has such a name, and it must
 // not be taken for the field at that path.
 func dotted(name string) bool { return strings.Contains(name, ".") }
 
-// UserFields is what a signed-in user may send unless the configuration says otherwise.
+// UserFields are the fields that a signed-in user may send unless the configuration names others.
 var UserFields = []string{
 	"workflow_id", "callback", "callback_method", "language", "metadata",
 	"contact_details.email", "contact_details.email_lang", "contact_details.phone",
@@ -97,26 +107,28 @@ var (
 	slugForm  = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 )
 
-// ValidUUID reports whether the text is a UUID, in any case.
+// ValidUUID reports whether the string is a UUID, in upper or lower case.
 func ValidUUID(text string) bool { return uuidForm.MatchString(text) }
 
-func checkUUID(text string) string {
-	if !ValidUUID(text) {
-		return "must be a UUID, as 11111111-2222-3333-4444-555555555555."
+var (
+	checkUUID     = matches(uuidForm, "must be a UUID, for example 11111111-2222-3333-4444-555555555555.")
+	checkLanguage = matches(languageForm, "must be a language code, such as en, es or pt-BR.")
+	checkSlug     = matches(slugForm,
+		"must be the name of a scenario in lower case, such as approve or decline_minimum_age.")
+)
+
+func matches(form *regexp.Regexp, message string) func(string) string {
+	return func(text string) string {
+		if !form.MatchString(text) {
+			return message
+		}
+		return ""
 	}
-	return ""
 }
 
 func checkVendorData(text string) string {
-	if len(text) > MostVendorData {
-		return "must not be longer than " + strconv.Itoa(MostVendorData) + " bytes of UTF-8."
-	}
-	return ""
-}
-
-func checkLanguage(text string) string {
-	if !languageForm.MatchString(text) {
-		return "must be a language code, as en, es or pt-BR."
+	if len(text) > MaxVendorData {
+		return "must not be longer than " + strconv.Itoa(MaxVendorData) + " bytes of UTF-8."
 	}
 	return ""
 }
@@ -124,11 +136,11 @@ func checkLanguage(text string) string {
 func checkEmail(text string) string {
 	address, err := mail.ParseAddress(text)
 	if err != nil || address.Name != "" || address.Address != text {
-		return "must be an e-mail address, as jane@example.com."
+		return "must be an e-mail address, for example jane@example.com."
 	}
 	domain := text[strings.LastIndexByte(text, '@')+1:]
 	if !strings.Contains(domain, ".") {
-		return "must be an e-mail address with a whole domain, as jane@example.com."
+		return "must be an e-mail address with a whole domain, for example jane@example.com."
 	}
 	return ""
 }
@@ -138,17 +150,10 @@ func checkPhone(text string) string {
 	case phoneForm.MatchString(text):
 		return ""
 	case !strings.HasPrefix(text, "+"):
-		return "must begin with + and the country code (E.164), as +14155552671."
+		return "must begin with + and the country code (E.164), for example +14155552671."
 	default:
-		return "must be + and 7 to 15 digits without spaces (E.164), as +14155552671."
+		return "must be + and 7 to 15 digits without spaces (E.164), for example +14155552671."
 	}
-}
-
-func checkSlug(text string) string {
-	if !slugForm.MatchString(text) {
-		return "must be a scenario's name in lower case, as approve or decline_minimum_age."
-	}
-	return ""
 }
 
 func checkIP(text string) string {
@@ -159,27 +164,27 @@ func checkIP(text string) string {
 }
 
 func checkPortrait(text string) string {
-	if base64.StdEncoding.DecodedLen(len(text)) > mostPortrait+3 {
+	if base64.StdEncoding.DecodedLen(len(text)) > maxPortrait+3 {
 		return "must not be larger than 2 MB."
 	}
 	image, err := base64.StdEncoding.DecodeString(text)
 	switch {
 	case err != nil:
 		return "must be base64, with padding."
-	case len(image) > mostPortrait:
+	case len(image) > maxPortrait:
 		return "must not be larger than 2 MB."
 	}
 	return ""
 }
 
-// checkDate wants a real day that has begun somewhere on earth.
+// checkDate requires a valid date that is not in the future in any time zone.
 func checkDate(text string, now time.Time) string {
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {
 		return "must be a real date, written YYYY-MM-DD."
 	}
 	if furthestEast := now.UTC().Add(14 * time.Hour); day.After(furthestEast) {
-		return "must not lie in the future."
+		return "must not be in the future."
 	}
 	return ""
 }
@@ -193,33 +198,40 @@ func oneOf(words ...string) func(string) string {
 	}
 }
 
-// documentTypes are Didit's words for documents (Didit's OpenAPI 3.0.0), in any case.
+// documentTypes are Didit's words for documents (Didit's OpenAPI 3.0.0), in upper or lower case.
 var documentTypes = []string{"P", "ID", "DL", "RP", "HIC", "TC", "SSC"}
 
-func checkDocumentTypes(list []Value) string {
+func checkDocumentTypes(items []Value) string {
 	seen := map[string]bool{}
-	for _, item := range list {
+	for _, item := range items {
 		word := strings.ToUpper(item.Text)
-		if item.Kind != Text || !slices.Contains(documentTypes, word) {
-			return "must be a list of " + strings.Join(documentTypes, ", ") + "."
+		if item.Kind != KindString || !slices.Contains(documentTypes, word) {
+			return "must be an array of " + strings.Join(documentTypes, ", ") + "."
 		}
 		seen[word] = true
 	}
-	if len(list) == 0 || len(seen) < len(list) {
+	if len(items) == 0 || len(seen) < len(items) {
 		return "must name at least one document type, and each once."
 	}
 	return ""
 }
 
-// checkText applies a parameter's rules to a text.
-func (p parameter) checkText(text string) string {
+// checkText applies the rules for a string, and returns the one that it breaks, or "". private
+// tells that the message quotes the string.
+func (p parameter) checkText(text string) (problem string, private bool) {
 	switch {
 	case strings.TrimSpace(text) == "":
-		return "must not be empty."
-	case p.most > 0 && utf8.RuneCountInString(text) > p.most:
-		return "must not be longer than " + strconv.Itoa(p.most) + " characters."
-	case p.check != nil:
-		return p.check(text)
+		return "must not be empty.", false
+	case p.max > 0 && utf8.RuneCountInString(text) > p.max:
+		return "must not be longer than " + strconv.Itoa(p.max) + " characters.", false
 	}
-	return ""
+	if p.suggest != nil {
+		if suggestion := p.suggest(text); suggestion != "" {
+			return suggestion, true
+		}
+	}
+	if p.check == nil {
+		return "", false
+	}
+	return p.check(text), false
 }

@@ -92,7 +92,7 @@ func TestCheckDate(t *testing.T) {
 		}
 		return moment
 	}
-	const past, future, unreal = "", "must not lie in the future.", "must be a real date, written YYYY-MM-DD."
+	const past, future, unreal = "", "must not be in the future.", "must be a real date, written YYYY-MM-DD."
 	for _, test := range []struct{ day, now, want string }{
 		{"1990-01-31", "2026-11-23T12:00:00Z", past},
 		{"2026-11-23", "2026-11-23T00:00:00Z", past},
@@ -126,7 +126,7 @@ func TestCheckDate(t *testing.T) {
 }
 
 // Ensure that create asks the service's clock, and the machine's where there is none.
-func TestService_Create_clock(t *testing.T) {
+func TestCreator_Create_clock(t *testing.T) {
 	t.Parallel()
 	body := func(day string) string { return bodyWith("expected_details.date_of_birth", quote(day), "") }
 	clockAt := func(year int) func() time.Time {
@@ -144,7 +144,7 @@ func TestService_Create_clock(t *testing.T) {
 		{"no clock, yesterday", nil, now.AddDate(0, 0, -1).Format(time.DateOnly), true},
 		{"no clock, in three days", nil, now.AddDate(0, 0, 3).Format(time.DateOnly), false},
 	} {
-		s := newService(new(recorder))
+		s := newCreator(new(recorder))
 		s.Now = test.now
 		_, err := create(t, s, trusted, body(test.day))
 		if taken := err == nil; taken != test.taken {
@@ -160,16 +160,16 @@ func TestCheckDocumentTypes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ list, says string }{
 		{`["P"]`, ""}, {`["p","iD"]`, ""}, {`["P","ID","DL","RP","HIC","TC","SSC"]`, ""},
-		{`[]`, "at least one"}, {`["PASSPORT"]`, "must be a list of P, ID"}, {`["P",""]`, "must be a list"}, {`["P",null]`, "must be a list"},
-		{`["P",1]`, "must be a list"}, {`[["P"]]`, "must be a list"}, {`["P "]`, "must be a list"},
+		{`[]`, "at least one"}, {`["PASSPORT"]`, "must be an array of P, ID"}, {`["P",""]`, "must be an array"}, {`["P",null]`, "must be an array"},
+		{`["P",1]`, "must be an array"}, {`[["P"]]`, "must be an array"}, {`["P "]`, "must be an array"},
 		{`[` + strings.Repeat(`"P",`, 14) + `"P"]`, "each once"},
 	} {
 		body := bodyWith("expected_details.expected_document_types", test.list, "")
 		if test.says == "" {
-			accepted(t, newService(nil).Policy, trusted, body)
+			accepted(t, newCreator(nil).Policy, trusted, body)
 			continue
 		}
-		e := refused(t, newService(nil).Policy, trusted, body)
+		e := refused(t, newCreator(nil).Policy, trusted, body)
 		wantRefusal(t, body, e, CodeInvalidRequest, "expected_details.expected_document_types")
 		if got := e.Fields[0].Message; !strings.Contains(got, test.says) {
 			t.Errorf("%s: got %q, want %q", test.list, got, test.says)
@@ -182,7 +182,7 @@ func TestCheckDocumentTypes_once(t *testing.T) {
 	for list, valid := range map[string]bool{"P": true, "P ID": true, "p P": false, "": false, "P X": false} {
 		var values []Value
 		for word := range strings.FieldsSeq(list) {
-			values = append(values, Value{Kind: Text, Text: word})
+			values = append(values, Value{Kind: KindString, Text: word})
 		}
 		if got := checkDocumentTypes(values); (got == "") != valid {
 			t.Errorf("%q: got %q, want valid %v", list, got, valid)

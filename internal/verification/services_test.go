@@ -90,8 +90,8 @@ func (b *backend) Add(ctx context.Context, r verification.Record) error {
 	return b.call("Add", func() error { return b.store.Add(ctx, r) })
 }
 
-func (b *backend) Session(ctx context.Context, id string) (r verification.Record, ok bool, err error) {
-	err = b.call("Session", func() (err error) { r, ok, err = b.store.Session(ctx, id); return err })
+func (b *backend) Record(ctx context.Context, id string) (r verification.Record, ok bool, err error) {
+	err = b.call("Record", func() (err error) { r, ok, err = b.store.Record(ctx, id); return err })
 	return r, ok, err
 }
 
@@ -115,21 +115,21 @@ func (b *backend) Due(ctx context.Context, from time.Time, most int) (ids []stri
 	return ids, err
 }
 
-func (b *backend) AddTask(ctx context.Context, id, token string) error {
-	return b.call("AddTask", func() error { return b.store.AddTask(ctx, id, token) })
+func (b *backend) AddToken(ctx context.Context, id, token string) error {
+	return b.call("AddToken", func() error { return b.store.AddToken(ctx, id, token) })
 }
 
-func (b *backend) Tasks(ctx context.Context, id string) (tokens []string, err error) {
-	err = b.call("Tasks", func() (err error) { tokens, err = b.store.Tasks(ctx, id); return err })
+func (b *backend) Tokens(ctx context.Context, id string) (tokens []string, err error) {
+	err = b.call("Tokens", func() (err error) { tokens, err = b.store.Tokens(ctx, id); return err })
 	return tokens, err
 }
 
-func (b *backend) RemoveTask(ctx context.Context, id, token string) error {
-	return b.call("RemoveTask", func() error { return b.store.RemoveTask(ctx, id, token) })
+func (b *backend) RemoveToken(ctx context.Context, id, token string) error {
+	return b.call("RemoveToken", func() error { return b.store.RemoveToken(ctx, id, token) })
 }
 
-func (b *backend) TakeRead(ctx context.Context, at time.Time, most int) (ok bool, err error) {
-	err = b.call("TakeRead", func() (err error) { ok, err = b.store.TakeRead(ctx, at, most); return err })
+func (b *backend) TakeReadBudget(ctx context.Context, at time.Time, most int) (ok bool, err error) {
+	err = b.call("TakeReadBudget", func() (err error) { ok, err = b.store.TakeReadBudget(ctx, at, most); return err })
 	return ok, err
 }
 

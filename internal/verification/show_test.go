@@ -12,11 +12,11 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Ensure that a session is shown to its owner and to the trusted, and that nobody else can tell it from
-// one that does not exist, nor makes Didit be asked.
+// Ensure that a session is shown to its owner and to the trusted, and that no one else can tell it
+// from one that does not exist, nor makes Didit be asked.
 func TestTracker_Status_owner(t *testing.T) {
 	t.Parallel()
-	const nobodys, absent = "99999999-2222-3333-4444-00000000000a", "99999999-2222-3333-4444-00000000000b"
+	const ownerless, absent = "99999999-2222-3333-4444-00000000000a", "99999999-2222-3333-4444-00000000000b"
 	for _, test := range []struct {
 		name   string
 		caller verification.Caller
@@ -26,12 +26,12 @@ func TestTracker_Status_owner(t *testing.T) {
 		{"owner", owner, session, ""},
 		{"owner, upper case", owner, strings.ToUpper(session), ""},
 		{"trusted", trusted, session, ""},
-		{"trusted, nobody's", trusted, nobodys, ""},
+		{"trusted, no owner", trusted, ownerless, ""},
 		{"trusted, with another name", verification.Caller{Trusted: true, Principal: "x"}, session, ""},
-		{"somebody else", verification.Caller{Principal: "user-124"}, session, verification.CodeNotFound},
-		{"nobody", verification.Caller{}, session, verification.CodeNotFound},
-		{"nobody, of nobody's", verification.Caller{}, nobodys, verification.CodeNotFound},
-		{"owner, of nobody's", owner, nobodys, verification.CodeNotFound},
+		{"another user", verification.Caller{Principal: "user-124"}, session, verification.CodeNotFound},
+		{"no principal", verification.Caller{}, session, verification.CodeNotFound},
+		{"no principal, no owner", verification.Caller{}, ownerless, verification.CodeNotFound},
+		{"owner, no owner", owner, ownerless, verification.CodeNotFound},
 		{"unknown", owner, absent, verification.CodeNotFound},
 		{"unknown, trusted", trusted, absent, verification.CodeNotFound},
 		{"no id", trusted, "", verification.CodeNotFound},
@@ -40,7 +40,7 @@ func TestTracker_Status_owner(t *testing.T) {
 		s := newSystem()
 		s.wire.set(says("In Progress"))
 		s.record(t, session, nil)
-		s.record(t, nobodys, func(r *verification.Record) { r.VendorData = "" })
+		s.record(t, ownerless, func(r *verification.Record) { r.VendorData = "" })
 		s.clock.pass(time.Hour)
 		r, err := s.Status(t.Context(), test.caller, test.id)
 		wantCode(t, test.name, err, test.code)
@@ -98,18 +98,18 @@ func TestTracker_Status_changed(t *testing.T) {
 	s := newSystem()
 	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
 	s.tasks.Open(token)
-	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+	if err := s.store.AddToken(t.Context(), session, token); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.pass(time.Hour + 700*time.Millisecond)
 	s.wire.set(func(id string, _ *http.Request) response {
 		s.clock.pass(3 * time.Second) // a read counts as of its start
-		return response{status: 200, body: `{"session_id":"` + id + `","status":"Approved","vendor_data":"somebody else",` +
+		return response{status: 200, body: `{"session_id":"` + id + `","status":"Approved","vendor_data":"another user",` +
 			`"workflow_id":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee","features":["LIVENESS"],"liveness_checks":[{"status":"Approved"}]}`}
 	})
 	r, err := s.Status(t.Context(), owner, session)
 	wantCode(t, "Status", err, "")
-	want(t, "calls", s.did(), "TakeRead, Decision, Publish Approved, Replace Approved, Succeed, RemoveTask, Replace Approved")
+	want(t, "calls", s.did(), "TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
 	want(t, "task", s.ended(token), "Approved")
 	at := noon().Add(time.Hour)
 	if r.Status != "Approved" || !r.StatusAt.Equal(at) || r.Source != verification.SourceRead || r.VendorData != someone || r.WorkflowID != workflow || len(r.Checks) != 1 {
@@ -144,8 +144,8 @@ func TestTracker_Status_overtaken(t *testing.T) {
 	want(t, "published", len(s.bus.Published()), 0)
 }
 
-// Ensure that a read that loses only because it began in the second of the standing event confirms nothing:
-// the next request asks again.
+// Ensure that a read that loses only because it began in the second of the standing event confirms
+// nothing: the next request asks again.
 func TestTracker_Status_sameSecond(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -165,7 +165,7 @@ func TestTracker_Status_sameSecond(t *testing.T) {
 		r, err := s.Status(t.Context(), owner, session)
 		wantCode(t, request, err, "")
 		want(t, request+": status", r.Status, "In Progress")
-		want(t, request+": calls", s.did(), "TakeRead, Decision")
+		want(t, request+": calls", s.did(), "TakeReadBudget, Decision")
 		after := s.stored(t, session)
 		want(t, request+": confirmed at", after.CheckedAt, before.CheckedAt)
 		want(t, request+": due from", after.DueFrom, before.DueFrom)
@@ -176,7 +176,7 @@ func TestTracker_Status_sameSecond(t *testing.T) {
 	want(t, "in the next second: status", r.Status, "Approved")
 }
 
-// Ensure that trouble is told to the operator, and the caller gets what is on record.
+// Ensure that an error is logged, and that the caller gets the record.
 func TestTracker_Status_trouble(t *testing.T) {
 	t.Parallel()
 	throttled := func(string, *http.Request) response { return response{status: 429, body: `{}`, retryAfter: "42"} }
@@ -188,19 +188,19 @@ func TestTracker_Status_trouble(t *testing.T) {
 		status  string
 		calls   string
 	}{
-		{"the budget cannot be read", "TakeRead", says("Approved"), "backend_unavailable", "Not Started", ""},
-		{"Didit is down", "", fails(503), "didit_unavailable", "Not Started", "TakeRead, Decision"},
-		{"Didit knows no such session", "", fails(404), "not_found", "Not Started", "TakeRead, Decision"},
-		{"Didit throttles", "", throttled, "throttled", "Not Started", "TakeRead, Decision"},
-		{"Didit refuses", "", fails(401), "credentials_rejected", "Not Started", "TakeRead, Decision"},
-		{"the bus is out of reach", "Publish", says("Approved"), "backend_unavailable", "Not Started", "TakeRead, Decision"},
-		{"the table cannot be written", "Replace", says("Approved"), "backend_unavailable", "Not Started", "TakeRead, Decision, Publish Approved"},
-		{"the tasks are out of reach", "Succeed", says("Approved"), "backend_unavailable", "Approved", "TakeRead, Decision, Publish Approved, Replace Approved"},
+		{"the budget cannot be read", "TakeReadBudget", says("Approved"), "backend_unavailable", "Not Started", ""},
+		{"Didit is down", "", fails(503), "didit_unavailable", "Not Started", "TakeReadBudget, Decision"},
+		{"Didit knows no such session", "", fails(404), "not_found", "Not Started", "TakeReadBudget, Decision"},
+		{"Didit throttles", "", throttled, "throttled", "Not Started", "TakeReadBudget, Decision"},
+		{"Didit refuses", "", fails(401), "credentials_rejected", "Not Started", "TakeReadBudget, Decision"},
+		{"the bus is out of reach", "Publish", says("Approved"), "backend_unavailable", "Not Started", "TakeReadBudget, Decision"},
+		{"the table cannot be written", "Replace", says("Approved"), "backend_unavailable", "Not Started", "TakeReadBudget, Decision, Publish Approved"},
+		{"the tasks are out of reach", "Succeed", says("Approved"), "backend_unavailable", "Approved", "TakeReadBudget, Decision, Publish Approved, Replace Approved"},
 	} {
 		s := newSystem()
 		s.wire.set(test.didit)
 		s.record(t, session, func(r *verification.Record) { r.Awaited = true })
-		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
 			t.Fatal(err)
 		}
 		s.clock.pass(time.Hour)
@@ -215,7 +215,7 @@ func TestTracker_Status_trouble(t *testing.T) {
 		want(t, test.name+": calls", s.did(), test.calls)
 	}
 	s := newSystem()
-	s.refuse["Session"] = down()
+	s.refuse["Record"] = down()
 	_, err := s.Status(t.Context(), owner, session)
 	wantCode(t, "the table is out of reach", err, verification.CodeBackendUnavailable)
 }
@@ -241,7 +241,7 @@ func TestTracker_Status_budget(t *testing.T) {
 	want(t, "reads in the next", strings.Count(s.did(), "Decision"), 1)
 }
 
-// Ensure that nobody waits long for a Didit that is silent.
+// Ensure that no caller waits long for a Didit that is silent.
 func TestTracker_Status_silence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestTracker_List(t *testing.T) {
 		s.clock.pass(time.Second)
 	}
 	s.record(t, session, func(r *verification.Record) { r.VendorData = "user-124" })
-	s.clock.pass(time.Hour) // stale, and yet nobody is asked
+	s.clock.pass(time.Hour) // stale, and yet Didit is not asked
 	for _, test := range []struct {
 		name       string
 		caller     verification.Caller
@@ -282,14 +282,14 @@ func TestTracker_List(t *testing.T) {
 	}{
 		{"own", owner, "", "", "", 10},
 		{"own, by name", owner, someone, "", "", 10},
-		{"somebody else's", owner, "user-124", verification.CodeVendorDataMismatch, "vendor_data", 0},
-		{"nobody", verification.Caller{}, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"another user's", owner, "user-124", verification.CodeVendorDataMismatch, "vendor_data", 0},
+		{"no principal", verification.Caller{}, "", verification.CodeInvalidRequest, "vendor_data", 0},
 		{"trusted", trusted, "user-124", "", "", 1},
-		{"trusted, of nobody", trusted, "", verification.CodeInvalidRequest, "vendor_data", 0},
-		{"trusted, of nobody, with a name", verification.Caller{Trusted: true, Principal: someone}, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted, no owner named", trusted, "", verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted with a principal, no owner named", verification.Caller{Trusted: true, Principal: someone}, "", verification.CodeInvalidRequest, "vendor_data", 0},
 		{"trusted, unknown", trusted, "user-125", "", "", 0},
-		{"trusted, the longest", trusted, strings.Repeat("x", verification.MostVendorData), "", "", 0},
-		{"trusted, too long", trusted, strings.Repeat("x", verification.MostVendorData+1), verification.CodeInvalidRequest, "vendor_data", 0},
+		{"trusted, the longest", trusted, strings.Repeat("x", verification.MaxVendorData), "", "", 0},
+		{"trusted, too long", trusted, strings.Repeat("x", verification.MaxVendorData+1), verification.CodeInvalidRequest, "vendor_data", 0},
 	} {
 		records, err := s.List(t.Context(), test.caller, test.vendorData)
 		wantCode(t, test.name, err, test.code)
@@ -334,7 +334,7 @@ func TestTracker_Status_tableLost(t *testing.T) {
 	s.wire.set(func(id string, r *http.Request) response {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.refuse["Session"] = down()
+		s.refuse["Record"] = down()
 		return says("Approved")(id, r)
 	})
 	r, err := s.Status(t.Context(), owner, session)

@@ -1,9 +1,7 @@
 package verification
 
-import "slices"
-
-// Statuses of a session, in Didit's own words (Didit: Verification statuses). The list grows;
-// a status that is not here is passed on as it came and counts as not final.
+// Statuses of a session, in Didit's words (Didit: Verification statuses). Didit adds to them; an
+// unknown status is passed on as it is and counts as not final.
 const (
 	StatusNotStarted   = "Not Started"
 	StatusInProgress   = "In Progress"
@@ -17,16 +15,21 @@ const (
 	StatusAbandoned    = "Abandoned"
 )
 
-// Final reports whether the end user can do nothing more in a session of that status. A reviewer
-// at Didit may still change it later.
+// Final reports whether the end user can do nothing more in a session of that status. A reviewer at
+// Didit may still change it later.
 func Final(status string) bool {
-	return slices.Contains([]string{StatusApproved, StatusDeclined, StatusKYCExpired, StatusExpired, StatusAbandoned}, status)
+	switch status {
+	case StatusApproved, StatusDeclined, StatusKYCExpired, StatusExpired, StatusAbandoned:
+		return true
+	default:
+		return false
+	}
 }
 
-// Next tells an app what to do about a session.
+// Next is what an app should do about a session.
 type Next string
 
-// What an app can do.
+// The steps that an app can take.
 const (
 	NextVerify   Next = "verify"   // send the end user to the session's URL; creating again gives the same one
 	NextWait     Next = "wait"     // ask again later
@@ -35,7 +38,7 @@ const (
 	NextRetry    Next = "retry"    // create a new session
 )
 
-// NextOf is what to do at a status; for one that nobody knows, to wait.
+// NextOf returns what an app should do at a status: for an unknown one, wait.
 func NextOf(status string) Next {
 	switch status {
 	case StatusNotStarted, StatusInProgress, StatusAwaitingUser, StatusResubmitted:

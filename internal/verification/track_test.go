@@ -10,8 +10,8 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Ensure that a delivery is published once, as one of a session on record or not, and changes nothing
-// by itself.
+// Ensure that a delivery is published once, as one of a session on record or not, and changes
+// nothing by itself.
 func TestTracker_Receive(t *testing.T) {
 	t.Parallel()
 	at := noon().Add(-time.Minute)
@@ -29,7 +29,7 @@ func TestTracker_Receive(t *testing.T) {
 			verification.DetailStatusUpdated, someone + " " + workflow},
 		{"recorded, owner not known", func(r *verification.Record) { r.VendorData, r.WorkflowID = "", "" },
 			func(w *didit.WebhookEvent) { w.VendorData, w.WorkflowID = &foreign, &elsewhere }, verification.DetailStatusUpdated, foreign + " " + elsewhere},
-		{"recorded, nobody's", func(r *verification.Record) { r.VendorData, r.WorkflowID = "", "" }, nil, verification.DetailStatusUpdated, " "},
+		{"recorded, no owner", func(r *verification.Record) { r.VendorData, r.WorkflowID = "", "" }, nil, verification.DetailStatusUpdated, " "},
 		{"unrecorded", nil, func(w *didit.WebhookEvent) { w.VendorData = &foreign }, verification.DetailUnrecordedUpdate, foreign + " "},
 		{"data", func(*verification.Record) {}, func(w *didit.WebhookEvent) { w.Type = didit.TypeDataUpdated }, verification.DetailDataUpdated, someone + " " + workflow},
 	} {
@@ -60,24 +60,24 @@ func TestTracker_Receive(t *testing.T) {
 func TestTracker_Receive_ignored(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
-	s.refuse["Session"], s.refuse["Publish"] = down(), down()
+	s.refuse["Record"], s.refuse["Publish"] = down(), down()
 	wantCode(t, "a type that is no session's", s.Receive(t.Context(), didit.WebhookEvent{ID: "e1", Type: "user.status.updated", Ignored: true}), "")
 }
 
 func TestTracker_Receive_trouble(t *testing.T) {
 	t.Parallel()
-	for _, call := range []string{"Session", "Publish"} {
+	for _, call := range []string{"Record", "Publish"} {
 		for _, code := range []verification.Code{verification.CodeBackendUnavailable, verification.CodeInternal} {
 			s := newSystem()
 			s.record(t, session, nil)
 			s.refuse[call] = verification.NewError(code, "")
-			wantCode(t, call+" in trouble", s.Receive(t.Context(), delivered("e1", "Approved", noon())), code)
-			want(t, call+" in trouble: calls", s.did(), "")
+			wantCode(t, call+" fails", s.Receive(t.Context(), delivered("e1", "Approved", noon())), code)
+			want(t, call+" fails: calls", s.did(), "")
 		}
 	}
 }
 
-// Ensure that nobody's id is taken for one of ours, and that a long one stays one.
+// Ensure that no id of Didit's looks like one of ours, and that a long one is still unique.
 func TestTracker_Receive_ids(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 129)
@@ -108,8 +108,8 @@ func (s *system) track(t *testing.T, id, status string, at time.Time, change ...
 	return s.Track(t.Context(), e)
 }
 
-// Ensure that an event is recorded, and that a final status ends the tasks: with the status that stands,
-// each by its own kind of end.
+// Ensure that an event is recorded, and that a final status ends the tasks: with the status that
+// stands, each by its own kind of end.
 func TestTracker_Track(t *testing.T) {
 	t.Parallel()
 	for status, end := range map[string]string{
@@ -122,7 +122,7 @@ func TestTracker_Track(t *testing.T) {
 			s.record(t, session, func(r *verification.Record) { r.Awaited = true })
 			for _, token := range []string{"one", "two"} {
 				s.tasks.Open(token)
-				if err := s.store.AddTask(t.Context(), session, token); err != nil {
+				if err := s.store.AddToken(t.Context(), session, token); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,7 +148,7 @@ func TestTracker_Track_unknownOwner(t *testing.T) {
 	s := newSystem()
 	s.record(t, session, func(r *verification.Record) { r.Awaited, r.VendorData, r.WorkflowID = true, "", "" })
 	s.tasks.Open(token)
-	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+	if err := s.store.AddToken(t.Context(), session, token); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, "Track", s.track(t, "e1", "Approved", noon()), "")
@@ -177,7 +177,7 @@ func TestTracker_Track_heals(t *testing.T) {
 		s := newSystem()
 		s.record(t, session, func(r *verification.Record) { r.Awaited = true })
 		s.tasks.Open(token)
-		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
 			t.Fatal(err)
 		}
 		s.refuse["Succeed"] = down()
@@ -190,14 +190,14 @@ func TestTracker_Track_heals(t *testing.T) {
 	}
 }
 
-// Ensure that a task in trouble keeps no other waiting, and is tried again.
+// Ensure that a task that fails does not hold up the others, and is tried again.
 func TestTracker_Track_oneTaskInTrouble(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
 	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
 	for _, token := range []string{"one", "two", "three"} {
 		s.tasks.Open(token)
-		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -222,10 +222,10 @@ func TestTracker_Track_oneTaskInTrouble(t *testing.T) {
 // Ensure that every service that fails makes Track fail, so that it is called again.
 func TestTracker_Track_trouble(t *testing.T) {
 	t.Parallel()
-	for _, call := range []string{"Session", "Replace", "Tasks", "Succeed", "RemoveTask"} {
+	for _, call := range []string{"Record", "Replace", "Tokens", "Succeed", "RemoveToken"} {
 		s := newSystem()
 		s.record(t, session, func(r *verification.Record) { r.Awaited = true })
-		if err := s.store.AddTask(t.Context(), session, token); err != nil {
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
 			t.Fatal(err)
 		}
 		s.refuse[call] = down()
@@ -242,7 +242,7 @@ func TestTracker_Track_contended(t *testing.T) {
 	call := b.call
 	b.call = func(name string, make func() error) error {
 		if strings.HasPrefix(name, "Replace") {
-			s.record(t, session, nil) // somebody else writes
+			s.record(t, session, nil) // another writer
 		}
 		return call(name, make)
 	}
@@ -259,7 +259,7 @@ func TestTracker_Track_withoutTasks(t *testing.T) {
 	s := newSystem()
 	s.Tracker.Tasks = nil
 	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
-	if err := s.store.AddTask(t.Context(), session, token); err != nil {
+	if err := s.store.AddToken(t.Context(), session, token); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, "Track", s.track(t, "e1", "Approved", noon()), "")

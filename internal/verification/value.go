@@ -10,25 +10,28 @@ type Kind int
 
 // The kinds. The zero value is null, which counts as not sent.
 const (
-	Null Kind = iota
-	Text
-	Number
-	Flag
-	List
-	Object
+	KindNull Kind = iota
+	KindString
+	KindNumber
+	KindBool
+	KindArray
+	KindObject
 )
 
-var kindWords = [...]string{"null", "a text", "a number", "true or false", "a list", "an object"}
+var kindWords = [...]string{"null", "a string", "a number", "a boolean", "an array", "an object"}
 
-// Value is a JSON value as a caller sent it, already checked for its form: no duplicate keys, no
-// lone surrogates, no NUL.
+// Value is a JSON value as a caller sent it. Its form was checked before: duplicate keys, lone
+// surrogates and NUL characters are reported in [CreateRequest.Invalid]. It prints as redacted.
 type Value struct {
-	Kind    Kind
-	Raw     json.RawMessage // its exact text
-	Text    string          // of a Text
-	Flag    bool            // of a Flag
-	Items   []Value         // of a List
-	Members []Member        // of an Object, in the order sent
+	hidden
+	Kind Kind
+	Raw  json.RawMessage // exactly as sent
+	Text string          // of a string
+	Bool bool            // of a boolean
+	// Items of an array and Members of an object, in the order sent. The value of an object's member
+	// may be without them; see [HasMembers].
+	Items   []Value
+	Members []Member
 }
 
 // Member is one member of an object.
@@ -37,7 +40,7 @@ type Member struct {
 	Value Value
 }
 
-// Get returns the member of that name, and null where there is none.
+// Get returns the first member of that name, or null if there is none.
 func (v Value) Get(name string) Value {
 	for _, m := range v.Members {
 		if m.Name == name {
@@ -47,11 +50,11 @@ func (v Value) Get(name string) Value {
 	return Value{}
 }
 
-// longestName is how much is shown of a name that a caller made up.
-const longestName = 64
+// maxName is how many characters of a name are shown that a caller made up.
+const maxName = 64
 
-// FieldPath is the path of a member within its parent, as it is shown to callers and in logs:
-// control characters and the end of a long name are left out.
+// FieldPath returns the path of a member within its parent as it is shown to callers and in logs:
+// control characters are replaced, and long names are cut off.
 func FieldPath(parent, name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -59,8 +62,8 @@ func FieldPath(parent, name string) string {
 		}
 		return r
 	}, name)
-	if runes := []rune(name); len(runes) > longestName {
-		name = string(runes[:longestName]) + "…"
+	if runes := []rune(name); len(runes) > maxName {
+		name = string(runes[:maxName]) + "…"
 	}
 	if parent == "" {
 		return name

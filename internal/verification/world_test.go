@@ -27,10 +27,10 @@ func (w *world) Decision(_ context.Context, id string) (didit.Decision, error) {
 	return didit.Decision{SessionID: id, Status: w.status}, nil
 }
 
-// nobody is a Didit that knows no session.
-type nobody struct{}
+// emptyDidit knows no session.
+type emptyDidit struct{}
 
-func (nobody) Decision(context.Context, string) (didit.Decision, error) {
+func (emptyDidit) Decision(context.Context, string) (didit.Decision, error) {
 	return didit.Decision{}, &didit.Error{Kind: didit.KindNotFound, Op: "decision"}
 }
 
@@ -40,8 +40,8 @@ type fault struct {
 	kind          string // of the kinds below; empty: none
 }
 
-// What can happen to a call: it fails and does nothing, its answer is lost, or the process dies after
-// its effect. To die before the effect is to die after the one before.
+// What can happen to a call: it fails and does nothing, its answer is lost, or the process dies
+// after its effect. To die before the effect is to die after the one before.
 var faultKinds = []string{"fails", "answer lost", "crash"}
 
 type crash struct{}
@@ -80,7 +80,7 @@ func (w *world) start(number int, a *actor, f fault) *process {
 		}()
 		b := &backend{store: &w.store, bus: &w.bus, tasks: &w.tasks, didit: w}
 		if a.unknown {
-			b.didit = nobody{}
+			b.didit = emptyDidit{}
 		}
 		b.call = func(name string, make func() error) error {
 			if !yield(name) {
@@ -111,7 +111,7 @@ func (w *world) start(number int, a *actor, f fault) *process {
 // watch notes which statuses the record took.
 func (w *world) watch(call string) {
 	if strings.HasPrefix(call, "Replace") {
-		if r, found, _ := w.store.Session(context.Background(), session); found {
+		if r, found, _ := w.store.Record(context.Background(), session); found {
 			w.took = append(w.took, r.Status)
 		}
 	}
@@ -173,7 +173,7 @@ var (
 		return err
 	}}
 	deliver = &actor{name: "deliver", act: func(w *world, b *backend) error {
-		_ = b.call("Didit", func() error { w.status = "Approved"; return nil }) // whatever befalls the call: what is not told now is told later
+		_ = b.call("Didit", func() error { w.status = "Approved"; return nil }) // whatever happens to the call: what is not delivered now is delivered later
 		return w.hear(b)
 	}}
 	complete = &actor{name: "complete", act: func(w *world, b *backend) error {
@@ -201,7 +201,7 @@ type beginning struct {
 	tasks  []string      // that wait already
 	actors []*actor      // each meets each
 	first  []*actor      // if any: only these meet the others, and are met
-	gone   bool          // a session may be given up, or is too old to be asked about for nobody
+	gone   bool          // a session may be given up, or is too old to be asked about if no task waits
 }
 
 var beginnings = []beginning{
@@ -238,7 +238,7 @@ func (b beginning) world() *world {
 		_ = w.store.Add(ctx, r)
 	}
 	for _, token := range b.tasks {
-		_ = w.store.AddTask(ctx, session, token)
+		_ = w.store.AddToken(ctx, session, token)
 		w.tasks.Open(token)
 	}
 	return w

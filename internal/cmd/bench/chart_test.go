@@ -53,106 +53,89 @@ func number(t *testing.T, e element, name string) int {
 	return n
 }
 
-// Ensure that bars are as long as what they stand for, within the picture, and named; and that both
-// configurations of a program share a panel, a scale and the floor of the first.
-func TestReport_svg(t *testing.T) {
+// drawn are the reports of two functions.
+func drawn() []report {
+	bounds := map[string]bound{"far/cold ms/op": {most: 190}, "far/warm ms/op": {ofFloor: 1.03}}
+	return []report{
+		{function{key: "createsession", bounds: bounds}, []figure{
+			{"far/cold", "ms/op", 1, 264.6, 130.25, true}, {"far/first", "ms/op", 1, 47, 125, true},
+			{"far/warm", "ms/op", 1, 41.5, 41.4, true}, {"far/warm", "p99-ms/op", 1, 999, 999, true}}},
+		{function{key: "<b>&\"'"}, []figure{{"far/cold", "ms/op", 1, 300, 131, true}}},
+	}
+}
+
+// Ensure that bars and bounds are as long as their values, with the values beside them.
+func TestDrawSVG(t *testing.T) {
 	t.Parallel()
-	r := made()
-	second := r.Functions[0]
-	second.Title = "createsession, recording"
-	second.Sections = []section{{Figures: []figure{{Key: "far_cold", Function: 300, Floor: 131}, {Key: "far_warm_p50", Function: 45}}}}
-	r.Functions = append(r.Functions, second)
-	picture, err := r.svg()
+	picture, err := drawSVG(drawn())
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := parseSVG(t, picture)
 	var lengths, bounds []int
 	texts := map[string]int{}
-	for _, e := range all {
+	for _, e := range parseSVG(t, picture) {
 		switch {
-		case e.name == "rect" && e.attr["class"] != "card" && number(t, e, "x") == chartLeft:
+		case e.name == "rect" && e.attr["class"] != "card":
 			lengths = append(lengths, number(t, e, "width"))
 		case e.name == "line":
-			bounds = append(bounds, number(t, e, "x1")-chartLeft)
+			bounds = append(bounds, number(t, e, "x1")-barLeft)
 		case e.name == "text" || e.name == "tspan":
 			texts[e.text]++
 		}
 	}
-	// The longest bar has the whole length, 300 ms here.
-	wantLengths, wantBounds := []float64{264.6, 300, 130.25, 47, 0, 125, 41.5, 45, 41.4}, []float64{190, 49, 42.642}
+	// The longest bar has the whole length, 300 ms here; what was not measured has none.
+	wantLengths, wantBounds := []float64{264.6, 130.25, 47, 125, 41.5, 41.4, 300, 131, 0, 0, 0, 0}, []float64{190, 42.642}
 	for i, want := range [][]float64{wantLengths, wantBounds} {
 		got := [][]int{lengths, bounds}[i]
 		if len(got) != len(want) {
 			t.Fatalf("got %d lengths %v, want %d", len(got), got, len(want))
 		}
 		for j, ms := range want {
-			if pixels := ms * chartLength / 300; float64(got[j]) < pixels-1 || float64(got[j]) > pixels+1 {
+			if pixels := ms * barLength / 300; float64(got[j]) < pixels-1 || float64(got[j]) > pixels+1 {
 				t.Errorf("%g ms is %d pixels long, want %.1f", ms, got[j], pixels)
 			}
 		}
 	}
-	for _, text := range []string{"264.6", "300.0", "130.2", "47.0", "bound 190.0", "bound 42.6", "cold start", "first call after init", "warm call",
-		"createsession, recording", "floor: only forwards"} {
+	for _, text := range []string{"createsession", "<b>&\"'", "264.6", "300.0", "130.2", "47.0", "bound 190.0", "bound 42.6"} {
 		if texts[text] != 1 {
 			t.Errorf("%q is written %d times in %v", text, texts[text], texts)
 		}
 	}
-	if texts["createsession"] != 2 { // heading and legend
-		t.Errorf("createsession is written %d times", texts["createsession"])
-	}
 }
 
-// Ensure that no two bars of a panel overlap, and that each panel begins where the one above ends.
-func TestReport_svgRows(t *testing.T) {
+// Ensure that no two bars overlap and all are in the picture, even without functions.
+func TestDrawSVG_rows(t *testing.T) {
 	t.Parallel()
-	for n := 1; n <= 3; n++ {
-		together := make([]functionReport, n)
-		p := newPanel(together, full)
-		end := panelTop
-		for _, g := range p.Groups {
-			for _, b := range g.Bars {
-				if b.Y < end {
-					t.Errorf("%d configurations: a bar begins at %d, above the end at %d of the one before", n, b.Y, end)
+	for n := range 3 {
+		picture, err := drawSVG(drawn()[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := parseSVG(t, picture)
+		end := 0
+		for _, e := range all {
+			if e.name == "g" {
+				y, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(e.attr["transform"], "translate(0 "), ")"))
+				if err != nil || y < end {
+					t.Errorf("%d functions: a row is at %q, above the end at %d of the one before", n, e.attr["transform"], end)
 				}
-				end = b.Y + barHeight
-			}
-			if len(g.Bars) != n+1 || g.LabelY < g.Bars[0].Y || g.LabelY > end {
-				t.Errorf("%d configurations: got %d bars, label at %d", n, len(g.Bars), g.LabelY)
+				end = y + barHeight
 			}
 		}
-		if end > panelHeight(n) {
-			t.Errorf("%d configurations end at %d of %d", n, end, panelHeight(n))
+		if height := number(t, all[0], "height"); end > height || bytes.Contains(picture, []byte("NaN")) {
+			t.Errorf("%d functions: the last row ends at %d of %d", n, end, height)
 		}
 	}
 }
 
-// Ensure that no bound is drawn through a number, and that both stay within the picture.
-func TestNewBar(t *testing.T) {
+// Ensure that no bound is drawn through a value, and that both stay within the picture.
+func TestNewRow(t *testing.T) {
 	t.Parallel()
 	for most := 1.0; most < 200; most++ {
-		scale := chartLength / max(most, 100)
-		b := newBar("", 100, &verdict{Most: most}, 0, scale)
-		const text = 120 // about as wide as number and bound are
-		if b.TextX < chartLeft+b.Width || b.TextX <= b.Bound.X || b.TextX+text > chartWidth {
-			t.Errorf("bound %g at %d, bar to %d, number at %d", most, b.Bound.X, chartLeft+b.Width, b.TextX)
-		}
-	}
-}
-
-// Ensure that odd reports give a picture too.
-func TestReport_svgOdd(t *testing.T) {
-	t.Parallel()
-	two := made()
-	two.Functions = append(two.Functions, functionReport{Title: `<b>&"'`, Program: `<b>&"'`, Floor: `<b>&"'`})
-	for name, r := range map[string]*report{"no function": {}, "no figure, name with markup": two} {
-		picture, err := r.svg()
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		parseSVG(t, picture)
-		if bytes.Contains(picture, []byte("NaN")) || bytes.Contains(picture, []byte("<b>")) {
-			t.Errorf("%s: got %s", name, picture)
+		r := newRow(0, "", "", 100, most, barLength/max(most, 100))
+		const text = 120 // about as wide as value and bound are
+		if r.TextX < barLeft+r.Length || r.TextX <= r.BoundX || r.TextX+text > 760 {
+			t.Errorf("bound %g at %d, bar of %d, value at %d", most, r.BoundX, r.Length, r.TextX)
 		}
 	}
 }

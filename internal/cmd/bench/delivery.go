@@ -10,16 +10,13 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit"
+	"didit-sessions/internal/stage"
 )
 
-const (
-	webhookSecret = "bench-webhook-secret"
+// deliverySize is about how large the body of a delivery with all features is, in bytes.
+const deliverySize = 40 << 10
 
-	// deliverySize is about how large the body of a delivery with all features is.
-	deliverySize = 40 << 10
-)
-
-// delivery is API Gateway's payload for a delivery, to be signed anew for each call.
+// delivery is API Gateway's payload for a delivery, which is changed and signed for each call.
 type delivery struct {
 	mu      sync.Mutex
 	sent    int
@@ -28,9 +25,8 @@ type delivery struct {
 	body    map[string]any
 }
 
-// deliveries makes of a recorded delivery what makes fresh ones: each signed
-// now, an event of its own, with a body of deliverySize. It is safe for
-// concurrent use.
+// deliveries returns a function that makes new deliveries of a recorded one: each signed now, with
+// an event id of its own and a body of deliverySize. The function is safe for concurrent use.
 func deliveries(event []byte) (func() ([]byte, error), error) {
 	d := &delivery{}
 	if err := json.Unmarshal(event, &d.payload); err != nil {
@@ -46,20 +42,20 @@ func deliveries(event []byte) (func() ([]byte, error), error) {
 	if d.headers, _ = d.payload["headers"].(map[string]any); !ok || d.headers == nil {
 		return nil, errors.New("the recorded delivery has no decision, or no headers")
 	}
-	found, err := hits(deliverySize - len(text))
+	hits, err := screeningHits(deliverySize - len(text))
 	if err != nil {
 		return nil, err
 	}
-	decision["aml_screenings"] = []any{map[string]any{"node_id": "feature_aml", "status": "Approved", "hits": found}}
+	decision["aml_screenings"] = []any{map[string]any{"node_id": "feature_aml", "status": "Approved", "hits": hits}}
 	return d.next, nil
 }
 
-// hits are what a screening of a common name finds: at least size bytes of it, and
-// hardly more.
-func hits(size int) ([]json.RawMessage, error) {
-	var found []json.RawMessage
+// screeningHits returns at least size bytes, and hardly more, of the hits of a screening of a
+// common name.
+func screeningHits(size int) ([]json.RawMessage, error) {
+	var hits []json.RawMessage
 	for size > 0 {
-		number := fmt.Sprintf("%06d", len(found))
+		number := fmt.Sprintf("%06d", len(hits))
 		hit, err := json.Marshal(map[string]any{
 			"id": "hit-" + number, "caption": "Carmen Espa\u00f1ola", "match_score": 41.5, "countries": []string{"ES", "PT"},
 			"datasets": []string{"PEP", "SANCTIONS", "WARNINGS"}, "first_seen": "2020-01-01T00:00:00", "last_seen": "2025-12-01T00:00:00",
@@ -69,10 +65,10 @@ func hits(size int) ([]json.RawMessage, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, hit)
+		hits = append(hits, hit)
 		size -= len(hit)
 	}
-	return found, nil
+	return hits, nil
 }
 
 func (d *delivery) next() ([]byte, error) {
@@ -85,7 +81,7 @@ func (d *delivery) next() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature, v2, err := didit.SignWebhook(body, webhookSecret)
+	signature, v2, err := didit.SignWebhook(body, stage.WebhookSecret)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit"
+	"didit-sessions/internal/stage"
 )
 
 // received is what a webhook's verifier sees of a payload.
@@ -35,8 +36,8 @@ func recordedDelivery(t *testing.T) []byte {
 	return event
 }
 
-// Ensure that every delivery is signed now, is an event of its own about the session on record, and has the size
-// of a real one; also when several goroutines ask for them.
+// Ensure that every delivery is signed now, has an event id of its own, is about the session on
+// record, and has the size of a real one; also when several goroutines ask for them.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
 	next, err := deliveries(recordedDelivery(t))
@@ -67,7 +68,7 @@ func TestDeliveries(t *testing.T) {
 			t.Fatal(err)
 		}
 		events[body.EventID] = true
-		signature, v2, err := didit.SignWebhook([]byte(r.Body), webhookSecret)
+		signature, v2, err := didit.SignWebhook([]byte(r.Body), stage.WebhookSecret)
 		if err != nil || r.header().Get("X-Signature") != signature || r.header().Get("X-Signature-V2") != v2 {
 			t.Errorf("got headers %v, %v, want %s and %s", r.Headers, err, signature, v2)
 		}

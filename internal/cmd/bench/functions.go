@@ -1,109 +1,116 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 )
 
-const workflow = "11111111-2222-3333-4444-555555555555"
+// function is one function to measure in one configuration, and the floor beside it.
+type function struct {
+	key     string // on the command line
+	name    string // of its benchmarks
+	program string // directory under functions/
+	event   string // file under events/
+	// payload returns, for the event, what makes the payload of each call; nil: each call has the
+	// event as it is.
+	payload   func(event []byte) (func() ([]byte, error), error)
+	status    int    // of the answer that both must give
+	recording bool   // TABLE_NAME is set
+	floor     string // directory under testdata/floor/
+	callers   int    // how many concurrent cold callers share one read of the secret and one token; 0: not measured
+	bounds    map[string]bound
+}
 
-// functions are all that is measured. What a further one needs beyond its entry
-// here is a floor that does the same calls, and a world that has its upstreams.
+// bound is the largest value that a figure may have: ofFloor times the floor's, plus most; or
+// exactly the value of that name. Bounds are keyed by benchmark and unit.
+type bound struct {
+	text    string
+	ofFloor float64
+	most    float64 // in the figure's unit
+	exactly float64
+}
+
+// distance is a pair of round trips. Everything is measured at both distances.
+type distance struct {
+	name       string
+	didit, aws time.Duration
+}
+
+var (
+	far  = distance{name: "far", didit: 40 * time.Millisecond, aws: 2 * time.Millisecond}
+	near = distance{name: "near"}
+)
+
+// functions are all that is measured. A further one needs an entry here, and a floor that makes the
+// same calls.
 var functions = []function{
 	{
-		key: "createsession", title: "createsession",
-		about:   "POST /sessions with every field, not recorded (TABLE_NAME empty)",
-		program: "createsession", event: "createsession-http-full.json", status: http.StatusCreated, lambdaCPU: "arm64", callers: 200,
-		env:   func(w *world) map[string]string { return w.creating("") },
-		floor: "createsession", floorDoes: "has a token and only forwards the body", floorEnv: (*world).forwarding,
-		bounds: creationBounds(map[string]bound{
-			"far_first":     {text: "<= 1 round trip + 9 ms", most: milliseconds(far.didit) + 9},
-			"far_warm_p50":  {text: "<= 1.03 x floor", ofFloor: 1.03},
-			"near_warm_p50": {text: "<= 1.25 x floor", ofFloor: 1.25},
+		key: "createsession", name: "CreateSession", // not recording: one request to Didit and no other
+		program: "createsession", event: "createsession-http-full.json", status: http.StatusCreated,
+		floor: "createsession", callers: 200,
+		bounds: withCreateBounds(map[string]bound{
+			"far/first ms/op": {text: "1 round trip + 9 ms", most: milliseconds(far.didit) + 9},
+			"far/warm ms/op":  {text: "1.03 x floor", ofFloor: 1.03},
+			"near/warm ms/op": {text: "1.25 x floor", ofFloor: 1.25},
 		}),
 	}, {
-		key: "createsession-recording", title: "createsession, recording",
-		about:   "the same, recorded in the table, as it is deployed",
-		program: "createsession", event: "createsession-http-full.json", status: http.StatusCreated, lambdaCPU: "arm64", callers: 200,
-		env:   func(w *world) map[string]string { return w.creating(tableName) },
-		floor: "createsession", floorDoes: "has a token and only forwards the body", floorEnv: (*world).forwarding,
-		bounds: creationBounds(map[string]bound{
-			"far_first":    {text: "<= 1 round trip + 1 to AWS + 9 ms", most: milliseconds(far.didit+far.aws) + 9},
-			"far_warm_p50": {text: "<= 1.03 x floor + 1 to AWS + 1 ms", ofFloor: 1.03, most: milliseconds(far.aws) + 1},
+		key: "createsession-recording", name: "CreateSessionRecording", // as it is deployed
+		program: "createsession", event: "createsession-http-full.json", status: http.StatusCreated, recording: true,
+		floor: "createsession", callers: 200,
+		bounds: withCreateBounds(map[string]bound{
+			"far/first ms/op": {text: "1 round trip + 1 to AWS + 9 ms", most: milliseconds(far.didit+far.aws) + 9},
+			"far/warm ms/op":  {text: "1.03 x floor + 1 to AWS + 1 ms", ofFloor: 1.03, most: milliseconds(far.aws) + 1},
 		}),
 	}, {
-		key: "webhook", title: "webhook",
-		about:   "a signed delivery of 40 KiB, of a session on record",
-		program: "webhook", event: "webhook-http-approved.json", payload: deliveries, status: http.StatusOK, lambdaCPU: "arm64",
-		env: func(w *world) map[string]string {
-			return map[string]string{
-				"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secretsURL,
-				"AWS_ENDPOINT_URL_DYNAMODB":        w.tableURL,
-				"AWS_ENDPOINT_URL_EVENTBRIDGE":     w.busURL,
-				"DIDIT_WEBHOOK_SECRET_ID":          webhookSecretID,
-				"TABLE_NAME":                       tableName,
-				"EVENT_BUS_NAME":                   busName,
-			}
-		},
-		// The function reads the secret on its first call, as it must; the floor has it.
-		floor: "webhook", floorDoes: "has the secret, checks one HMAC, reads one row, puts one event",
-		floorEnv: func(w *world) map[string]string {
-			return map[string]string{"TABLE_URL": w.tableURL, "TABLE_NAME": tableName, "BUS_URL": w.busURL, "EVENT_BUS_NAME": busName, "WEBHOOK_SECRET": webhookSecret}
-		},
+		// A signed delivery of 40 KiB, of a session on record. The function reads the secret on its
+		// first call; the floor has it.
+		key: "webhook", name: "Webhook",
+		program: "webhook", event: "webhook-http-approved.json", payload: deliveries, status: http.StatusOK, recording: true,
+		floor: "webhook",
 		bounds: map[string]bound{
-			"near_warm_p50": {text: "<= 5 ms", most: 5},
-			"peak_memory":   {text: "<= 25 MiB", most: 25},
+			"near/warm ms/op":    {text: "5 ms", most: 5},
+			"near/warm peak-MiB": {text: "25 MiB", most: 25},
 		},
 	}, {
-		key: "getsession", title: "getsession",
-		about:   "an Approved session of the caller's, from the table alone",
-		program: "getsession", event: "getsession-http-one.json", status: http.StatusOK, lambdaCPU: "arm64",
-		env: func(w *world) map[string]string {
-			return map[string]string{
-				"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secretsURL,
-				"AWS_ENDPOINT_URL_DYNAMODB":        w.tableURL,
-				"AWS_ENDPOINT_URL_EVENTBRIDGE":     w.busURL,
-				"DIDIT_SECRET_ID":                  secretID,
-				"DIDIT_AUTH_URL":                   w.authURL,
-				"DIDIT_API_URL":                    w.apiURL,
-				"TABLE_NAME":                       tableName,
-				"EVENT_BUS_NAME":                   busName,
-			}
-		},
-		floor: "getsession", floorDoes: "reads one row and answers with it as it comes",
-		floorEnv: func(w *world) map[string]string {
-			return map[string]string{"TABLE_URL": w.tableURL, "TABLE_NAME": tableName}
-		},
+		// An Approved session of the caller's, from the table alone.
+		key: "getsession", name: "GetSession",
+		program: "getsession", event: "getsession-http-one.json", status: http.StatusOK, recording: true,
+		floor: "getsession",
 	},
 }
 
-// creating is createsession's configuration; without a table it records nothing.
-func (w *world) creating(table string) map[string]string {
-	return map[string]string{
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER": w.secretsURL,
-		"AWS_ENDPOINT_URL_DYNAMODB":        w.tableURL,
-		"DIDIT_SECRET_ID":                  secretID,
-		"DIDIT_AUTH_URL":                   w.authURL,
-		"DIDIT_API_URL":                    w.apiURL,
-		"WORKFLOW_IDS":                     workflow,
-		"ALLOWED_CALLBACKS":                "https://example.com/verification",
-		"TABLE_NAME":                       table,
+// withCreateBounds adds the bounds of createsession that hold with and without a table.
+func withCreateBounds(bounds map[string]bound) map[string]bound {
+	bounds["far/cold ms/op"] = bound{text: "4 round trips + 30 ms", most: milliseconds(4*far.didit) + 30}
+	bounds["init/down added-ms"] = bound{text: "2 s", most: 2000}
+	bounds["init/silent added-ms"] = bound{text: "2 s", most: 2000}
+	bounds["concurrent secret-reads"] = bound{text: "exactly 1", exactly: 1}
+	bounds["concurrent token-requests"] = bound{text: "exactly 1", exactly: 1}
+	bounds["binary lambda-MB"] = bound{text: "13 MB", most: 13}
+	bounds["near/warm peak-MiB"] = bound{text: "22 MiB", most: 22}
+	return bounds
+}
+
+// selectFunctions returns the functions with those comma-separated keys, in the order of all; an
+// empty string selects all.
+func selectFunctions(all []function, keys string) ([]function, error) {
+	if keys == "" {
+		return all, nil
 	}
+	var known []string
+	for _, f := range all {
+		known = append(known, f.key)
+	}
+	wanted := strings.Split(keys, ",")
+	for _, key := range wanted {
+		if !slices.Contains(known, key) {
+			return nil, fmt.Errorf("no function %q; there are %s", key, strings.Join(known, ", "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(f function) bool { return !slices.Contains(wanted, f.key) }), nil
 }
 
-// forwarding is the configuration of createsession's floor.
-func (w *world) forwarding() map[string]string {
-	return map[string]string{"SESSION_URL": w.apiURL + "/v2/session/", "TOKEN": w.token}
-}
-
-// creationBounds are those that hold for createsession with and without a table,
-// and own.
-func creationBounds(own map[string]bound) map[string]bound {
-	own["far_cold"] = bound{text: "<= 4 round trips + 30 ms", most: milliseconds(4*far.didit) + 30}
-	own["init_network_down"] = bound{text: "<= 2 s", most: 2000}
-	own["init_network_silent"] = bound{text: "<= 2 s", most: 2000}
-	own["cold_secret_reads"] = bound{text: "exactly 1", exactly: 1}
-	own["cold_token_requests"] = bound{text: "exactly 1", exactly: 1}
-	own["binary_lambda"] = bound{text: "<= 13 MB", most: 13}
-	own["peak_memory"] = bound{text: "<= 22 MiB", most: 22}
-	return own
-}
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"runtime"
 	"slices"
@@ -23,7 +22,6 @@ func TestRun_usage(t *testing.T) {
 		"negative runs": {[]string{"-runs", "-1"}, exitUsage, "-runs is -1"},
 		"no number":     {[]string{"-runs", "many"}, exitUsage, "-runs"},
 		"no function":   {[]string{"-function", "webhook,createsessions"}, exitUsage, `no function "createsessions"; there are createsession, `},
-		"two forms":     {[]string{"-cost", "-svg", "x.svg"}, exitUsage, "-cost draws no picture"},
 	} {
 		var stdout, stderr strings.Builder
 		if code := run(t.Context(), tt.args, &stdout, &stderr); code != tt.code || !strings.Contains(stderr.String(), tt.want) || stdout.Len() > 0 {
@@ -40,9 +38,9 @@ func TestParse(t *testing.T) {
 	}{
 		{nil, options{plan: full}},
 		{[]string{"-short"}, options{plan: brief}},
-		{[]string{"-short", "-runs", "2", "-json", "-svg", "x.svg"}, options{plan: brief.withRuns(2), json: true, svg: "x.svg"}},
+		{[]string{"-short", "-runs", "2", "-svg", "x.svg"}, options{plan: brief.withRuns(2), svg: "x.svg"}},
 		{[]string{"-runs", "99"}, options{plan: full.withRuns(99)}},
-		{[]string{"-cost", "-function", "webhook"}, options{plan: full, cost: true, function: "webhook"}},
+		{[]string{"-function", "webhook"}, options{plan: full, function: "webhook"}},
 	} {
 		if got, err := parse(tt.args, io.Discard); err != nil || got != tt.want {
 			t.Errorf("parse(%q) = %+v, %v, want %+v", tt.args, got, err, tt.want)
@@ -50,17 +48,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestSelected(t *testing.T) {
+func TestSelectFunctions(t *testing.T) {
 	t.Parallel()
 	all := []function{{key: "a"}, {key: "b"}, {key: "c"}}
 	for keys, want := range map[string]string{"": "abc", "b": "b", "c,a": "ac", "b,": "", "d": "", ",": ""} {
-		chosen, err := selected(all, keys)
+		chosen, err := selectFunctions(all, keys)
 		got := ""
 		for _, f := range chosen {
 			got += f.key
 		}
 		if got != want || (err != nil) != (want == "") {
-			t.Errorf("selected(%q) = %q, %v, want %q", keys, got, err, want)
+			t.Errorf("selectFunctions(%q) = %q, %v, want %q", keys, got, err, want)
 		}
 	}
 	if len(all) != 3 || all[0].key+all[1].key+all[2].key != "abc" {
@@ -68,69 +66,64 @@ func TestSelected(t *testing.T) {
 	}
 }
 
-// Ensure that no function hides another, and that each is described.
+// Ensure that no function hides another.
 func TestFunctions(t *testing.T) {
 	t.Parallel()
-	keys := map[string]bool{}
+	names := map[string]bool{}
 	for _, f := range functions {
-		if keys[f.key] || keys[f.title] || f.about == "" || f.floorDoes == "" || strings.Contains(f.key, ",") {
-			t.Errorf("got %+v", f)
+		if names[f.key] || names[f.name] || strings.Contains(f.key, ",") || strings.ContainsAny(f.name, " /-") {
+			t.Errorf("got %s, %s", f.key, f.name)
 		}
-		keys[f.key], keys[f.title] = true, true
+		names[f.key], names[f.name] = true, true
 	}
 }
 
-// Ensure that a whole run measures everything, and that its report survives JSON.
+// Ensure that a whole run measures everything.
 func TestMeasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts real functions")
 	}
 	t.Parallel()
-	small := plan{Runs: 1, Rounds: 1, FarCalls: 2, NearCalls: 30, limit: 5 * time.Minute}
-	own := slices.Clone(functions)
-	for i := range own {
-		own[i].lambdaCPU = runtime.GOARCH // for which most is compiled already
+	// For this processor most is compiled already.
+	small := plan{runs: 1, rounds: 1, farCalls: 2, nearCalls: 30, limit: 5 * time.Minute, lambdaArch: runtime.GOARCH}
+	chosen := slices.Clone(functions)
+	for i := range chosen {
 		// So many that they share, and so few that none of them meets a limit of the product.
-		own[i].callers = min(own[i].callers, 3)
+		chosen[i].callers = min(chosen[i].callers, 3)
 	}
 	var progress strings.Builder
-	r, err := measure(t.Context(), small, own, &progress)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back report
-	if err := json.Unmarshal(text, &back); err != nil {
-		t.Fatal(err)
-	}
-	if len(back.Functions) != len(own) || !strings.Contains(progress.String(), own[0].title+": building") {
-		t.Errorf("got %d functions, progress %q", len(back.Functions), &progress)
-	}
-	for _, f := range back.Functions {
-		for _, s := range f.Sections {
-			for _, got := range s.Figures {
-				// CPU time is counted in steps too large for so few calls, and trouble need not add anything.
-				mayBeNothing := got.Key == "cpu_warm" || strings.HasPrefix(got.Key, "init_network") || got.unknown() && runtime.GOOS != "linux"
-				if got.Function <= 0 && !mayBeNothing {
-					t.Errorf("%s, %s: got %+v", f.Key, s.Title, got)
-				}
+	measured := 0
+	err := measure(t.Context(), small, chosen, &progress, func(f function, m *measurement) error {
+		measured++
+		for _, got := range newFigures(f, small, m) {
+			// CPU time is counted in steps too large for so few calls, and an unreachable network
+			// need not add anything.
+			mayBeZero := got.unit == "cpu-us/op" || got.unit == "added-ms"
+			if !mayBeZero && (got.n <= 0 || got.function <= 0 || got.hasFloor && got.floor <= 0) {
+				t.Errorf("%s: got %+v", f.key, got)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured != len(chosen) || !strings.Contains(progress.String(), chosen[0].key+": building") {
+		t.Errorf("measured %d functions, progress %q", measured, &progress)
 	}
 }
 
-// Ensure that what takes too long ends, and says why.
+// Ensure that a measurement that takes too long ends, and says why.
 func TestMeasure_limit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds real functions")
 	}
 	t.Parallel()
-	own := slices.Clone(functions[:1])
-	own[0].lambdaCPU = runtime.GOARCH
-	_, err := measure(t.Context(), plan{Runs: 1, Rounds: 1, limit: 1}, own, io.Discard)
+	p := plan{runs: 1, rounds: 1, limit: 1, lambdaArch: runtime.GOARCH}
+	err := measure(t.Context(), p, functions[:1], io.Discard, func(function, *measurement) error {
+		t.Error("a measurement that was cut short is done")
+		return nil
+	})
 	if err == nil || !strings.Contains(err.Error(), "createsession: not finished after 1ns") {
 		t.Errorf("got %v, want the limit named", err)
 	}

@@ -14,22 +14,55 @@ import (
 	"didit-sessions/internal/lambdatest"
 )
 
-// idleBefore is how long a process that has finished its init does nothing
-// before its first call comes.
-const idleBefore = 50 * time.Millisecond
+// plan says how much is measured.
+type plan struct {
+	runs   int // starts of each kind and distance
+	rounds int // processes of each side whose warm calls are put together
 
-// side is one of the two programs that take turns.
-type side struct {
-	name, binary string
-	payload      func() ([]byte, error) // of the next call; called by several goroutines
-	status       int
-	env          func(w *world) map[string]string
+	// Calls of each round, not counting those that only warm up.
+	farCalls, nearCalls int
+
+	limit      time.Duration // for each function, not counting builds
+	lambdaArch string        // GOARCH of the binary whose size is measured
 }
 
-// both holds the function's at 0 and the floor's at 1.
-type both[T any] [2]T
+var (
+	full  = plan{runs: 21, rounds: 3, farCalls: 100, nearCalls: 700, limit: 3 * time.Minute, lambdaArch: "arm64"}
+	brief = plan{runs: 3, rounds: 1, farCalls: 25, nearCalls: 500, limit: time.Minute, lambdaArch: "arm64"}
+)
 
-// times are what one side took, in milliseconds.
+// withRuns is the plan with another number of starts, and time for them.
+func (p plan) withRuns(runs int) plan {
+	const pairsOfStarts = 4 * time.Second // both sides, both kinds, both distances, with room
+	p.limit += time.Duration(max(0, runs-p.runs)) * pairsOfStarts
+	p.runs = runs
+	return p
+}
+
+func (p plan) calls(d distance) int {
+	if d == far {
+		return p.farCalls
+	}
+	return p.nearCalls
+}
+
+// side is one of the two programs that take turns, and what was measured of it.
+type side struct {
+	name, pkg, binary string
+	payload           func() ([]byte, error) // of the next call; safe for concurrent use
+	status            int                    // of the answer
+	env               func(w *world) map[string]string
+
+	far, near            times
+	lambdaSize, hostSize float64 // MB of the binary
+
+	// Of the processes that answered the warm calls without a round trip. Empty where it cannot be
+	// read.
+	peak sample // MiB
+	cpu  sample // microseconds a call
+}
+
+// times are what one side took at one distance, in milliseconds.
 type times struct {
 	init  sample // process start to the first call of the Runtime API's "next"
 	cold  sample // process start to the first answer, the invocation waiting at once
@@ -37,21 +70,24 @@ type times struct {
 	warm  sample // any later call, likewise
 }
 
+// at returns the times at the distance.
+func (s *side) at(d distance) *times {
+	if d == far {
+		return &s.far
+	}
+	return &s.near
+}
+
 // measurement is all that was measured of one function and its floor.
 type measurement struct {
-	far, near both[times]
+	function, floor side
 
-	// Of the processes that answered the warm calls at no round trip, the most calls
-	// of all. Empty where it cannot be read.
-	peak both[sample] // MiB
-	cpu  both[sample] // microseconds a call
-
-	lambdaSize, hostSize both[float64] // bytes of the binary
-
-	downInit, silentInit sample // milliseconds to init while no upstream can be reached
-
-	secretReads, tokenRequests int // by concurrent cold callers in one process
+	downInit, silentInit       sample // milliseconds to init while no upstream can be reached
+	secretReads, tokenRequests int    // by concurrent cold callers in one process
 }
+
+// sides are the programs in the order of their turns.
+func (m *measurement) sides() []*side { return []*side{&m.function, &m.floor} }
 
 // bench is what all measurements share.
 type bench struct {
@@ -60,132 +96,94 @@ type bench struct {
 	dir   string
 }
 
-// newBench also returns what removes everything that the measurements leave
-// behind.
-func newBench(p plan) (*bench, func(), error) {
+// measure builds and measures the functions one after another, and calls done after each.
+func measure(ctx context.Context, p plan, functions []function, progress io.Writer, done func(function, *measurement) error) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	// The collector of this process shares the processors with what is measured.
-	usual := debug.SetGCPercent(400)
-	remove := func() {
-		debug.SetGCPercent(usual)
-		os.RemoveAll(dir)
-	}
+	defer os.RemoveAll(dir)
+	// The garbage collector of this process shares the processors with what is measured.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	trust, err := newTrust(dir)
 	if err != nil {
-		remove()
-		return nil, nil, err
+		return err
 	}
-	return &bench{plan: p, trust: trust, dir: dir}, remove, nil
-}
-
-// measure builds and measures the functions one after another, and tells progress
-// about it.
-func measure(ctx context.Context, p plan, functions []function, progress io.Writer) (*report, error) {
-	b, remove, err := newBench(p)
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	r := newReport(p)
+	b := &bench{plan: p, trust: trust, dir: dir}
 	for _, f := range functions {
-		m, err := b.measure(ctx, f, f.say(progress))
+		say := func(what string) { fmt.Fprintf(progress, "bench: %s: %s\n", f.key, what) }
+		m, err := b.measure(ctx, f, say)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.title, err)
+			return fmt.Errorf("%s: %w", f.key, err)
 		}
-		r.add(f, m)
+		if err := done(f, m); err != nil {
+			return err
+		}
 	}
-	return r, nil
-}
-
-func (f function) say(progress io.Writer) func(string) {
-	return func(what string) { fmt.Fprintf(progress, "bench: %s: %s\n", f.title, what) }
+	return nil
 }
 
 func (b *bench) measure(ctx context.Context, f function, say func(string)) (*measurement, error) {
-	m := &measurement{}
 	say("building")
-	sides, err := b.build(ctx, f, m)
+	m, err := b.build(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	err = b.limited(ctx, func(ctx context.Context) error { return b.run(ctx, f, sides, m, say) })
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
-}
-
-// limited ends what takes much longer than it should, and says so.
-func (b *bench) limited(ctx context.Context, run func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.plan.limit, fmt.Errorf("not finished after %v", b.plan.limit))
 	defer cancel()
-	err := run(ctx)
+	err = b.run(ctx, f, m, say)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	return err
+	return m, err
 }
 
 // run measures all that needs processes.
-func (b *bench) run(ctx context.Context, f function, sides both[side], m *measurement, say func(string)) error {
+func (b *bench) run(ctx context.Context, f function, m *measurement, say func(string)) error {
 	for _, d := range []distance{far, near} {
-		of := &m.far
-		if d == near {
-			of = &m.near
-		}
-		say("starts, " + d.String())
-		if err := b.starts(ctx, sides, d, of); err != nil {
+		say("starts, " + d.name)
+		if err := b.starts(ctx, m, d); err != nil {
 			return err
 		}
-		say("warm calls, " + d.String())
-		for range b.plan.Rounds {
-			if err := b.warm(ctx, sides, d, of, m); err != nil {
+		say("warm calls, " + d.name)
+		for range b.plan.rounds {
+			if err := b.warm(ctx, m, d); err != nil {
 				return err
 			}
 		}
 	}
 	say("starts without a network")
-	if err := b.unreachable(ctx, sides[0], m); err != nil || f.callers == 0 {
+	if err := b.unreachable(ctx, m); err != nil || f.callers == 0 {
 		return err
 	}
 	say(fmt.Sprintf("%d concurrent cold callers", f.callers))
-	return b.concurrent(ctx, sides[0], f.callers, m)
+	return b.concurrent(ctx, f.callers, m)
 }
 
-// build makes the binaries of both sides and takes their sizes.
-func (b *bench) build(ctx context.Context, f function, m *measurement) (both[side], error) {
-	sides := both[side]{{name: f.key, env: f.env}, {name: f.key + "-floor", env: f.floorEnv}}
-	for i, pkg := range []string{f.pkg(), "./internal/cmd/bench/testdata/floor/" + f.floor} {
-		s := &sides[i]
-		if err := b.prepare(ctx, f, pkg, s); err != nil {
-			return sides, err
-		}
-		var err error
-		if m.hostSize[i], err = size(s.binary); err != nil {
-			return sides, err
-		}
-		if runtime.GOOS == "linux" && runtime.GOARCH == f.lambdaCPU {
-			m.lambdaSize[i] = m.hostSize[i]
-			continue
-		}
-		deployed := s.binary + "-" + f.lambdaCPU
-		if err := lambdatest.BuildLambda(ctx, f.lambdaCPU, pkg, deployed); err != nil {
-			return sides, err
-		}
-		if m.lambdaSize[i], err = size(deployed); err != nil {
-			return sides, err
+// build builds both sides.
+func (b *bench) build(ctx context.Context, f function) (*measurement, error) {
+	m := &measurement{function: b.functionSide(f), floor: b.floorSide(f)}
+	for _, s := range m.sides() {
+		if err := b.prepare(ctx, f, s); err != nil {
+			return nil, err
 		}
 	}
-	return sides, nil
+	return m, nil
 }
 
-func (f function) pkg() string { return "./functions/" + f.program }
+func (b *bench) functionSide(f function) side {
+	return side{name: f.key, pkg: "./functions/" + f.program, binary: filepath.Join(b.dir, f.key),
+		env: func(w *world) map[string]string { return w.environment(f.recording) }}
+}
 
-// prepare builds the side for this machine and finds out what it is to answer.
-func (b *bench) prepare(ctx context.Context, f function, pkg string, s *side) error {
+func (b *bench) floorSide(f function) side {
+	return side{name: f.key + ", floor", pkg: "./internal/cmd/bench/testdata/floor/" + f.floor, binary: filepath.Join(b.dir, f.key+"-floor"),
+		env: (*world).floorEnvironment}
+}
+
+// prepare builds the side for this machine and for Lambda, measures the binaries, and reads the
+// event.
+func (b *bench) prepare(ctx context.Context, f function, s *side) error {
 	root, err := lambdatest.ModuleRoot(ctx)
 	if err != nil {
 		return err
@@ -201,14 +199,27 @@ func (b *bench) prepare(ctx context.Context, f function, pkg string, s *side) er
 			return fmt.Errorf("%s: %w", f.event, err)
 		}
 	}
-	s.binary = filepath.Join(b.dir, s.name)
-	return lambdatest.Build(ctx, pkg, s.binary)
+	if err := lambdatest.Build(ctx, s.pkg, s.binary); err != nil {
+		return err
+	}
+	deployed := s.binary
+	if runtime.GOOS != "linux" || runtime.GOARCH != b.plan.lambdaArch {
+		deployed += "-lambda"
+		if err := lambdatest.BuildLambda(ctx, b.plan.lambdaArch, s.pkg, deployed); err != nil {
+			return err
+		}
+	}
+	s.hostSize, err = megabytes(s.binary)
+	if err == nil {
+		s.lambdaSize, err = megabytes(deployed)
+	}
+	return err
 }
 
-func size(file string) (float64, error) {
+func megabytes(file string) (float64, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return 0, err
 	}
-	return float64(info.Size()), nil
+	return float64(info.Size()) / 1e6, nil
 }

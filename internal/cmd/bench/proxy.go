@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// proxy joins whoever connects to it with one server, by a [wire].
+// proxy joins each of its clients with one server, by a [wire].
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -69,7 +69,7 @@ func (p *proxy) join(client net.Conn, accepted time.Time) {
 	p.mu.Unlock()
 }
 
-// keep remembers what Close must end; it reports false when it has run already.
+// keep remembers what Close must end; false means that Close has been called already.
 func (p *proxy) keep(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

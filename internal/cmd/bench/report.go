@@ -1,123 +1,111 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"math"
 	"runtime"
+	"strconv"
 )
 
-// report is everything that was measured, and what -json prints.
+// report is what was measured of one function.
 type report struct {
-	Machine   machine          `json:"machine"`
-	Plan      plan             `json:"plan"`
-	Functions []functionReport `json:"functions"`
+	function function
+	figures  []figure
 }
 
-type machine struct {
-	System     string `json:"system"` // as "linux/amd64"
-	Processors int    `json:"processors"`
-	Go         string `json:"go"`
-}
-
-type functionReport struct {
-	Key      string    `json:"key"`
-	Title    string    `json:"title"`
-	Program  string    `json:"program"` // directory under functions/
-	About    string    `json:"about"`
-	Floor    string    `json:"floor"` // what the floor does
-	Sections []section `json:"sections"`
-}
-
-type section struct {
-	Title   string   `json:"title"`
-	Figures []figure `json:"figures"`
-}
-
-// figure is one line of the table. Floor and ratio are 0 where there is no floor
-// to compare with, and memory and CPU time where this system does not tell.
+// figure is one quantity of a benchmark. Neighbors with the same benchmark share a line.
 type figure struct {
-	Key      string   `json:"key"`
-	Name     string   `json:"name"`
-	Unit     string   `json:"unit,omitempty"`
-	Function float64  `json:"function"`
-	Floor    float64  `json:"floor,omitempty"`
-	Ratio    float64  `json:"ratio,omitempty"`
-	Bound    *verdict `json:"bound,omitempty"`
+	benchmark, unit string // without the function's name, such as "far/cold" and "ms/op"
+	n               int    // measurements
+	function, floor float64
+	hasFloor        bool
 }
 
-// verdict is a bound in the figure's unit, and whether the figure keeps to it.
-type verdict struct {
-	Text string  `json:"text"`
-	Most float64 `json:"most"`
-	Held bool    `json:"held"`
-}
-
-func newReport(p plan) *report { return &report{Plan: p, Machine: thisMachine()} }
-
-func thisMachine() machine {
-	return machine{System: runtime.GOOS + "/" + runtime.GOARCH, Processors: runtime.NumCPU(), Go: runtime.Version()}
-}
-
-// add sums a measurement up: medians, unless the figure's name says otherwise.
-func (r *report) add(f function, m *measurement) {
-	initially := m.near[0].init.median()
-	mb := func(bytes float64) float64 { return bytes / 1e6 }
-	process := section{Title: "process", Figures: []figure{
-		{Key: "binary_lambda", Name: "binary, linux/" + f.lambdaCPU, Unit: "MB", Function: mb(m.lambdaSize[0]), Floor: mb(m.lambdaSize[1])},
-		{Key: "binary_host", Name: "binary, " + r.Machine.System, Unit: "MB", Function: mb(m.hostSize[0]), Floor: mb(m.hostSize[1])},
-		{Key: "peak_memory", Name: "peak memory", Unit: "MiB", Function: m.peak[0].median(), Floor: m.peak[1].median()},
-		{Key: "cpu_warm", Name: "CPU of a warm call", Unit: "µs", Function: m.cpu[0].median(), Floor: m.cpu[1].median()},
-	}}
-	trouble := section{Title: "network down or silent while starting", Figures: []figure{
-		{Key: "init_network_down", Name: "down: adds to init", Unit: "ms", Function: max(0, m.downInit.median()-initially)},
-		{Key: "init_network_silent", Name: "silent: adds to init", Unit: "ms", Function: max(0, m.silentInit.median()-initially)},
-	}}
-	sections := []section{distanceSection(far, m.far), distanceSection(near, m.near), process, trouble}
-	if f.callers > 0 {
-		sections = append(sections, section{Title: fmt.Sprintf("%d concurrent cold callers in one process", f.callers), Figures: []figure{
-			{Key: "cold_secret_reads", Name: "secret reads", Function: float64(m.secretReads)},
-			{Key: "cold_token_requests", Name: "token requests", Function: float64(m.tokenRequests)},
-		}})
+// newFigures sums a measurement up: medians, unless the unit says otherwise. What this system
+// cannot measure is left out.
+func newFigures(f function, p plan, m *measurement) []figure {
+	var all []figure
+	beside := func(benchmark, unit string, n int, of func(*side) float64) {
+		all = append(all, figure{benchmark, unit, n, of(&m.function), of(&m.floor), true})
 	}
-	for _, s := range sections {
-		for i := range s.Figures {
-			s.Figures[i].judge(f.bounds)
+	for _, d := range []distance{far, near} {
+		n := len(m.function.at(d).warm)
+		beside(d.name+"/init", "ms/op", p.runs, func(s *side) float64 { return s.at(d).init.median() })
+		beside(d.name+"/cold", "ms/op", p.runs, func(s *side) float64 { return s.at(d).cold.median() })
+		beside(d.name+"/first", "ms/op", p.runs, func(s *side) float64 { return s.at(d).first.median() })
+		beside(d.name+"/warm", "ms/op", n, func(s *side) float64 { return s.at(d).warm.median() })
+		beside(d.name+"/warm", "p99-ms/op", n, func(s *side) float64 { return s.at(d).warm.percentile(99) })
+	}
+	if len(m.function.cpu) > 0 {
+		beside("near/warm", "cpu-us/op", len(m.function.near.warm), func(s *side) float64 { return s.cpu.median() })
+	}
+	if len(m.function.peak) > 0 {
+		beside("near/warm", "peak-MiB", len(m.function.near.warm), func(s *side) float64 { return s.peak.median() })
+	}
+	beside("binary", "lambda-MB", 1, func(s *side) float64 { return s.lambdaSize })
+	beside("binary", "host-MB", 1, func(s *side) float64 { return s.hostSize })
+	alone := func(benchmark, unit string, n int, value float64) {
+		all = append(all, figure{benchmark: benchmark, unit: unit, n: n, function: value})
+	}
+	usual := m.function.near.init.median()
+	alone("init/down", "added-ms", len(m.downInit), max(0, m.downInit.median()-usual))
+	alone("init/silent", "added-ms", len(m.silentInit), max(0, m.silentInit.median()-usual))
+	if f.callers > 0 {
+		alone("concurrent", "secret-reads", f.callers, float64(m.secretReads))
+		alone("concurrent", "token-requests", f.callers, float64(m.tokenRequests))
+	}
+	return all
+}
+
+// limit returns the largest value that keeps to the bound, and whether the figure does.
+func (b bound) limit(f figure) (most float64, held bool) {
+	most = cmp.Or(b.exactly, b.ofFloor*f.floor+b.most)
+	return most, f.function <= most && (b.exactly == 0 || f.function == b.exactly)
+}
+
+// printMachine prints what was the same for all benchmarks, as configuration lines.
+func printMachine(w io.Writer) {
+	fmt.Fprintf(w, "goos: %s\ngoarch: %s\ngo: %s\npkg: didit-sessions/functions\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// print writes the figures in Go's benchmark format, and the bounds as comments.
+func (r report) print(w io.Writer) error {
+	var out bytes.Buffer
+	for start := 0; start < len(r.figures); {
+		end := start + 1
+		for end < len(r.figures) && r.figures[end].benchmark == r.figures[start].benchmark {
+			end++
+		}
+		line := r.figures[start:end]
+		printLine(&out, r.function.name, "", line, func(f figure) float64 { return f.function })
+		if line[0].hasFloor {
+			printLine(&out, r.function.name, "/floor", line, func(f figure) float64 { return f.floor })
+		}
+		start = end
+	}
+	for _, f := range r.figures {
+		if b, ok := r.function.bounds[f.benchmark+" "+f.unit]; ok {
+			most, held := b.limit(f)
+			verdict := map[bool]string{true: "held", false: "NOT held"}[held]
+			fmt.Fprintf(&out, "# %s/%s: %s %s, bound %s (%s): %s\n",
+				r.function.name, f.benchmark, format(f.function), f.unit, format(most), b.text, verdict)
 		}
 	}
-	r.Functions = append(r.Functions, functionReport{
-		Key: f.key, Title: f.title, Program: f.program, About: f.about, Floor: f.floorDoes, Sections: sections,
-	})
+	_, err := w.Write(out.Bytes())
+	return err
 }
 
-func distanceSection(d distance, of both[times]) section {
-	line := func(key, name string, value func(times) float64) figure {
-		return figure{Key: d.key + "_" + key, Name: name, Unit: "ms", Function: value(of[0]), Floor: value(of[1])}
+func printLine(w io.Writer, function, suffix string, line []figure, value func(figure) float64) {
+	name := fmt.Sprintf("Benchmark%s/%s%s-%d", function, line[0].benchmark, suffix, runtime.GOMAXPROCS(0))
+	fmt.Fprintf(w, "%-52s %8d", name, line[0].n)
+	for _, f := range line {
+		fmt.Fprintf(w, " %10s %s", format(value(f)), f.unit)
 	}
-	return section{Title: d.String(), Figures: []figure{
-		line("init", "init", func(t times) float64 { return t.init.median() }),
-		line("cold", "cold: start to answer", func(t times) float64 { return t.cold.median() }),
-		line("first", "first call after init", func(t times) float64 { return t.first.median() }),
-		line("warm_p50", "warm p50", func(t times) float64 { return t.warm.median() }),
-		line("warm_p99", "warm p99", func(t times) float64 { return t.warm.percentile(99) }),
-	}}
+	fmt.Fprintln(w)
 }
 
-// judge holds the figure against the bound of its key, where there is one, and
-// then drops digits that mean nothing.
-func (f *figure) judge(bounds map[string]bound) {
-	if f.Floor != 0 {
-		f.Ratio = f.Function / f.Floor
-	}
-	if b, ok := bounds[f.Key]; ok && !f.unknown() {
-		most := cmp.Or(b.exactly, b.ofFloor*f.Floor+b.most)
-		held := f.Function <= most && (b.exactly == 0 || f.Function == b.exactly)
-		f.Bound = &verdict{Text: b.text, Most: thousandths(most), Held: held}
-	}
-	f.Function, f.Floor, f.Ratio = thousandths(f.Function), thousandths(f.Floor), thousandths(f.Ratio)
-}
-
-// unknown reports whether the figure could not be measured on this system.
-func (f figure) unknown() bool { return f.Function == 0 && (f.Unit == "MiB" || f.Unit == "µs") }
-
-func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }
+// format drops digits that mean nothing.
+func format(x float64) string { return strconv.FormatFloat(math.Round(x*1000)/1000, 'f', -1, 64) }

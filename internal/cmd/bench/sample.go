@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// sample is a quantity measured several times, in any order. The zero value is
-// empty.
+// sample is a quantity measured several times, in any order. The zero value is empty.
 type sample []float64
 
 func (s *sample) add(value float64) { *s = append(*s, value) }
@@ -27,8 +26,8 @@ func (s sample) median() float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// percentile is the smallest value that at least p percent of all do not exceed
-// (the nearest rank); p is more than 0 and at most 100. It is 0 for none.
+// percentile is the smallest value that at least p percent of all do not exceed (the nearest rank);
+// p is more than 0 and at most 100. It is 0 for none.
 func (s sample) percentile(p float64) float64 {
 	if len(s) == 0 {
 		return 0

@@ -9,59 +9,60 @@ import (
 )
 
 const (
-	// warmingUp is how many calls of a process are not counted.
-	warmingUp = 10
+	// warmUp is how many calls of a process are not counted.
+	warmUp = 10
 
-	// turn is how many calls one side makes before the other has its turn: short
-	// beside the moods of a busy machine, long enough to find its own caches warm.
+	// turn is how many calls one side makes before the other has its turn: short beside the
+	// changing load of a busy machine, long enough to fill the processor's caches.
 	turn = 25
 )
 
 // warm makes one process of each side answer calls one after another, in turns.
-func (b *bench) warm(ctx context.Context, sides both[side], d distance, of *both[times], m *measurement) error {
+func (b *bench) warm(ctx context.Context, m *measurement, d distance) error {
 	w, err := newWorld(ctx, b.trust, d)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	var fns both[*lambdatest.Function]
-	var before both[time.Duration]
+	sides := m.sides()
+	fns := make([]*lambdatest.Function, len(sides))
+	before := make([]time.Duration, len(sides))
 	for i, s := range sides {
 		if fns[i], err = s.start(ctx, w, 1); err != nil {
 			return err
 		}
 		defer fns[i].Stop()
-		if _, err := s.call(ctx, fns[i], warmingUp); err != nil {
+		if _, err := s.call(ctx, fns[i], warmUp); err != nil {
 			return err
 		}
-		before[i] = processorTime(fns[i])
+		before[i] = cpuTime(fns[i])
 	}
 	calls := b.plan.calls(d)
 	for left := calls; left > 0; left -= turn {
 		for i, s := range sides {
 			took, err := s.call(ctx, fns[i], min(turn, left))
 			if err != nil {
-				return fmt.Errorf("%s, %v: %w", s.name, d, err)
+				return fmt.Errorf("%s, %s: %w", s.name, d.name, err)
 			}
-			of[i].warm = append(of[i].warm, took...)
+			s.at(d).warm = append(s.at(d).warm, took...)
 		}
 	}
 	if d != near {
 		return nil
 	}
-	for i, fn := range fns {
-		if used := processorTime(fn) - before[i]; used > 0 {
-			m.cpu[i].add(float64(used.Microseconds()) / float64(calls))
+	for i, s := range sides {
+		if used := cpuTime(fns[i]) - before[i]; used > 0 {
+			s.cpu.add(float64(used.Microseconds()) / float64(calls))
 		}
-		if peak := fn.Stop().PeakMemory; peak > 0 {
-			m.peak[i].add(float64(peak) / (1 << 20))
+		if peak := fns[i].Stop().PeakMemory; peak > 0 {
+			s.peak.add(float64(peak) / (1 << 20))
 		}
 	}
 	return nil
 }
 
-// call returns what n calls took.
-func (s side) call(ctx context.Context, fn *lambdatest.Function, n int) (sample, error) {
+// call returns how long each of n calls took.
+func (s *side) call(ctx context.Context, fn *lambdatest.Function, n int) (sample, error) {
 	var took sample
 	for range n {
 		result, err := s.invoke(ctx, fn)
@@ -73,7 +74,7 @@ func (s side) call(ctx context.Context, fn *lambdatest.Function, n int) (sample,
 	return took, nil
 }
 
-func processorTime(fn *lambdatest.Function) time.Duration {
+func cpuTime(fn *lambdatest.Function) time.Duration {
 	used := fn.Usage()
 	return used.UserCPU + used.SystemCPU
 }

@@ -148,7 +148,7 @@ func TestProxy_bytes(t *testing.T) {
 			if err != nil || !bytes.Equal(got, up) {
 				t.Errorf("round trip %v: the server read %d bytes, %v; want the %d that were sent", roundTrip, len(got), err, len(up))
 			}
-			// Its client has ended; it speaks all the same.
+			// The client has ended its direction; the server may still send.
 			pour(t, server, down)
 		})
 		talking.Go(func() {

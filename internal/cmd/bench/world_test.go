@@ -5,13 +5,14 @@ import (
 	"crypto/x509"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
 	"didit-sessions/internal/didit/didittest"
 )
 
-// world makes one without a round trip, and the trust that goes with it.
+// newTestWorld returns a world without a round trip.
 func newTestWorld(t *testing.T) *world {
 	t.Helper()
 	trust, err := newTrust(t.TempDir())
@@ -26,12 +27,12 @@ func newTestWorld(t *testing.T) *world {
 	return w
 }
 
-// Ensure that the bundle is as large as a system's and that it, and nothing else, opens the upstreams,
-// over the protocols of today.
+// Ensure that the bundle is as large as a system's and that it, and nothing else, opens the
+// upstreams, over the protocols of today.
 func TestWorld_tls(t *testing.T) {
 	t.Parallel()
 	w := newTestWorld(t)
-	env := w.environment(map[string]string{"OWN": "x"})
+	env := w.environment(true)
 	bundle, err := os.ReadFile(env["SSL_CERT_FILE"])
 	if err != nil {
 		t.Fatal(err)
@@ -41,9 +42,6 @@ func TestWorld_tls(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(env["SSL_CERT_DIR"]); err != nil || len(entries) > 0 {
 		t.Errorf("SSL_CERT_DIR holds %v, %v; want nothing", entries, err)
-	}
-	if env["OWN"] != "x" {
-		t.Errorf("got %v", env)
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(bundle)
@@ -70,13 +68,13 @@ func TestWorld_tls(t *testing.T) {
 	strangers := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}
 	if response, err := strangers.Get(w.apiURL); err == nil {
 		response.Body.Close()
-		t.Error("a client that trusts nobody got an answer")
+		t.Error("a client that trusts no certificate got an answer")
 	}
 }
 
-func TestMadeUpBundle(t *testing.T) {
+func TestGenerateBundle(t *testing.T) {
 	t.Parallel()
-	bundle, err := madeUpBundle(3)
+	bundle, err := generateBundle(3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,39 +84,34 @@ func TestMadeUpBundle(t *testing.T) {
 	}
 }
 
-// built is one side of a function.
-func built(t *testing.T, f function, pkg string, env func(*world) map[string]string) side {
+// prepare builds one side of a function.
+func prepare(t *testing.T, f function, newSide func(*bench, function) side) *side {
 	t.Helper()
-	b := &bench{dir: t.TempDir()}
-	s := side{name: f.key, env: env}
-	if err := b.prepare(t.Context(), f, pkg, &s); err != nil {
+	b := &bench{dir: t.TempDir(), plan: plan{lambdaArch: runtime.GOARCH}}
+	s := newSide(b, f)
+	if err := b.prepare(t.Context(), f, &s); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &s
 }
 
-func floor(t *testing.T, f function) side {
-	t.Helper()
-	return built(t, f, "./internal/cmd/bench/testdata/floor/"+f.floor, f.floorEnv)
-}
-
-// requests are what warm calls ask for.
+// requests counts requests of warm calls.
 type requests struct{ creates, others, reads, writes, events int }
 
-// common is what both make at least.
+// common returns the requests that both have at least.
 func (r requests) common(other requests) requests {
 	return requests{min(r.creates, other.creates), min(r.others, other.others), min(r.reads, other.reads),
 		min(r.writes, other.writes), min(r.events, other.events)}
 }
 
 func count(w *world) requests {
-	creates, reads, writes := w.didit.Count(didittest.OpCreate), w.table.Calls("GetItem"), w.table.Calls("UpdateItem")
-	return requests{creates, w.didit.Count(didittest.OpAny) - creates + w.secrets.Calls() + w.table.Calls("") - reads - writes, reads, writes, w.bus.Calls()}
+	creates, reads, writes := w.Didit.Count(didittest.OpCreate), w.Table.Calls("GetItem"), w.Table.Calls("UpdateItem")
+	return requests{creates, w.Didit.Count(didittest.OpAny) - creates + w.Secrets.Calls("") + w.Table.Calls("") - reads - writes, reads, writes, w.Bus.Calls("")}
 }
 
-// warmRequests are those that every call makes, once the process is warm. On a busy machine a request of the
-// start may come in late, or a service may be asked again, during one of the calls.
-func warmRequests(t *testing.T, s side) requests {
+// warmRequests are those that every call makes once the process is warm. On a busy machine a
+// request of the start may come in late, or a request may be retried, during one of the calls.
+func warmRequests(t *testing.T, s *side) requests {
 	t.Helper()
 	w := newTestWorld(t)
 	fn, err := s.start(t.Context(), w, 1)
@@ -146,43 +139,43 @@ func warmRequests(t *testing.T, s side) requests {
 	return every
 }
 
-// Ensure that each function and its floor give the answer that is wanted, and ask for it by the requests that
-// are meant to be measured and no other.
+// Ensure that each function and its floor give the wanted answer, and make the requests that are
+// meant to be measured and no others.
 func TestSides(t *testing.T) {
 	t.Parallel()
-	for key, want := range map[string]both[requests]{
-		"createsession":           {{creates: 1}, {creates: 1}},
-		"createsession-recording": {{creates: 1, writes: 1}, {creates: 1}},
-		"webhook":                 {{reads: 1, events: 1}, {reads: 1, events: 1}},
-		"getsession":              {{reads: 1}, {reads: 1}},
+	for key, want := range map[string]struct{ function, floor requests }{
+		"createsession":           {requests{creates: 1}, requests{creates: 1}},
+		"createsession-recording": {requests{creates: 1, writes: 1}, requests{creates: 1}},
+		"webhook":                 {requests{reads: 1, events: 1}, requests{reads: 1, events: 1}},
+		"getsession":              {requests{reads: 1}, requests{reads: 1}},
 	} {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
-			chosen, err := selected(functions, key)
+			chosen, err := selectFunctions(functions, key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			f := chosen[0]
-			if got := warmRequests(t, floor(t, f)); got != want[1] {
-				t.Errorf("the floor makes %+v, want %+v", got, want[1])
+			if got := warmRequests(t, prepare(t, f, (*bench).floorSide)); got != want.floor {
+				t.Errorf("the floor makes %+v, want %+v", got, want.floor)
 			}
 			if testing.Short() {
 				return // the function takes longer to build
 			}
-			if got := warmRequests(t, built(t, f, f.pkg(), f.env)); got != want[0] {
-				t.Errorf("the function makes %+v, want %+v", got, want[0])
+			if got := warmRequests(t, prepare(t, f, (*bench).functionSide)); got != want.function {
+				t.Errorf("the function makes %+v, want %+v", got, want.function)
 			}
 		})
 	}
 }
 
-// Ensure that an answer other than the one wanted is an error and no figure.
+// Ensure that an unexpected answer is an error, not a figure.
 func TestSides_refused(t *testing.T) {
 	t.Parallel()
 	w := newTestWorld(t)
 	w.token = "unknown"
 	var got times
-	err := coldStart(t.Context(), floor(t, functions[0]), w, &got)
+	err := coldStart(t.Context(), prepare(t, functions[0], (*bench).floorSide), w, &got)
 	if err == nil || !strings.Contains(err.Error(), "status 403, want 201") || len(got.cold) > 0 {
 		t.Errorf("with a wrong token: got %v, %v; want a refusal named", got.cold, err)
 	}

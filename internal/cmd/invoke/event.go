@@ -14,13 +14,13 @@ import (
 // event is a function's payload.
 type event struct {
 	payload   []byte
-	iam       bool   // authorised by IAM
-	sessionID string // of the session that it is about; empty: of none, or of a new one
-	principal string // the signed-in user; empty: nobody
-	taskToken string // of the task that it brings
+	iam       bool   // API Gateway authorized the caller by IAM
+	sessionID string // the session that it is about; empty if there is none yet
+	principal string // the signed-in user, if any
+	taskToken string // the task that waits on the session, if any
 }
 
-// readEvent reads an event file. The errors name the file.
+// readEvent reads an event file. Its errors name the file.
 func readEvent(file string) (event, error) {
 	if file == "" {
 		return event{}, errors.New("-event is missing")
@@ -29,16 +29,15 @@ func readEvent(file string) (event, error) {
 	if err != nil {
 		return event{}, fmt.Errorf("the event file: %w", err)
 	}
-	// Lambda takes no other payload (AWS Lambda: Invoke).
+	// Lambda accepts no other payload (AWS Lambda: Invoke).
 	if !json.Valid(payload) {
 		return event{}, fmt.Errorf("the event file %s is not JSON", file)
 	}
 	return parseEvent(payload), nil
 }
 
-// parseEvent finds in a payload what the surroundings of the function depend on. An event with the
-// proof of an IAM authorizer (AWS API Gateway: payload format 2.0) belongs to a deployment where
-// callers are servers.
+// parseEvent finds what the function's environment depends on. A payload with the result of an IAM
+// authorizer (AWS API Gateway: payload format 2.0) is for a deployment whose callers are servers.
 func parseEvent(payload []byte) event {
 	var document struct {
 		RequestContext struct {
@@ -57,7 +56,7 @@ func parseEvent(payload []byte) event {
 			SessionID string `json:"session_id"`
 		} `json:"detail"`
 	}
-	// A payload of another shape is about no session.
+	// A payload of another form is not about a session.
 	_ = json.Unmarshal(payload, &document)
 	authorizer := document.RequestContext.Authorizer
 	e := event{payload: payload, iam: authorizer.IAM != nil, taskToken: document.TaskToken}

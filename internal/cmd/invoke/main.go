@@ -1,13 +1,13 @@
-// Command invoke runs one function of this module on one event, on this machine
-// and for real: the binary as it ships, under a Runtime API, with a Didit
-// simulator and the AWS services that it calls on loopback. No Docker, no AWS,
-// no Didit. The session that an event is about is on record, and not started.
+// Command invoke runs one function of this module on one event on this machine: the binary as it
+// ships, under a Runtime API, with the Didit simulator and fakes of the AWS services that it calls
+// on loopback. It needs no Docker, no AWS account and no Didit account. If the event is about a
+// session, that session has a record with the status Not Started.
 //
 //	go run ./internal/cmd/invoke -function createsession -event events/createsession-http-minimal.json
 //
-// It prints the answer, the function's log, and what was called upstream. It
-// exits with 0 when the function answered, refusals included; with 1 when it
-// crashed, timed out or could not be built; with 2 when it was called wrongly.
+// It prints the answer, the function's log, and how often each service was called. The exit code is
+// 0 if the function answered, also with a refusal; 1 if it crashed, timed out or could not be
+// built; 2 for a wrong command line.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 	"time"
 
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
+	"didit-sessions/internal/verification"
 )
 
 func main() {
@@ -39,7 +42,7 @@ const (
 	exitUsage    = 2
 )
 
-// call is one thing to do, as the command line says it.
+// call is what the command line asks for.
 type call struct {
 	function  string
 	eventFile string
@@ -53,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitAnswered
 	case err != nil:
-		// The flag package has explained its own errors already.
+		// parse has printed the error.
 		return exitUsage
 	}
 	if err := c.check(ctx); err != nil {
@@ -79,13 +82,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return c.invoke(ctx, binary, event, stdout, stderr)
 }
 
+// parse reads the command line. It prints an error to stderr before it returns it.
 func parse(args []string, stderr io.Writer) (call, error) {
 	c := call{env: make(map[string]string)}
 	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.function, "function", "", "`name` of a directory under functions/")
 	flags.StringVar(&c.eventFile, "event", "", "`file` with the JSON payload, such as those in events/")
-	flags.BoolVar(&c.apiKey, "api-key", false, "keep an API key in the secret instead of client credentials")
+	flags.BoolVar(&c.apiKey, "api-key", false, "store an API key in the secret instead of client credentials")
 	flags.Func("env", "`NAME=VALUE` for the function's environment; may be given several times", func(s string) error {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
@@ -105,7 +109,7 @@ func parse(args []string, stderr io.Writer) (call, error) {
 	return c, nil
 }
 
-// check finds the function among those of the module.
+// check returns an error unless the module has the function.
 func (c call) check(ctx context.Context) error {
 	root, err := lambdatest.ModuleRoot(ctx)
 	if err != nil {
@@ -130,24 +134,27 @@ func (c call) check(ctx context.Context) error {
 	return fmt.Errorf("there is no function %q%s", c.function, have)
 }
 
-// invoke starts all that the function needs, and the function, and prints what
-// comes of it.
+// invoke runs the function on the event, with everything around it, and prints the result.
 func (c call) invoke(ctx context.Context, binary string, event event, stdout, stderr io.Writer) int {
-	upstream, err := startUpstream(ctx, c.apiKey, event)
+	around, err := c.prepare(ctx, event)
 	if err != nil {
 		fmt.Fprintln(stderr, "invoke:", err)
 		return exitFailed
 	}
-	defer upstream.close()
-	fn, err := lambdatest.Start(ctx, lambdatest.Options{
-		Binary: binary, Name: c.function, Env: upstream.environment(event, c.env), Timeout: lambdatest.APITimeout,
-	})
+	defer around.Close()
+	prepared := around.Table.Calls("")
+	env := around.Environment()
+	if event.iam {
+		env["CALLER_AUTH"] = "iam"
+	}
+	maps.Copy(env, c.env)
+	fn, err := lambdatest.Start(ctx, lambdatest.Options{Binary: binary, Name: c.function, Env: env, Timeout: lambdatest.APITimeout})
 	if err != nil {
 		fmt.Fprintln(stderr, "invoke:", err)
 		return exitFailed
 	}
-	// Signed only now: the function may have taken long to build.
-	result, err := fn.Invoke(ctx, sentNow(event.payload, time.Now()))
+	// Signed only now, because the function may have taken long to build.
+	result, err := fn.Invoke(ctx, signNow(event.payload, time.Now()))
 	initDuration, _ := fn.WaitReady(ctx)
 	usage := fn.Stop()
 
@@ -161,9 +168,36 @@ func (c call) invoke(ctx context.Context, binary string, event event, stdout, st
 		printCrash(stdout, err)
 	}
 	printLogs(stdout, fn.LogLines())
-	printUpstream(stdout, upstream)
+	printUpstream(stdout, around, prepared)
 	if err == nil {
 		printTimes(stdout, initDuration, result.Duration, usage)
 	}
 	return code
+}
+
+// prepare starts what the function talks to, stores a record of the session that the event is
+// about, and opens the task that waits on it.
+func (c call) prepare(ctx context.Context, event event) (*stage.Stage, error) {
+	s, err := stage.New()
+	if err != nil {
+		return nil, err
+	}
+	if c.apiKey {
+		s.Secrets.Set(stage.SecretID, stage.KeySecret)
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	if event.taskToken != "" {
+		s.Tasks.Open(event.taskToken)
+	}
+	if event.sessionID == "" {
+		return s, nil
+	}
+	record := verification.NewRecord(event.sessionID, event.principal, stage.Workflow, verification.StatusNotStarted, time.Now())
+	if err := s.Store.Add(ctx, record); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("store the record of the session: %w", err)
+	}
+	return s, nil
 }

@@ -81,7 +81,7 @@ func TestInvoke_events(t *testing.T) {
 	}
 }
 
-// checkAnswer holds the answer against what the file's name promises.
+// checkAnswer compares the answer with what the name of the file promises.
 func checkAnswer(t *testing.T, name, out string, apiKey bool) {
 	t.Helper()
 	want := []string{"== answer", "== logs", "== upstream calls", "== measured"}
@@ -155,7 +155,7 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// Ensure that every function answers its events, in surroundings that suit them.
+// Ensure that every function answers its events in the environment that the command prepares.
 func TestInvoke_functions(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{

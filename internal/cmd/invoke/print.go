@@ -13,14 +13,14 @@ import (
 
 	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdatest"
+	"didit-sessions/internal/stage"
 )
 
 func heading(w io.Writer, title string) {
 	fmt.Fprintf(w, "== %s\n", title)
 }
 
-// printAnswer shows an HTTP answer as API Gateway would send it, and any other
-// as the function gave it.
+// printAnswer prints an HTTP answer as API Gateway would send it, and any other answer as it is.
 func printAnswer(w io.Writer, result lambdatest.Result) {
 	heading(w, "answer")
 	answer, err := result.HTTP()
@@ -37,7 +37,7 @@ func printAnswer(w io.Writer, result lambdatest.Result) {
 
 func printCrash(w io.Writer, err error) {
 	heading(w, "no answer")
-	// The log follows in full, so the last lines of it are left out here.
+	// The whole log follows.
 	text, _, _ := strings.Cut(err.Error(), "; last log lines:")
 	fmt.Fprintf(w, "%s\n\n", text)
 }
@@ -50,21 +50,21 @@ func printLogs(w io.Writer, lines []string) {
 	fmt.Fprintln(w)
 }
 
-func printUpstream(w io.Writer, u *upstream) {
+// printUpstream prints how often each service was called; prepared is the number of the table's
+// requests that were not the function's. The first three services are always listed.
+func printUpstream(w io.Writer, s *stage.Stage, prepared int) {
 	heading(w, "upstream calls")
-	fmt.Fprintf(w, "Secrets Manager  %d\n", u.secrets.Calls())
-	fmt.Fprintf(w, "Didit token      %d\n", u.didit.Count(didittest.OpToken))
-	fmt.Fprintf(w, "Didit session    %d\n", u.didit.Count(didittest.OpCreate))
-	for _, service := range []struct {
+	for i, service := range []struct {
 		name  string
 		calls int
-	}{{"Didit decision", u.didit.Count(didittest.OpDecision)}, {"DynamoDB", u.table.Calls("") - u.filled}, {"EventBridge", u.bus.Calls()}, {"Step Functions", u.tasks.Calls()}} {
-		if service.calls > 0 {
+	}{
+		{"Secrets Manager", s.Secrets.Calls("")}, {"Didit token", s.Didit.Count(didittest.OpToken)}, {"Didit session", s.Didit.Count(didittest.OpCreate)},
+		{"Didit decision", s.Didit.Count(didittest.OpDecision)}, {"DynamoDB", s.Table.Calls("") - prepared}, {"EventBridge", s.Bus.Calls("")},
+		{"Step Functions", s.Tasks.Calls("")}, {"Didit other", s.Didit.Count(didittest.OpOther)},
+	} {
+		if i < 3 || service.calls > 0 {
 			fmt.Fprintf(w, "%-16s %d\n", service.name, service.calls)
 		}
-	}
-	if other := u.didit.Count(didittest.OpOther); other > 0 {
-		fmt.Fprintf(w, "Didit other      %d\n", other)
 	}
 	fmt.Fprintln(w)
 }
@@ -81,8 +81,8 @@ func printTimes(w io.Writer, initDuration, invocation time.Duration, usage lambd
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pretty indents JSON and leaves everything else, and every number's text,
-// alone.
+// pretty indents JSON, without changing how numbers are written, and returns anything else as it
+// is.
 func pretty(text []byte) []byte {
 	var out bytes.Buffer
 	if json.Indent(&out, bytes.TrimSpace(text), "", "  ") != nil {

@@ -6,30 +6,32 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"didit-sessions/internal/awsfake"
 )
 
-// authorize makes the event's authorizer block, or says with which status to refuse.
+// authorize returns the event's authorizer block, or the status with which to refuse the request.
 func (g *gateway) authorize(r *http.Request) (block map[string]any, refusal int) {
 	header := r.Header.Get("Authorization")
 	if g.iam {
 		if !strings.HasPrefix(header, "AWS4-HMAC-SHA256") {
 			return nil, http.StatusForbidden
 		}
-		return map[string]any{"iam": map[string]any{"accountId": accountID, "cognitoIdentity": nil,
-			"userArn": "arn:aws:iam::" + accountID + ":user/local"}}, 0
+		return map[string]any{"iam": map[string]any{"accountId": awsfake.Account, "cognitoIdentity": nil,
+			"userArn": "arn:aws:iam::" + awsfake.Account + ":user/local"}}, 0
 	}
-	kind, word, _ := strings.Cut(header, " ")
-	word = strings.TrimSpace(word)
-	if !strings.EqualFold(kind, "Bearer") || word == "" {
+	scheme, token, _ := strings.Cut(header, " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, http.StatusUnauthorized
 	}
-	return map[string]any{"jwt": map[string]any{"claims": claims(word), "scopes": nil}}, 0
+	return map[string]any{"jwt": map[string]any{"claims": claims(token), "scopes": nil}}, 0
 }
 
-// claims reads a JWT without verifying it; a word that is none is the user's name. API Gateway
-// makes texts of all claims.
-func claims(word string) map[string]string {
-	parts := strings.Split(word, ".")
+// claims reads a JWT without verifying it; any other token is the user's name. API Gateway turns
+// every claim into a string.
+func claims(token string) map[string]string {
+	parts := strings.Split(token, ".")
 	if len(parts) == 3 {
 		payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 		var values map[string]any
@@ -41,11 +43,11 @@ func claims(word string) map[string]string {
 			return texts
 		}
 	}
-	return map[string]string{"sub": word}
+	return map[string]string{"sub": token}
 }
 
-// claimText is what API Gateway makes of a claim: numbers in digits, lists as [a b], objects as
-// JSON.
+// claimText returns a claim as API Gateway passes it on: numbers in digits, arrays as [a b],
+// objects as JSON.
 func claimText(value any) string {
 	switch v := value.(type) {
 	case string:

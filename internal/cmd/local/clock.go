@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// clock is the time of the system: that of the machine until it is stopped or set forward. The zero value
-// is ready. It is safe for concurrent use.
+// clock is the time of the system: the machine's until it is stopped or set forward. The zero value
+// is ready to use. It is safe for concurrent use.
 type clock struct {
 	ahead   atomic.Int64
-	stopped atomic.Pointer[time.Time] // nil: it goes
+	stopped atomic.Pointer[time.Time] // nil while it runs
 }
 
 func (c *clock) now() time.Time {
@@ -20,8 +20,8 @@ func (c *clock) now() time.Time {
 	return now.Add(time.Duration(c.ahead.Load()))
 }
 
-// stop makes the clock stand still until it is set forward, so that what happens does not depend on how
-// fast the machine is, or on where a second ends.
+// stop makes the clock stand still until it is set forward, so that nothing depends on how fast the
+// machine is, or on where a second ends.
 func (c *clock) stop() {
 	now := time.Now()
 	c.stopped.Store(&now)

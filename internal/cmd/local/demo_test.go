@@ -13,7 +13,7 @@ import (
 	"didit-sessions/internal/didit/didittest"
 )
 
-// Ensure that the whole story ends as told, a numbered line a step.
+// Ensure that the whole story ends as expected, a numbered line a step.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -41,7 +41,7 @@ func TestTell_fails(t *testing.T) {
 	}{
 		{"Didit refuses all", func(s *system) { s.simulator.Inject(didittest.Forbidden) }, "step 1: "},
 		{"Didit makes a session for each request", func(s *system) { s.simulator.NoReuse = true }, "step 2: "},
-		{"nobody can be asked for a status", func(s *system) { s.functions.get.HTTP = nil }, "step 9: "},
+		{"sessions cannot be read", func(s *system) { s.functions.get.HTTP = nil }, "step 9: "},
 		{"webhooks are stale", func(s *system) { s.simulator.Misdeliver(didittest.SendStale, 0) }, "step 12: the webhook was answered with 401"},
 		{"webhooks are lost", func(s *system) { s.simulator.Misdeliver(didittest.SendNever, 0) }, "step 12: the webhook was answered with 0 never sent"},
 		{"no workflow can wait", func(s *system) { s.functions.await.Direct = nil }, "step 17: "},

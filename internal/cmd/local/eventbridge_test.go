@@ -21,7 +21,7 @@ func event(change func(*verification.Event)) verification.Event {
 	return e
 }
 
-// target keeps what a rule invoked it with, and fails as often as told.
+// target keeps what a rule invoked it with, and fails as often as failures says.
 type target struct {
 	mu       sync.Mutex
 	payloads []string
@@ -39,7 +39,8 @@ func (f *target) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	return []byte("{}"), nil
 }
 
-// Ensure that the function gets events of a status alone, in EventBridge's form, and again where it failed.
+// Ensure that the function gets events of a status alone, in EventBridge's form, and again where it
+// failed.
 func TestBackend_follow(t *testing.T) {
 	t.Parallel()
 	f := &target{failures: 1}

@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -15,39 +15,39 @@ import (
 // Limits of API Gateway's HTTP APIs and of Lambda (API Gateway: quotas for HTTP APIs; Lambda:
 // quotas).
 const (
-	gatewayBodyLimit = 10 << 20
-	lambdaLimit      = 6 << 20
-	gatewayTimeout   = 30 * time.Second
+	maxGatewayBody = 10 << 20
+	maxPayload     = 6 << 20
+	gatewayTimeout = 30 * time.Second
 )
 
-// function is one that answers invocations.
+// function answers invocations.
 type function interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// route is one that template.yaml declares.
+// route is a route of template.yaml.
 type route struct {
 	method   string
-	path     string // a segment in braces takes any one segment
+	path     string // a segment in braces matches any one segment
 	open     bool   // without an authorizer
 	function function
 	throttle bucket
 }
 
-// routes are all of template.yaml's, with its throttles.
+// routes returns all routes of template.yaml, with its throttles.
 func routes(f *functions) []*route {
 	return []*route{
-		{method: http.MethodPost, path: "/sessions", function: f.create, throttle: bucket{rate: 4, burst: 20}},
-		{method: http.MethodGet, path: "/sessions", function: f.get, throttle: bucket{rate: 20, burst: 40}},
-		{method: http.MethodGet, path: "/sessions/{session_id}", function: f.get, throttle: bucket{rate: 50, burst: 100}},
-		{method: http.MethodPost, path: "/webhooks/didit", open: true, function: f.webhook, throttle: bucket{rate: 100, burst: 200}},
+		{method: "POST", path: "/sessions", function: f.create, throttle: bucket{rate: 4, burst: 20}},
+		{method: "GET", path: "/sessions", function: f.get, throttle: bucket{rate: 20, burst: 40}},
+		{method: "GET", path: "/sessions/{session_id}", function: f.get, throttle: bucket{rate: 50, burst: 100}},
+		{method: "POST", path: "/webhooks/didit", open: true, function: f.webhook, throttle: bucket{rate: 500, burst: 1000}},
 	}
 }
 
-// key is the route's name in events.
+// key returns the name of the route in events.
 func (r *route) key() string { return r.method + " " + r.path }
 
-// match reports whether the route takes the path, and the path's parameters.
+// match returns the parameters of a path, and whether the route serves it.
 func (r *route) match(path string) (parameters map[string]string, ok bool) {
 	want, got := strings.Split(r.path, "/"), strings.Split(path, "/")
 	if len(want) != len(got) {
@@ -65,11 +65,11 @@ func (r *route) match(path string) (parameters map[string]string, ok bool) {
 	return parameters, true
 }
 
-// gateway does to a request what API Gateway's HTTP API does: it answers by itself what API
-// Gateway answers by itself, and makes an event of payload format 2.0 of the rest.
+// gateway does to a request what API Gateway's HTTP API does: it answers by itself what API Gateway
+// answers by itself, and passes the rest on as events of payload format 2.0.
 type gateway struct {
 	routes   []*route
-	iam      bool // authorise by IAM instead of by JWT
+	iam      bool // authorizes by IAM instead of by JWT
 	log      *requestLog
 	limit    time.Duration // of a function; 0 means gatewayTimeout
 	requests atomic.Int64
@@ -80,13 +80,13 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	start := time.Now()
 	route, parameters := g.find(r)
-	// The route and not the path: who asks about which session is nobody's business.
+	// Log the route, not the path: which session a caller asks about is private.
 	path := "(another path)"
 	if route != nil {
 		path = route.path
 	}
 	g.serve(seen, r, route, parameters)
-	g.log.line("gateway", r.Method, path, seen.status, time.Since(start).Round(time.Millisecond).String())
+	g.log.request("gateway", r.Method, path, seen.status, time.Since(start).Round(time.Millisecond).String())
 }
 
 // find returns the route of a request, or nil.
@@ -120,13 +120,13 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, to *route, param
 		message(w, http.StatusTooManyRequests, "Too Many Requests")
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, gatewayBodyLimit+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxGatewayBody+1))
 	if err != nil {
-		return // the caller is gone
+		return // the caller left
 	}
 	arrival := arrival{r, to, parameters, body, authorizer, "local-" + strconv.FormatInt(g.requests.Add(1), 10)}
 	payload := arrival.event()
-	if len(body) > gatewayBodyLimit || len(payload) > lambdaLimit {
+	if len(body) > maxGatewayBody || len(payload) > maxPayload {
 		message(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
@@ -145,14 +145,19 @@ func refuse(w http.ResponseWriter, status int) {
 	message(w, status, http.StatusText(status))
 }
 
-// message is an answer of API Gateway itself.
+// message answers as API Gateway itself does.
 func message(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"message":%q}`, text)
+	writeJSON(w, status, map[string]string{"message": text})
 }
 
-// cors lets pages of every origin in: this gateway serves one developer.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, _ := json.Marshal(v)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// cors allows pages of every origin: this gateway serves one developer.
 func (g *gateway) cors(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Origin") == "" {
 		return
@@ -162,7 +167,8 @@ func (g *gateway) cors(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "location,retry-after")
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Methods", "GET,POST")
-		h.Set("Access-Control-Allow-Headers", "authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-security-token")
+		h.Set("Access-Control-Allow-Headers",
+			"authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-security-token")
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Ensure that the gateway answers by itself what API Gateway answers by itself, and passes on the rest.
+// Ensure that the gateway answers by itself what API Gateway answers by itself, and passes on the
+// rest.
 func TestSystem(t *testing.T) {
 	t.Parallel()
 	jwt := "x." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"jwt-user","exp":1}`)) + ".y"
@@ -35,8 +36,8 @@ func TestSystem(t *testing.T) {
 		{"over 4 MiB", "POST", "/sessions", "Bearer alice", json, strings.Repeat(" ", 5<<20), 413, `"code":"payload_too_large"`},
 		{"over 10 MB", "POST", "/sessions", "Bearer alice", json, strings.Repeat(" ", 10<<20+1), 413, `{"message":`},
 		{"list", "GET", "/sessions", "Bearer alice", "", "", 200, `"next":"verify"`},
-		{"list of a user without any", "GET", "/sessions", "Bearer nobody", "", "", 200, `{"sessions":[]}`},
-		{"list of somebody else", "GET", "/sessions?vendor_data=alice", "Bearer bob", "", "", 403, `"code":"vendor_data_mismatch"`},
+		{"list of a user without any", "GET", "/sessions", "Bearer newcomer", "", "", 200, `{"sessions":[]}`},
+		{"list of another user", "GET", "/sessions?vendor_data=alice", "Bearer bob", "", "", 403, `"code":"vendor_data_mismatch"`},
 		{"list without a token", "GET", "/sessions", "", "", "", 401, `{"message":"Unauthorized"}`},
 		{"unknown session", "GET", unknown, "Bearer alice", "", "", 404, `"code":"not_found"`},
 		{"session without a token", "GET", unknown, "", "", "", 401, `{"message":"Unauthorized"}`},
@@ -85,7 +86,7 @@ func TestSystem_iam(t *testing.T) {
 		t.Errorf("signed: got %d %s", response.StatusCode, body)
 	}
 	if response, body := do(t, "GET", s.url+"/sessions", signed, "", ""); response.StatusCode != 400 || !strings.Contains(body, "vendor_data") {
-		t.Errorf("list of nobody: got %d %s", response.StatusCode, body)
+		t.Errorf("list without a user: got %d %s", response.StatusCode, body)
 	}
 	if response, body := do(t, "GET", s.url+"/sessions?vendor_data=u-1", signed, "", ""); response.StatusCode != 200 || !strings.Contains(body, `"next":"verify"`) {
 		t.Errorf("list: got %d %s", response.StatusCode, body)

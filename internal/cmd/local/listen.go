@@ -11,12 +11,13 @@ import (
 
 func listen(address string, port int, flagName string) (net.Listener, error) {
 	if port < 0 || port > 65535 {
-		return nil, fmt.Errorf("%s is %d; a port lies between 0 and 65535", flagName, port)
+		return nil, fmt.Errorf("%s is %d; a port is between 0 and 65535", flagName, port)
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("port %d is taken by another program; choose one with %s (make run PORT=…)", port, flagName)
+		const text = "port %d is taken by another program; choose one with %s, or with make run PORT=…"
+		return nil, fmt.Errorf(text, port, flagName)
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
@@ -28,8 +29,8 @@ func origin(host string, l net.Listener) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// urlHost is the host under which others reach the address: for 0.0.0.0 and ::, this machine's
-// first address in its network.
+// urlHost returns the host under which other machines reach the address: for 0.0.0.0 and ::, the
+// first address of this machine in its network.
 func urlHost(address string) string {
 	if ip, err := netip.ParseAddr(address); err != nil || !ip.IsUnspecified() {
 		return address
@@ -43,7 +44,7 @@ func urlHost(address string) string {
 	return "127.0.0.1"
 }
 
-// loopbackOf is the address at which this process reaches itself.
+// loopbackOf returns the address at which this process reaches itself.
 func loopbackOf(address string) string {
 	if ip, err := netip.ParseAddr(address); err == nil && ip.IsUnspecified() {
 		return "127.0.0.1"

@@ -156,7 +156,8 @@ func TestStart_refused(t *testing.T) {
 	}
 }
 
-// Ensure that a variable that several functions share is named once, beside all others that are wrong.
+// Ensure that a variable that several functions share is named once, beside all others that are
+// wrong.
 func TestLoad_distinct(t *testing.T) {
 	t.Parallel()
 	_, err := load(env(map[string]string{"CALLER_AUTH": "none", "RETENTION_DAYS": "0", "RECONCILE_AFTER": "x"}))

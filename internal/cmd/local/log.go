@@ -12,15 +12,15 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// requestLog prints a line per request and per event: no bodies, no headers, no users, no session
-// tokens. It is safe for concurrent use.
+// requestLog prints a line for each request and each event, without bodies, headers, users or
+// session tokens. It is safe for concurrent use.
 type requestLog struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-func (l *requestLog) line(who, method, path string, status int, note string) {
-	l.write("%-8s %d  %-4s %s  %s", who, status, method, path, note)
+func (l *requestLog) request(server, method, path string, status int, note string) {
+	l.write("%-8s %d  %-4s %s  %s", server, status, method, path, note)
 }
 
 func (l *requestLog) write(format string, args ...any) {
@@ -29,29 +29,30 @@ func (l *requestLog) write(format string, args ...any) {
 	fmt.Fprintf(l.out, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// Write takes the lines of the functions' logs.
+// Write prints the lines of the functions' logs.
 func (l *requestLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.Write(p)
 }
 
-func (l *requestLog) didit(e didittest.Exchange) { l.line("didit", e.Method, e.Path, e.Status, "") }
+func (l *requestLog) didit(e didittest.Exchange) { l.request("didit", e.Method, e.Path, e.Status, "") }
 
-// delivery tells of the deliveries that the gateway does not see.
+// delivery prints the deliveries that the gateway does not see.
 func (l *requestLog) delivery(d didittest.Delivery) {
 	if d.Status == 0 {
 		l.write("%-8s %s: %s, session %s", "webhook", d.Problem, d.SessionStatus, d.SessionID)
 	}
 }
 
-// event tells what is on the bus.
+// event prints an event on the bus.
 func (l *requestLog) event(_ context.Context, e verification.Event) error {
 	l.write("%-8s %s: %s, session %s", "bus", e.DetailType(), e.Status, e.SessionID)
 	return nil
 }
 
-// functions is the log of the functions: what needs attention, without what only CloudWatch reads.
+// functions returns the log of the functions: warnings and errors, without the attributes that only
+// CloudWatch reads.
 func (l *requestLog) functions() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutMetrics}))
 }

@@ -1,12 +1,13 @@
-// Local runs the whole system on loopback: a gateway that turns HTTP into Lambda events for our
-// handlers, a table, a bus and waiting tasks in memory, the Didit simulator, and a page on which a
-// person creates a session and sees what comes of it. It needs Go alone: no Docker, no AWS, no account.
+// Local runs the whole system on the loopback interface: a gateway that turns HTTP requests into
+// Lambda events for the functions' handlers, a table, a bus and waiting tasks in memory, the Didit
+// simulator, and a page on which a developer creates a session and follows it. It needs only Go: no
+// Docker, no AWS, no account.
 //
 //	go run ./internal/cmd/local [-port 8080] [-simulator-port 8081] [-listen 127.0.0.1]
 //	go run ./internal/cmd/local demo
 //
-// It serves developers and refuses to be a server for anybody else: it verifies no signature of a
-// token, and whoever reaches it may be any user.
+// It is for development only: it does not verify tokens, so every caller that can reach it can act
+// as any user.
 package main
 
 import (
@@ -43,14 +44,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	o := options{getenv: getenv, out: out, reconcileEvery: reconcilePause}
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.IntVar(&o.port, "port", 8080, "port of the API and of the page; 0 takes a free one")
-	flags.IntVar(&o.simulatorPort, "simulator-port", -1, "port of the Didit simulator (default: the one after -port)")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1", "address to listen on; 0.0.0.0 lets a phone in the same network in")
+	flags.IntVar(&o.port, "port", 8080, "port of the API and the page; 0 takes a free one")
+	flags.IntVar(&o.simulatorPort, "simulator-port", -1, "port of the Didit simulator; -1 takes the one after -port")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1",
+		"address to listen on; 0.0.0.0 is reachable from a phone in the same network")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown argument %q; without arguments the system runs, with \"demo\" the story is told", flags.Arg(0))
+		return fmt.Errorf("unknown argument %q; "+
+			"run it without arguments to start the system, or with \"demo\" to play the story", flags.Arg(0))
 	}
 	if o.simulatorPort < 0 {
 		o.simulatorPort = o.port

@@ -8,15 +8,15 @@ import (
 	"didit-sessions/internal/config"
 )
 
-// defaults are the functions' variables where the environment sets none. RECONCILE_AFTER is as short
-// as it may be: whoever loses a webhook here does not want to wait for 15 minutes.
+// defaults are the functions' variables that the environment does not set. RECONCILE_AFTER is the
+// shortest allowed: a developer who loses a webhook does not wait for 15 minutes.
 var defaults = map[string]string{
 	config.DiditSecretID:    "local",
 	config.WebhookSecretID:  "local",
 	config.TableName:        "local",
 	config.EventBusName:     "local",
 	config.WorkflowIDs:      "11111111-2222-3333-4444-555555555555",
-	config.AllowedCallbacks: "https://example.com/verification,myapp://",
+	config.AllowedCallbacks: "https://app.example.com/verified,myapp://",
 	config.ReconcileAfter:   "1m",
 }
 
@@ -29,7 +29,7 @@ type settings struct {
 	reconcile config.Reconcile
 }
 
-// load reads the configurations, and names every wrong variable at once.
+// load reads the configurations. Its error names every wrong variable.
 func load(getenv func(string) string) (settings, error) {
 	withDefaults := func(name string) string {
 		if value := getenv(name); value != "" {
@@ -47,7 +47,7 @@ func load(getenv func(string) string) (settings, error) {
 	return s, distinct(problems[:])
 }
 
-// distinct joins the errors, each of their lines once: functions share variables.
+// distinct joins the errors, each of their lines once: the functions share variables.
 func distinct(problems []error) error {
 	var lines []string
 	for _, problem := range problems {

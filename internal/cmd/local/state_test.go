@@ -21,7 +21,7 @@ func TestPage_requests(t *testing.T) {
 		want                                  string
 	}{
 		{"workflow", "POST", "/local/workflows", json, `{"user_id":"dave"}`, 201, `"state":"waiting"`},
-		{"workflow of nobody", "POST", "/local/workflows", json, `{}`, 400, "user_id is required"},
+		{"workflow without a user", "POST", "/local/workflows", json, `{}`, 400, "user_id is required"},
 		{"workflow of a number", "POST", "/local/workflows", json, `{"user_id":1}`, 400, "not the JSON"},
 		{"form of another origin", "POST", "/local/workflows", "text/plain", `{"user_id":"dave"}`, 415, "application/json"},
 		{"over 4 KiB", "POST", "/local/workflows", json, `{"user_id":"` + strings.Repeat("x", 4<<10) + `"}`, 413, "4 KiB"},
@@ -106,7 +106,7 @@ func TestNewest(t *testing.T) {
 	for i := range 25 {
 		list = append(list, i)
 	}
-	if got := newest(list); len(got) != mostShown || got[0] != 24 || got[mostShown-1] != 25-mostShown {
+	if got := newest(list); len(got) != maxShown || got[0] != 24 || got[maxShown-1] != 25-maxShown {
 		t.Errorf("got %v", got)
 	}
 	if got := newest[int](nil); got == nil || len(got) != 0 {

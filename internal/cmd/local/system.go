@@ -12,24 +12,25 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
+	"didit-sessions/internal/version"
 )
 
-// reconcilePause is how often reconcile looks for sessions that are due. On AWS a schedule invokes it
-// every 5 minutes; here a person is watching.
+// reconcilePause is the interval between runs of reconcile. On AWS it is 5 minutes; here a
+// developer is watching.
 const reconcilePause = 5 * time.Second
 
-// retryWaits are the simulator's. Didit waits for minutes.
+// retryWaits are the simulator's pauses before a retry. Didit's are minutes.
 var retryWaits = []time.Duration{time.Second, 4 * time.Second}
 
 type options struct {
 	port, simulatorPort int
 	listen              string
 	getenv              func(string) string
-	out                 io.Writer // gets a line per request
-	// reconcileEvery is the schedule of reconcile; 0: nobody invokes it.
+	out                 io.Writer // gets a line for each request
+	// reconcileEvery is the interval between runs of reconcile; 0 means that it does not run.
 	reconcileEvery time.Duration
-	// patience takes the place of the limits within which the functions, Didit and the servers answer each
-	// other; 0: those of the deployment.
+	// patience replaces the limits within which the functions, Didit and the servers answer each
+	// other; 0 means those of the deployment.
 	patience time.Duration
 }
 
@@ -42,19 +43,18 @@ type system struct {
 	workflows    workflows
 	url          string // of the API and the page
 	simulatorURL string
-	callerAuth   string
+	iam          bool // callers authenticate by IAM instead of by JWT
 	settings     settings
 	log          *requestLog
 	servers      []*http.Server
 	running      sync.WaitGroup
-	ctx          context.Context // ends with stop
+	ctx          context.Context // canceled by stop
 	cancel       context.CancelFunc
-	// lost tells that webhooks are lost on their way, because the page wants it so.
-	lostMu sync.Mutex
-	lost   bool
+	lostMu       sync.Mutex
+	lost         bool // webhooks get lost, as the page asked for
 }
 
-// start listens and serves. What it started is stopped again when it fails.
+// start listens and serves. If it fails, it leaves nothing running.
 func start(o options) (*system, error) {
 	settings, err := load(o.getenv)
 	if err != nil {
@@ -72,7 +72,7 @@ func start(o options) (*system, error) {
 	s := &system{
 		url:          origin(host, gatewayListener),
 		simulatorURL: origin(host, simulatorListener),
-		callerAuth:   settings.create.Callers.CallerAuth,
+		iam:          callers(settings.create.Callers).TrustIAM,
 		settings:     settings,
 		log:          &requestLog{out: o.out},
 	}
@@ -80,10 +80,11 @@ func start(o options) (*system, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.simulator = &didittest.Server{
 		BaseURL: s.simulatorURL, Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
-		WebhookURL: origin(loopbackOf(o.listen), gatewayListener) + "/webhooks/didit", RetryWaits: retryWaits, DeliveryTimeout: o.patience,
+		WebhookURL: origin(loopbackOf(o.listen), gatewayListener) + "/webhooks/didit",
+		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}
 	s.wire(origin(loopbackOf(o.listen), simulatorListener))
-	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.callerAuth == "iam", log: s.log, limit: s.patience}))
+	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.iam, log: s.log, limit: s.patience}))
 	s.serve(simulatorListener, s.simulator)
 	if o.reconcileEvery > 0 {
 		s.running.Go(func() { s.schedule(o.reconcileEvery) })
@@ -91,10 +92,12 @@ func start(o options) (*system, error) {
 	return s, nil
 }
 
-// wire joins the functions to what stands in for AWS and for Didit.
+// wire connects the functions to the backend and to the simulator.
 func (s *system) wire(diditURL string) {
 	s.diditURL, s.now, s.functionLog = diditURL, s.clock.now, s.log.functions()
-	s.credentials.set(map[string]string{"client_id": didittest.DefaultClientID, "client_secret": didittest.DefaultClientSecret})
+	s.credentials.set(map[string]string{
+		"client_id": didittest.DefaultClientID, "client_secret": didittest.DefaultClientSecret,
+	})
 	s.webhookSecret.set(map[string]string{"webhook_secret": didittest.DefaultWebhookSecret})
 	s.functions = s.backend.functions(s.settings)
 	s.bus.Subscribe(s.log.event)
@@ -102,14 +105,14 @@ func (s *system) wire(diditURL string) {
 	s.workflows.create, s.workflows.await, s.workflows.tasks = s.functions.create, s.functions.await, &s.tasks
 }
 
-// schedule invokes reconcile time and again.
+// schedule invokes reconcile at an interval.
 func (s *system) schedule(pause time.Duration) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			// What goes wrong is in the log; the next run may do better.
+			// A failure is in the log; the next run tries again.
 			_, _ = s.functions.reconcile.Invoke(s.ctx, []byte("{}"))
 		case <-s.ctx.Done():
 			return
@@ -123,7 +126,7 @@ func (s *system) serve(l net.Listener, h http.Handler) {
 	s.running.Go(func() { _ = server.Serve(l) })
 }
 
-// stop ends all servers, letting requests under way finish for a moment.
+// stop stops everything. Requests under way have 2 s to finish.
 func (s *system) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -135,20 +138,25 @@ func (s *system) stop() error {
 		}
 	}
 	s.bus.Close()
-	// Deliveries under way end with the bus; they have no part in that moment.
+	// The 2 s are not for deliveries under way: they end with the bus.
 	err := s.bus.Wait(context.Background())
 	s.running.Wait()
 	s.workflows.waiting.Wait()
 	return err
 }
 
+// printWhere prints where everything runs, and how to begin.
 func (s *system) printWhere(out io.Writer) {
-	authorization, body, query, hint := "'Authorization: Bearer alice'", "{}", "", "The word after Bearer is the signed-in user."
-	if s.callerAuth == "iam" {
-		authorization, body, query = "'Authorization: AWS4-HMAC-SHA256 unverified'", `{"vendor_data":"alice"}`, "?vendor_data=alice"
-		hint = "The caller is a server, which names the user."
+	authorization, body, query := "'Authorization: Bearer alice'", "{}", ""
+	hint := "The word after Bearer is the signed-in user."
+	if s.iam {
+		authorization = "'Authorization: AWS4-HMAC-SHA256 unverified'"
+		body, query = `{"vendor_data":"alice"}`, "?vendor_data=alice"
+		hint = "The caller is a server, and vendor_data names the user."
 	}
-	fmt.Fprintf(out, "page and API      %s\nDidit simulator   %s\n\nOpen the page, or paste:\n\n", s.url, s.simulatorURL)
+	fmt.Fprintf(out, "didit-sessions %s\n\n", version.Version)
+	fmt.Fprintf(out, "page and API      %s\nDidit simulator   %s\n\n", s.url, s.simulatorURL)
+	fmt.Fprintf(out, "Open the page, or paste:\n\n")
 	fmt.Fprintf(out, "  curl -s %s/sessions -H 'Content-Type: application/json' -H %s -d '%s'\n", s.url, authorization, body)
 	fmt.Fprintf(out, "  curl -s '%s/sessions%s' -H %s\n\n", s.url, query, authorization)
 	fmt.Fprintf(out, "%s Ctrl-C stops everything. Requests and events follow.\n\n", hint)

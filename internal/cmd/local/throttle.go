@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// bucket is the throttle of a route: it holds up to burst requests and fills at rate, per second.
-// It begins full. It is safe for concurrent use and must not be copied after first use.
+// bucket is the throttle of a route: it holds up to burst requests, begins full, and refills at
+// rate requests a second. It is safe for concurrent use and must not be copied after first use.
 type bucket struct {
 	rate, burst float64
 

@@ -13,16 +13,16 @@ import (
 	"didit-sessions/internal/memory"
 )
 
-// mostExecutions is how many are remembered.
-const mostExecutions = 100
+// maxExecutions is how many executions are kept.
+const maxExecutions = 100
 
-// longestWait is the state machine's TimeoutSeconds.
-const longestWait = 30 * 24 * time.Hour
+// maxWait is the state machine's TimeoutSeconds.
+const maxWait = 30 * 24 * time.Hour
 
-// workflows stand in for Step Functions and the state machine VerifyIdentity
-// (functions/awaitdecision/verifyidentity.asl.json): each execution creates a session by the direct
-// door, waits on a task token, and tells how that ended. Unlike there, nothing that fails is repeated.
-// Set create, await and tasks before first use; it is safe for concurrent use.
+// workflows replaces Step Functions and the state machine VerifyIdentity
+// (functions/awaitdecision/verifyidentity.asl.json): each execution invokes createsession directly,
+// waits on a task token, and has the outcome as its output. Unlike there, nothing is retried. Set
+// create, await and tasks before first use. It is safe for concurrent use.
 type workflows struct {
 	create, await function
 	tasks         *memory.Tasks
@@ -44,13 +44,13 @@ type execution struct {
 	ended     chan struct{}
 }
 
-// start executes the workflow for a user until it waits or has ended, and returns how it stands then.
-// The end of ctx ends its waiting.
+// start runs the workflow for a user until it waits or has ended, and returns its state. One that
+// waits times out when ctx ends.
 func (w *workflows) start(ctx context.Context, userID string) execution {
 	x := w.begin()
 	sessionID, err := w.createSession(ctx, userID)
 	if err != nil {
-		return w.end(x, blockedOrFailed(err))
+		return w.end(x, outcomeOfCreate(err))
 	}
 	w.mu.Lock()
 	x.SessionID = sessionID
@@ -62,7 +62,7 @@ func (w *workflows) start(ctx context.Context, userID string) execution {
 		return w.end(x, outcomeOf(memory.Outcome{Failed: true, Name: errorName(err)}, sessionID))
 	}
 	w.waiting.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, longestWait)
+		ctx, cancel := context.WithTimeout(ctx, maxWait)
 		defer cancel()
 		task, err := w.tasks.Wait(ctx, token)
 		if err != nil {
@@ -77,16 +77,18 @@ func (w *workflows) begin() *execution {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.started++
-	x := &execution{Name: "execution-" + strconv.Itoa(w.started), StartedAt: time.Now().UTC(), State: "waiting", ended: make(chan struct{})}
+	x := &execution{
+		Name: "execution-" + strconv.Itoa(w.started), StartedAt: time.Now().UTC(), State: "waiting",
+		ended: make(chan struct{}),
+	}
 	w.executions = append(w.executions, x)
-	if len(w.executions) > mostExecutions {
+	if len(w.executions) > maxExecutions {
 		w.executions = slices.Delete(w.executions, 0, 1)
 	}
 	return x
 }
 
-// createSession is the state of that name. The URL stays out of what an execution keeps: the app asks
-// for it.
+// createSession is the state of that name. An execution keeps no URL: the user's app asks for it.
 func (w *workflows) createSession(ctx context.Context, userID string) (sessionID string, err error) {
 	payload, _ := json.Marshal(map[string]any{
 		"vendor_data": userID, "workflow_id": nil, "include_url": false,
@@ -119,8 +121,8 @@ func (w *workflows) shown(x *execution) execution {
 	return *x
 }
 
-// wait returns the execution of the name once it has ended. It fails for one that is not remembered, and
-// when the context ends first.
+// wait returns the execution of the name once it has ended. It fails if there is none, and when the
+// context ends first.
 func (w *workflows) wait(ctx context.Context, name string) (execution, error) {
 	w.mu.Lock()
 	i := slices.IndexFunc(w.executions, func(x *execution) bool { return x.Name == name })
@@ -138,13 +140,13 @@ func (w *workflows) wait(ctx context.Context, name string) (execution, error) {
 	}
 }
 
-// latest returns the latest executions, newest first.
-func (w *workflows) latest(most int) []execution {
+// latest returns at most n executions, newest first.
+func (w *workflows) latest(n int) []execution {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	list := []execution{}
 	for _, x := range slices.Backward(w.executions) {
-		if len(list) == most {
+		if len(list) == n {
 			break
 		}
 		list = append(list, *x)

@@ -41,8 +41,8 @@ func verifyIdentity(t *testing.T) machine {
 	return m
 }
 
-// same fails unless the ending is what the state of the definition says: a Pass state's output, or a
-// failure.
+// same fails unless the ending is what the state of the definition says: a Pass state's output, or
+// a failure.
 func (m machine) same(t *testing.T, state, why string, got ending, statusInput string) {
 	t.Helper()
 	s := m.States[state]
@@ -92,7 +92,7 @@ func TestOutcomeOf_asDeployed(t *testing.T) {
 	m.same(t, m.States["WhichStatus"].Default, "another status", outcomeOf(memory.Outcome{Output: `{"status":"In Review"}`}, "s-1"), "")
 	for _, catch := range m.States["CreateSession"].Catch {
 		for _, name := range catch.ErrorEquals {
-			m.same(t, catch.Next, name, blockedOrFailed(messages.InvokeResponse_Error{Type: name}), "")
+			m.same(t, catch.Next, name, outcomeOfCreate(messages.InvokeResponse_Error{Type: name}), "")
 			checked++
 		}
 	}
@@ -102,12 +102,12 @@ func TestOutcomeOf_asDeployed(t *testing.T) {
 	if got := outcomeOf(memory.Outcome{Failed: true, Name: "InternalError"}, "s-1"); got.output != nil || got.err != "InternalError" {
 		t.Errorf("a task that failed otherwise: got %+v", got)
 	}
-	if got := blockedOrFailed(errors.New("x")); got.output != nil || got.err != "Lambda.Unknown" {
+	if got := outcomeOfCreate(errors.New("x")); got.output != nil || got.err != "Lambda.Unknown" {
 		t.Errorf("an error without a name: got %+v", got)
 	}
 }
 
-// called is a function that answers as told, and keeps what it was called with.
+// called is a function with a fixed answer that keeps what it was called with.
 type called struct {
 	answer  string
 	err     error
@@ -119,7 +119,7 @@ func (c *called) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	return []byte(c.answer), c.err
 }
 
-// Ensure that an execution tells what became of it at each point.
+// Ensure that an execution shows how it ended, at each point where it can end.
 func TestWorkflows_start(t *testing.T) {
 	t.Parallel()
 	failure := func(name string) error { return messages.InvokeResponse_Error{Type: name} }
@@ -161,14 +161,14 @@ func TestWorkflows_start(t *testing.T) {
 func TestWorkflows_latest(t *testing.T) {
 	t.Parallel()
 	w := &workflows{create: &called{err: errors.New("x")}, await: &called{}, tasks: &memory.Tasks{}}
-	for range mostExecutions + 5 {
+	for range maxExecutions + 5 {
 		w.start(t.Context(), "u-1")
 	}
 	if got := w.latest(2); len(got) != 2 || got[0].Name != "execution-105" || got[1].Name != "execution-104" {
 		t.Errorf("got %+v", got)
 	}
-	if got := len(w.latest(1000)); got != mostExecutions {
-		t.Errorf("got %d, want %d", got, mostExecutions)
+	if got := len(w.latest(1000)); got != maxExecutions {
+		t.Errorf("got %d, want %d", got, maxExecutions)
 	}
 	if x, err := w.wait(t.Context(), "execution-105"); err != nil || x.State != "failed" {
 		t.Errorf("got %+v, %v", x, err)

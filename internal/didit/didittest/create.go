@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// createBody is the success body of v2, the nine fields of "Didit: Creating a Verification Session" in their order,
-// and, in v3, what Didit's OpenAPI 3.0.0 and "Didit: Create session" add.
+// createBody is the success body of v2, the nine fields of "Didit: Creating a Verification
+// Session" in their order, and, in v3, what Didit's OpenAPI 3.0.0 and "Didit: Create session" add.
 type createBody struct {
 	SessionID       string          `json:"session_id"`
 	SessionNumber   int             `json:"session_number"`
@@ -26,11 +26,7 @@ type createBody struct {
 // create answers POST /v2/session/ and POST /v3/session/.
 func (s *Server) create(c *call) answer {
 	if !s.authorized(c.Request) {
-		f := Forbidden
-		if s.Unauthorized {
-			f = Unauthorized
-		}
-		return s.replacement(&f)
+		return s.refusal(Forbidden)
 	}
 	if mediaType, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type")); mediaType != "application/json" {
 		return detail(http.StatusUnsupportedMediaType,
@@ -40,35 +36,44 @@ func (s *Server) create(c *call) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	b := s.fulfil(order, s.origin(c.Request))
+	a := s.fulfil(order, s.origin(c.Request))
 	if strings.HasPrefix(c.URL.Path, "/v3/") {
-		b.WorkflowVersion, b.SessionKind = 1, "user"
+		a.WorkflowVersion, a.SessionKind = 1, "user"
 	}
-	return jsonAnswer(http.StatusCreated, b)
+	return jsonAnswer(http.StatusCreated, a)
 }
 
-// fulfil finds or makes the session that was ordered.
+// refusal answers a request without valid credentials: as the given fault, or as [Unauthorized]
+// where [Server.Unauthorized] is set.
+func (s *Server) refusal(f Fault) answer {
+	if s.Unauthorized {
+		f = Unauthorized
+	}
+	return s.replacement(&f)
+}
+
+// fulfil reuses or creates the session that was ordered.
 func (s *Server) fulfil(o order, origin string) createBody {
 	now := s.now()
 	defer s.lock()()
-	v := s.sessions.reusable(owner{text(o.VendorData), o.WorkflowID})
-	made := v == nil || s.NoReuse
-	if made {
-		v = &session{vendorData: o.VendorData, workflowID: o.WorkflowID, created: now, origin: origin}
-		s.sessions.add(v, o.raw)
+	v := s.sessions.reusable(text(o.vendorData), o.workflowID)
+	isNew := v == nil || s.NoReuse
+	if isNew {
+		v = &session{vendorData: o.vendorData, workflowID: o.workflowID, created: now, origin: origin}
+		s.sessions.add(v, o.body)
 	} else {
-		s.sessions.keep(v, o.raw)
+		s.sessions.setRequest(v, o.body)
 	}
-	if o.Callback != nil {
-		v.callback = o.Callback
+	if o.callback != nil {
+		v.callback = o.callback
 	}
-	if o.Metadata != nil {
-		v.metadata = o.Metadata
+	if o.metadata != nil {
+		v.metadata = o.metadata
 	}
-	if o.Language != nil {
-		v.language = o.Language
+	if o.language != nil {
+		v.language = o.language
 	}
-	if made {
+	if isNew {
 		s.announce(v, statusUpdated, now)
 	}
 	return createBody{
@@ -77,7 +82,7 @@ func (s *Server) fulfil(o order, origin string) createBody {
 	}
 }
 
-// origin is what session URLs begin with.
+// origin returns what session URLs begin with.
 func (s *Server) origin(r *http.Request) string {
 	switch {
 	case s.BaseURL != "":

@@ -31,7 +31,8 @@ func TestServer_create(t *testing.T) {
 	}
 }
 
-// Ensure the example of "Didit: Creating a Verification Session" is taken, with a token, as it stands there.
+// Ensure the example of "Didit: Creating a Verification Session" is accepted unchanged, with a
+// token.
 func TestServer_create_example(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
@@ -142,7 +143,7 @@ func TestServer_create_refusals(t *testing.T) {
 		{"callback method", field(`"callback_method":"x"`), `{"callback_method":["\"x\" is not a valid choice."]}`},
 		{"language", field(`"language":"xx"`), LanguageInvalid.Body},
 		{"portrait", field(`"portrait_image":"?"`), `{"portrait_image":["Invalid base64 image."]}`},
-		{"large portrait", field(`"portrait_image":"` + large + `"`), PortraitTooLarge.Body},
+		{"large portrait", field(`"portrait_image":"` + large + `"`), `{"portrait_image":["Image size exceeds 2MB."]}`},
 		{"contact type", field(`"contact_details":1`),
 			`{"contact_details":{"non_field_errors":["Invalid data. Expected a dictionary."]}}`},
 		{"email", field(`"contact_details":{"email":"a@"}`), NestedField.Body},

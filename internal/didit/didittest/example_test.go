@@ -1,15 +1,17 @@
 package didittest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 
 	"didit-sessions/internal/didit/didittest"
 )
 
-// create is what the program under test would do; here it is a bare request.
+// create stands for the program under test.
 func create(origin, body string) {
 	req, err := http.NewRequest("POST", origin+"/v2/session/", strings.NewReader(body))
 	if err != nil {
@@ -32,7 +34,7 @@ func create(origin, body string) {
 	fmt.Println(res.StatusCode)
 }
 
-// A session is created, created again, which gives the same one, and declined.
+// Two requests for the same end user return one session, which a reviewer then declines.
 func Example() {
 	sim := &didittest.Server{}
 	if err := sim.Start(); err != nil {
@@ -60,7 +62,7 @@ func Example() {
 	// session 1 of user-123 is Declined
 }
 
-// One request meets trouble, the next does not.
+// The first request meets a fault, the second does not.
 func ExampleServer_Inject() {
 	sim := &didittest.Server{}
 	if err := sim.Start(); err != nil {
@@ -78,7 +80,7 @@ func ExampleServer_Inject() {
 	// 201
 }
 
-// A hook that logs, without secrets.
+// Each request is logged. What the hook gets holds no secret.
 func ExampleServer_onRequest() {
 	sim := &didittest.Server{OnRequest: func(x didittest.Exchange) {
 		fmt.Printf("%s %s %s %d %q\n", x.Op, x.Method, x.Path, x.Status, x.Fault)
@@ -90,12 +92,39 @@ func ExampleServer_onRequest() {
 	defer sim.Close()
 
 	create(sim.URL(), `{"workflow_id":"unknown"}`)
-	create(sim.URL(), `{"workflow_id":"11111111-2222-3333-4444-555555555555","metadata":{"simulate":"credits"}}`)
+	create(sim.URL(), `{"workflow_id":"11111111-2222-3333-4444-555555555555","metadata":{"simulate":"paid_plan"}}`)
 	// Output:
 	// create POST /v2/session/ 400 ""
 	// 400 {"workflow_id":"Invalid workflow_id."}
-	// create POST /v2/session/ 400 "credits"
-	// 400 {"detail":"You don't have enough credits to perform this request. Please top up at https://business.didit.me"}
+	// create POST /v2/session/ 400 "paid_plan"
+	// 400 {"detail":"You need to have a paid plan to perform this workflow."}
+}
+
+// The backend gets the webhook about a new session twice, as Didit may deliver it.
+func ExampleServer_Misdeliver() {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer backend.Close()
+	sim := &didittest.Server{WebhookURL: backend.URL}
+	if err := sim.Start(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sim.Close()
+
+	sim.Misdeliver(didittest.SendTwice, 1)
+	create(sim.URL(), `{"workflow_id":"11111111-2222-3333-4444-555555555555"}`)
+	if err := sim.Settle(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	for _, d := range sim.Deliveries() {
+		fmt.Println(d.Type, d.SessionStatus, d.Status)
+	}
+	// Output:
+	// 201
+	// status.updated Not Started 204
+	// status.updated Not Started 204
 }
 
 // A program in another language arms a fault over HTTP.
@@ -107,9 +136,8 @@ func ExampleServer_control() {
 	}
 	defer sim.Close()
 
-	// curl -H 'Content-Type: application/json' -d '{"name":"rate_limited","times":1}' $URL/simulator/faults
-	res, err := http.Post(sim.URL()+"/simulator/faults", "application/json",
-		strings.NewReader(`{"name":"rate_limited","times":1}`))
+	// curl -H 'Content-Type: application/json' -d '{"name":"throttled"}' $URL/simulator/faults
+	res, err := http.Post(sim.URL()+"/simulator/faults", "application/json", strings.NewReader(`{"name":"throttled"}`))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -120,6 +148,6 @@ func ExampleServer_control() {
 
 	create(sim.URL(), `{"workflow_id":"11111111-2222-3333-4444-555555555555"}`)
 	// Output:
-	// 201 {"name":"rate_limited","on":"create","times":1,"mode":"answer","status":429}
-	// 429 {"detail":"Session creation rate limit exceeded. You can make up to 600 requests per minute."}
+	// 201 {"name":"throttled","on":"create","mode":"answer","status":429}
+	// 429 {"detail":"Request was throttled. Expected available in 30 seconds."}
 }

@@ -87,7 +87,7 @@ func TestServer_Inject_size(t *testing.T) {
 		t.Errorf("%d bytes, error %v", len(got.body), got.err)
 	}
 	r.ClearFaults()
-	r.Inject(Oversize)
+	r.Inject(Fault{Status: 201, Size: 32 << 20})
 	req, _ := http.NewRequestWithContext(t.Context(), "POST", r.origin+"/v2/session/", nil)
 	res, err := r.client.Do(req)
 	if err != nil {
@@ -218,7 +218,8 @@ func TestServer_Inject_pauses(t *testing.T) {
 	}
 }
 
-// Ensure a drip begins with its header and one byte, so that a caller's header timeout does not end it.
+// Ensure a drip begins with its header and one byte, so that a caller's header timeout does not end
+// it.
 func TestServer_Inject_dripStarts(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
@@ -284,7 +285,7 @@ func TestServer_simulate(t *testing.T) {
 		t.Errorf("cut_json: status %d, body %s", got.status, got.body)
 	}
 	if got := simulate(`{"simulate":"nonsense"}`); got.status != 400 ||
-		!strings.HasPrefix(got.body, `{"metadata":{"simulate":["\"nonsense\" is none of bad_gateway, `) {
+		!strings.HasPrefix(got.body, `{"metadata":{"simulate":["\"nonsense\" is not one of bad_gateway, `) {
 		t.Errorf("nonsense: status %d, body %s", got.status, got.body)
 	}
 	for _, value := range []string{`{"simulate":""}`, `{"simulate":1}`, `"\"simulate\""`, `{"x":{"simulate":"credits"}}`} {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzCreate holds that no body upsets the simulator: the answer is always JSON, a session or a 400, and metadata that
-// was taken comes back as it was, spaces aside.
+// FuzzCreate holds that no body upsets the simulator: the answer is always JSON, a session or a
+// 400, and metadata that was taken comes back as it was, spaces aside.
 func FuzzCreate(f *testing.F) {
 	f.Add(userOrder)
 	f.Add(`{"workflow_id":"` + workflow + `","metadata":{"a":[1.0,"<\u2028>"],"simulate":"x"}}`)
@@ -48,7 +48,8 @@ func FuzzCreate(f *testing.F) {
 	})
 }
 
-// FuzzPaths holds that no path upsets the simulator, and that what looks like a session token is never noted.
+// FuzzPaths holds that no path upsets the simulator, and that what looks like a session token is
+// never noted.
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{
 		"/", "/session/abcdef123456", "/es/session/abcdef123456/decision", "/v2/session", "//x",

@@ -9,24 +9,25 @@ import (
 	"time"
 )
 
-// MaxRequests is how many requests a [Server] remembers; the oldest are forgotten first.
+// MaxRequests is how many requests a [Server] keeps; the oldest are forgotten first.
 const MaxRequests = 1_000
 
-// maxRequestBytes bounds what the bodies of the remembered requests hold together.
+// maxRequestBytes bounds the bodies of the kept requests together, 64 MiB.
 const maxRequestBytes = 64 << 20
 
-// An Exchange is a request and how it was answered, without anything secret or personal: fit for a log.
+// An Exchange is a request and how it was answered. It holds nothing secret or personal and is fit
+// for a log.
 type Exchange struct {
 	Time   time.Time `json:"time"` // when the request had been read
 	Op     Op        `json:"op"`   // never [OpAny]
 	Method string    `json:"method"`
 	Path   string    `json:"path"`   // without the query; a session token in it reads REDACTED
 	Status int       `json:"status"` // 0 while unanswered, and for good if a fault sends no answer
-	Fault  string    `json:"fault"`  // label of the fault it met; "" if none
+	Fault  string    `json:"fault"`  // name of the fault it met, or its mode; "" if none
 }
 
-// A Request is an [Exchange] with what tests want to see of the request. It never holds a credential, but its body is
-// the caller's and may hold personal data.
+// A Request is an [Exchange] with more of the request, for tests. It never holds a credential, but
+// its body is the caller's and may hold personal data.
 type Request struct {
 	Exchange
 
@@ -37,12 +38,12 @@ type Request struct {
 	Body        []byte `json:"body"`         // as sent, the client secret replaced by REDACTED; empty for OpPage
 }
 
-// Requests returns the requests received so far, oldest first: the last [MaxRequests] of them, or fewer where bodies
-// are large. Those to the control API are not among them.
+// Requests returns the latest requests, oldest first: at most [MaxRequests], fewer where bodies are
+// large. Those to the control API are not among them.
 func (s *Server) Requests() []Request {
 	defer s.lock()()
-	list := make([]Request, 0, len(s.log.entries))
-	for _, e := range s.log.entries {
+	list := make([]Request, 0, len(s.log.items))
+	for _, e := range s.log.items {
 		r := *e
 		r.Body = slices.Clone(r.Body)
 		list = append(list, r)
@@ -50,25 +51,17 @@ func (s *Server) Requests() []Request {
 	return list
 }
 
-// Count returns how many requests of an op were received since the beginning, forgotten ones included. [OpAny] counts
-// all. A request counts once its body has been read, answered or not.
+// Count returns how many requests of an op were received since the start, including forgotten ones;
+// [OpAny] counts all. A request counts once its body has been read, answered or not.
 func (s *Server) Count(op Op) int {
 	defer s.lock()()
-	if op == OpAny {
-		total := 0
-		for _, n := range s.log.counts {
-			total += n
-		}
-		return total
-	}
 	return s.log.counts[op]
 }
 
 // A journal holds the latest requests. The lock of its Server guards it, and the entries too.
 type journal struct {
-	entries []*Request
-	counts  map[Op]int
-	bytes   int
+	recent[*Request]
+	counts map[Op]int // OpAny: all
 }
 
 func (j *journal) add(r *Request) {
@@ -76,17 +69,12 @@ func (j *journal) add(r *Request) {
 		j.counts = make(map[Op]int)
 	}
 	j.counts[r.Op]++
-	j.entries = append(j.entries, r)
-	j.bytes += len(r.Body)
-	for len(j.entries) > MaxRequests || j.bytes > maxRequestBytes {
-		j.bytes -= len(j.entries[0].Body)
-		j.entries[0] = nil
-		j.entries = j.entries[1:]
-	}
+	j.counts[OpAny]++
+	j.recent.add(r, func(r *Request) int { return len(r.Body) }, MaxRequests, maxRequestBytes)
 }
 
-// arrived notes a request.
-func (s *Server) arrived(op Op, r *http.Request, body []byte) *Request {
+// recordRequest adds a request to the journal.
+func (s *Server) recordRequest(op Op, r *http.Request, body []byte) *Request {
 	e := &Request{
 		Exchange:    Exchange{Time: s.now(), Op: op, Method: r.Method, Path: redactPath(r.URL.Path)},
 		AuthScheme:  authScheme(r.Header),
@@ -106,8 +94,8 @@ func (s *Server) arrived(op Op, r *http.Request, body []byte) *Request {
 	return e
 }
 
-// answered notes what is about to be sent, and tells the hook.
-func (s *Server) answered(e *Request, status int, f *Fault) {
+// recordAnswer records what is about to be sent, and calls OnRequest.
+func (s *Server) recordAnswer(e *Request, status int, f *Fault) {
 	unlock := s.lock()
 	if f != nil {
 		e.Fault = f.label()
@@ -125,7 +113,7 @@ func (s *Server) answered(e *Request, status int, f *Fault) {
 
 const redacted = "REDACTED"
 
-// tokenForm is how a session token looks; session ids, which are no secret, have 36 characters.
+// tokenForm matches a session token; session ids, which are not secret, have 36 characters.
 var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{12}$`)
 
 func redactPath(path string) string {
@@ -144,7 +132,7 @@ func authScheme(h http.Header) string {
 	}
 	scheme, _, found := strings.Cut(h.Get("Authorization"), " ")
 	if !found && scheme != "" {
-		return redacted // it may be a credential that was sent without its scheme
+		return redacted // it may be a credential without its scheme
 	}
 	return scheme
 }

@@ -127,15 +127,15 @@ func TestJournal_bounds(t *testing.T) {
 	for i := range MaxRequests + 3 {
 		j.add(&Request{Exchange: Exchange{Op: OpOther, Status: i}})
 	}
-	if len(j.entries) != MaxRequests || j.entries[0].Status != 3 || j.counts[OpOther] != MaxRequests+3 {
-		t.Errorf("%d entries from %d, %d counted", len(j.entries), j.entries[0].Status, j.counts[OpOther])
+	if len(j.items) != MaxRequests || j.items[0].Status != 3 || j.counts[OpOther] != MaxRequests+3 {
+		t.Errorf("%d entries from %d, %d counted", len(j.items), j.items[0].Status, j.counts[OpOther])
 	}
 	j.add(&Request{Body: make([]byte, maxRequestBytes)})
-	if len(j.entries) != MaxRequests || j.bytes != maxRequestBytes {
-		t.Errorf("%d entries of %d bytes, want %d of %d", len(j.entries), j.bytes, MaxRequests, maxRequestBytes)
+	if len(j.items) != MaxRequests || j.bytes != maxRequestBytes {
+		t.Errorf("%d entries of %d bytes, want %d of %d", len(j.items), j.bytes, MaxRequests, maxRequestBytes)
 	}
 	j.add(&Request{Body: make([]byte, 1)})
-	if len(j.entries) != 1 || j.bytes != 1 {
-		t.Errorf("%d entries of %d bytes, want 1 of 1", len(j.entries), j.bytes)
+	if len(j.items) != 1 || j.bytes != 1 {
+		t.Errorf("%d entries of %d bytes, want 1 of 1", len(j.items), j.bytes)
 	}
 }

@@ -5,75 +5,70 @@ import (
 	"strings"
 )
 
-// What Didit answers when it does not create a session. All wait for create requests.
+// What Didit answers when it does not create a session. All apply to create requests.
 var (
-	// WorkflowRequired is a field error as a list (Didit's OpenAPI 3.0.0).
-	WorkflowRequired = onCreate("workflow_required", 400, `{"workflow_id":["This field is required."]}`)
 	// WorkflowInvalid is a field error as a plain string (Didit's OpenAPI 3.0.0).
 	WorkflowInvalid = onCreate("workflow_invalid", 400, `{"workflow_id":"Invalid workflow_id."}`)
 	// PaidPlan is the one error body of "Didit: Creating a Verification Session".
 	PaidPlan = onCreate("paid_plan", 400, `{"detail":"You need to have a paid plan to perform this workflow."}`)
 	// Credits is a 400, not a 402 (Didit's OpenAPI 3.0.0, create session).
 	Credits = onCreate("credits", 400, `{"detail":"`+creditsText+`"}`)
-	// CreditsForbidden is a 403, under another key, that does not refuse the credentials (Didit's OpenAPI 3.0.0,
-	// shared component).
+	// CreditsForbidden is a 403, under another key, that does not refuse the credentials (Didit's
+	// OpenAPI 3.0.0, shared component).
 	CreditsForbidden = onCreate("credits_forbidden", 403, `{"error":"`+creditsText+`"}`)
-	// UserBlocked is a field error about the end user rather than the field (Didit's OpenAPI 3.0.0, create session).
+	// UserBlocked is a field error about the end user rather than the field (Didit's OpenAPI 3.0.0,
+	// create session).
 	UserBlocked = onCreate("user_blocked", 400,
 		`{"vendor_data":"This user or business has been blocked and cannot create new verification sessions."}`)
-	// PortraitTooLarge is for more than 2 MB (Didit's OpenAPI 3.0.0, create session).
-	PortraitTooLarge = onCreate("portrait_too_large", 400, `{"portrait_image":["Image size exceeds 2MB."]}`)
-	// PortraitNotStored is the first sentence of a biometric workflow's refusal (Didit's OpenAPI 3.0.0).
-	PortraitNotStored = onCreate("portrait_not_stored", 400,
-		`{"portrait_image":"No stored face image was found for this user."}`)
-	// PortraitRequired is the first sentence of a biometric workflow's other refusal (Didit's OpenAPI 3.0.0).
+	// PortraitRequired is a biometric workflow's refusal, its first sentence (Didit's OpenAPI
+	// 3.0.0).
 	PortraitRequired = onCreate("portrait_required", 400,
 		`{"portrait_image":"A portrait image is required to perform face match for this workflow."}`)
 	// LanguageInvalid lists all languages ("Didit: Create session").
 	LanguageInvalid = onCreate("language_invalid", 400,
 		`{"language":["Invalid language. Supported languages are: `+strings.Join(languages, ", ")+`"]}`)
-	// NestedField is a field error inside another field, as the framework under Didit's API reports it.
+	// NestedField is a field error inside another field, as the framework under Didit's API reports
+	// it.
 	NestedField = onCreate("nested_field", 400, `{"contact_details":{"email":["Enter a valid email address."]}}`)
-	// NestedArray has objects in an array under a field (Didit's OpenAPI 3.0.0, update status).
+	// NestedArray has objects in an array inside a field (Didit's OpenAPI 3.0.0, update status).
 	NestedArray = onCreate("nested_array", 400,
 		`{"nodes_to_resubmit":[{"feature":["\"BOGUS\" is not a valid choice."]}]}`)
-	// BareArray is no object at all (Didit's OpenAPI 3.0.0, update status).
+	// BareArray is an array, not an object (Didit's OpenAPI 3.0.0, update status).
 	BareArray = onCreate("bare_array", 400, `["The new status is the same as the current status."]`)
 	// DetailArray is a list where a sentence is usual (Didit's OpenAPI 3.0.0).
 	DetailArray = onCreate("detail_array", 400, `{"detail":["Only finished sessions can be shared."]}`)
 )
 
-// How the session API refuses credentials. All wait for create requests.
+// How the session API refuses credentials. All apply to create requests.
 var (
 	// Unauthorized is what "Didit: Getting started" shows.
 	Unauthorized = onCreate("unauthorized", 401, `{"detail":"Invalid or missing API key"}`)
 	// InvalidAPIKey is the shared component of Didit's OpenAPI 3.0.0.
 	InvalidAPIKey = onCreate("invalid_api_key", 401, `{"detail":"Invalid API Key."}`)
-	// Forbidden is for missing, malformed, expired and foreign credentials, and for too few rights (Didit's OpenAPI
-	// 3.0.0).
+	// Forbidden is for missing, malformed, expired and foreign credentials, and for too few rights
+	// (Didit's OpenAPI 3.0.0).
 	Forbidden = onCreate("forbidden", 403, `{"detail":"You do not have permission to perform this action."}`)
 	// NotAuthenticated is the sentence of Didit's OpenAPI 3.0.0, retrieve decision.
 	NotAuthenticated = onCreate("not_authenticated", 403,
 		`{"detail":"Authentication credentials were not provided or are invalid."}`)
 )
 
-// What Didit answers when it is asked too often. All wait for create requests.
+// What Didit answers to too many requests. All apply to create requests.
 var (
-	// RateLimited has Retry-After and the X-RateLimit headers ("Didit: Rate limiting" and Didit's OpenAPI 3.0.0).
+	// RateLimited has Retry-After and the X-RateLimit headers ("Didit: Rate limiting" and Didit's
+	// OpenAPI 3.0.0).
 	RateLimited = limited("rate_limited", "600", "42",
 		`{"detail":"Session creation rate limit exceeded. You can make up to 600 requests per minute."}`)
-	// WriteRateLimited is the same for all writes together.
-	WriteRateLimited = limited("write_rate_limited", "300", "17",
-		`{"detail":"Write request rate limit exceeded. You can make up to 300 requests per minute."}`)
-	// SandboxQuota tells the time to wait in its sentence alone (Didit's OpenAPI 3.0.0).
+	// SandboxQuota names the time to wait in its sentence only (Didit's OpenAPI 3.0.0).
 	SandboxQuota = onCreate("sandbox_quota", 429, `{"detail":"Sandbox session quota exceeded (500 sessions per 24h). `+
 		`Wait for the window to reset. Expected available in 3600 seconds."}`)
 	// Throttled is the sentence of the framework under Didit's API, likewise without headers.
 	Throttled = onCreate("throttled", 429, `{"detail":"Request was throttled. Expected available in 30 seconds."}`)
 )
 
-// How the token endpoint refuses. Didit documents no body for a failed client-credentials call; these are the shapes
-// of "Didit: OIDC page", of Didit's demos and of the rest of its API. All wait for token requests.
+// How the token endpoint refuses. Didit documents no body for a failed client-credentials call;
+// these are the shapes of "Didit: OIDC page", of Didit's demos and of the rest of its API. All
+// apply to token requests.
 var (
 	// InvalidClient refuses the credentials.
 	InvalidClient = onToken("invalid_client", 401, `{"error":"invalid_client"}`)
@@ -82,29 +77,28 @@ var (
 	// InvalidClientDescribed refuses them with a sentence beside the code.
 	InvalidClientDescribed = onToken("invalid_client_described", 401,
 		`{"error":"invalid_client","error_description":"Client authentication failed."}`)
-	// InvalidRequest refuses the request's form.
+	// InvalidRequest refuses the form of the request.
 	InvalidRequest = onToken("invalid_request", 400, `{"error":"invalid_request"}`)
-	// InvalidGrant refuses what the token is asked by.
+	// InvalidGrant refuses the grant.
 	InvalidGrant = onToken("invalid_grant", 400, `{"error":"invalid_grant"}`)
-	// UnsupportedGrantType refuses the grant type.
-	UnsupportedGrantType = onToken("unsupported_grant_type", 400, `{"error":"unsupported_grant_type"}`)
 	// TokenMessage has the key that Didit's demo reads.
 	TokenMessage = onToken("token_message", 401, `{"message":"Invalid client credentials."}`)
 	// TokenDetail has the key of the rest of Didit's API.
 	TokenDetail = onToken("token_detail", 401, `{"detail":"Invalid client credentials."}`)
 )
 
-// What Didit answers when it is asked for a decision. All wait for decision requests.
+// What Didit answers to a request for a decision. All apply to decision requests.
 var (
-	// SessionNotFound is the other sentence for an unknown session, or one outside the key's workflows (Didit's OpenAPI
-	// 3.0.0, retrieve decision; "Didit: API keys").
-	SessionNotFound = answerJSON("session_not_found", 404, `{"detail":"Session not found."}`).At(OpDecision)
+	// SessionNotFound is the other sentence for an unknown session, or one outside the key's
+	// workflows (Didit's OpenAPI 3.0.0, retrieve decision; "Didit: API keys").
+	SessionNotFound = newFault("session_not_found", 404, `{"detail":"Session not found."}`).At(OpDecision)
 	// ReadRateLimited is the limit of v1 and v2 (Didit's OpenAPI 3.0.0, retrieve decision).
 	ReadRateLimited = limited("read_rate_limited", "100", "23",
 		`{"detail":"GET request rate limit exceeded. You can make up to 100 requests per minute."}`).At(OpDecision)
 )
 
-// Trouble that no page documents and every API has. All wait for token, create and decision requests.
+// Failures that no page documents and every API has. All apply to token, create and decision
+// requests.
 var (
 	// ServerError is a 500 with an HTML page.
 	ServerError = htmlPage("server_error", 500, "Server Error (500)")
@@ -112,50 +106,42 @@ var (
 	BadGateway = htmlPage("bad_gateway", 502, "502 Bad Gateway")
 	// ServiceUnavailable is a 503 with an HTML page.
 	ServiceUnavailable = htmlPage("service_unavailable", 503, "503 Service Temporarily Unavailable")
-	// GatewayTimeout is a 504 with an HTML page.
-	GatewayTimeout = htmlPage("gateway_timeout", 504, "504 Gateway Time-out")
-	// ServerErrorJSON is a 500 in JSON.
-	ServerErrorJSON = answerJSON("server_error_json", 500, `{"detail":"Internal server error."}`)
-	// NotFoundPage is what Didit answers to a path it does not have; documented for a malformed session id.
+	// NotFoundPage is Didit's answer to an unknown path; documented for a malformed session id.
 	NotFoundPage = htmlPage("not_found_page", 404, "Not Found")
 	// NotFound is a 404 in JSON (Didit's OpenAPI 3.0.0, retrieve decision).
-	NotFound = answerJSON("not_found", 404, `{"detail":"Not found."}`)
+	NotFound = newFault("not_found", 404, `{"detail":"Not found."}`)
 	// HTMLPage is a proxy's page under the status of success.
 	HTMLPage = htmlPage("html_page", 200, "Welcome")
-	// MovedPermanently leads to a path of the simulator that does not exist: a caller that follows it, which none
+	// MovedPermanently leads to a path that does not exist: a caller that follows it, which none
 	// should, shows up under [OpOther].
 	MovedPermanently = redirect("moved_permanently", 301)
-	// TemporaryRedirect leads to the same place, and takes method and body along.
+	// TemporaryRedirect leads to the same path, and keeps method and body.
 	TemporaryRedirect = redirect("temporary_redirect", 307)
-	// Oversize is a status of success with 32 MiB.
-	Oversize = Fault{Name: "oversize", Status: 201, Body: `{"session_id":"","url":""}`, Size: 32 << 20}
 )
 
 const creditsText = "You don't have enough credits to perform this request. Please top up at https://business.didit.me"
 
-// known are all variables above; a test holds the list complete.
+// known are all variables above; a test keeps the list complete.
 var known = []Fault{
-	WorkflowRequired, WorkflowInvalid, PaidPlan, Credits, CreditsForbidden, UserBlocked, PortraitTooLarge,
-	PortraitNotStored, PortraitRequired, LanguageInvalid, NestedField, NestedArray, BareArray, DetailArray,
+	WorkflowInvalid, PaidPlan, Credits, CreditsForbidden, UserBlocked, PortraitRequired, LanguageInvalid,
+	NestedField, NestedArray, BareArray, DetailArray,
 	Unauthorized, InvalidAPIKey, Forbidden, NotAuthenticated,
-	RateLimited, WriteRateLimited, SandboxQuota, Throttled,
-	InvalidClient, InvalidClient400, InvalidClientDescribed, InvalidRequest, InvalidGrant, UnsupportedGrantType,
-	TokenMessage, TokenDetail,
+	RateLimited, SandboxQuota, Throttled,
+	InvalidClient, InvalidClient400, InvalidClientDescribed, InvalidRequest, InvalidGrant, TokenMessage, TokenDetail,
 	SessionNotFound, ReadRateLimited,
-	ServerError, BadGateway, ServiceUnavailable, GatewayTimeout, ServerErrorJSON, NotFoundPage, NotFound, HTMLPage,
-	MovedPermanently, TemporaryRedirect, Oversize,
+	ServerError, BadGateway, ServiceUnavailable, NotFoundPage, NotFound, HTMLPage, MovedPermanently, TemporaryRedirect,
 }
 
-func answerJSON(name string, status int, body string) Fault {
+func newFault(name string, status int, body string) Fault {
 	return Fault{Name: name, Status: status, Body: body}
 }
 
 func onCreate(name string, status int, body string) Fault {
-	return answerJSON(name, status, body).At(OpCreate)
+	return newFault(name, status, body).At(OpCreate)
 }
 
 func onToken(name string, status int, body string) Fault {
-	return answerJSON(name, status, body).At(OpToken)
+	return newFault(name, status, body).At(OpToken)
 }
 
 func limited(name, limit, retryAfter, body string) Fault {

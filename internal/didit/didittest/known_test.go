@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Ensure every documented error reaches a caller byte for byte. The bodies stand here as Didit's pages print them,
-// written a second time, so that no slip in one place goes unseen.
+// Ensure every documented error reaches a caller byte for byte. The bodies stand here as Didit's
+// pages print them, written a second time, so that no slip in one place goes unseen.
 func TestKnown_documented(t *testing.T) {
 	t.Parallel()
 	now := newClock()
@@ -22,14 +22,11 @@ func TestKnown_documented(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"workflow_required", 400, `{"workflow_id":["This field is required."]}`},
 		{"workflow_invalid", 400, `{"workflow_id":"Invalid workflow_id."}`},
 		{"paid_plan", 400, `{"detail":"You need to have a paid plan to perform this workflow."}`},
 		{"credits", 400, `{"detail":"` + credits + `"}`},
 		{"credits_forbidden", 403, `{"error":"` + credits + `"}`},
 		{"user_blocked", 400, `{"vendor_data":"This user or business has been blocked and cannot create new verification sessions."}`},
-		{"portrait_too_large", 400, `{"portrait_image":["Image size exceeds 2MB."]}`},
-		{"portrait_not_stored", 400, `{"portrait_image":"No stored face image was found for this user."}`},
 		{"portrait_required", 400, `{"portrait_image":"A portrait image is required to perform face match for this workflow."}`},
 		{"nested_field", 400, `{"contact_details":{"email":["Enter a valid email address."]}}`},
 		{"nested_array", 400, `{"nodes_to_resubmit":[{"feature":["\"BOGUS\" is not a valid choice."]}]}`},
@@ -40,7 +37,6 @@ func TestKnown_documented(t *testing.T) {
 		{"forbidden", 403, `{"detail":"You do not have permission to perform this action."}`},
 		{"not_authenticated", 403, `{"detail":"Authentication credentials were not provided or are invalid."}`},
 		{"rate_limited", 429, `{"detail":"Session creation rate limit exceeded. You can make up to 600 requests per minute."}`},
-		{"write_rate_limited", 429, `{"detail":"Write request rate limit exceeded. You can make up to 300 requests per minute."}`},
 		{"sandbox_quota", 429, `{"detail":"Sandbox session quota exceeded (500 sessions per 24h). Wait for the window to reset. ` +
 			`Expected available in 3600 seconds."}`},
 		{"throttled", 429, `{"detail":"Request was throttled. Expected available in 30 seconds."}`},
@@ -49,7 +45,6 @@ func TestKnown_documented(t *testing.T) {
 		{"invalid_client_400", 400, `{"error":"invalid_client"}`},
 		{"invalid_request", 400, `{"error":"invalid_request"}`},
 		{"invalid_grant", 400, `{"error":"invalid_grant"}`},
-		{"unsupported_grant_type", 400, `{"error":"unsupported_grant_type"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, ok := Known(tt.name)
@@ -72,7 +67,8 @@ func TestKnown_documented(t *testing.T) {
 	}
 }
 
-// Ensure the two kinds of 429 differ as documented: one has the headers, the other only its sentence.
+// Ensure the two kinds of 429 differ as documented: one has the headers, the other only its
+// sentence.
 func TestKnown_rateLimits(t *testing.T) {
 	t.Parallel()
 	now := newClock()
@@ -82,7 +78,6 @@ func TestKnown_rateLimits(t *testing.T) {
 		retryAfter, limit, left, at string
 	}{
 		{RateLimited, "42", "600", "0", "1772366442"},
-		{WriteRateLimited, "17", "300", "0", "1772366417"},
 		{SandboxQuota, "", "", "", ""},
 		{Throttled, "", "", "", ""},
 	} {
@@ -102,7 +97,7 @@ func TestKnown_rateLimits(t *testing.T) {
 func TestKnown_undocumented(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
-	for _, f := range []Fault{ServerError, BadGateway, ServiceUnavailable, GatewayTimeout, NotFoundPage, HTMLPage} {
+	for _, f := range []Fault{ServerError, BadGateway, ServiceUnavailable, NotFoundPage, HTMLPage} {
 		r.Inject(f.At(OpCreate).Once())
 		got := r.create(userOrder)
 		if got.status != f.Status || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || !strings.Contains(got.body, "<h1>") {
@@ -120,7 +115,8 @@ func TestKnown_undocumented(t *testing.T) {
 	}
 }
 
-// Ensure every ready-made fault is valid, is JSON where it says so, has a name of its own, and can be had by it.
+// Ensure every ready-made fault is valid, is JSON where it says so, has a name of its own, and can
+// be had by it.
 func TestKnown_complete(t *testing.T) {
 	t.Parallel()
 	var declared int

@@ -13,46 +13,36 @@ import (
 
 // An order is the body of a create request, checked.
 type order struct {
-	WorkflowID string
-	VendorData *string
-	Callback   *string
-	Language   *string
-	Metadata   json.RawMessage // nil if none was sent
-	raw        json.RawMessage
+	workflowID                     string
+	vendorData, callback, language *string         // nil if not sent
+	metadata                       json.RawMessage // nil if not sent
+	body                           json.RawMessage
 }
 
-// readOrder checks the body as Didit does, or, where Didit's rule is not published, as the framework under it does.
-// The refusal, if any, reports all wrong fields at once. Unknown fields are ignored, and so is a bad phone number.
+// readOrder checks the body as Didit does or, where Didit publishes no rule, as the framework under
+// it does. The refusal, if any, reports all wrong fields at once. Unknown fields are ignored, and
+// so is a bad phone number.
 func (s *Server) readOrder(body []byte) (o order, refusal *answer) {
 	refuse := func(a answer) (order, *answer) { return order{}, &a }
 	if len(body) == 0 {
 		body = []byte("{}") // the framework reads no body as no data
 	}
-	var v any
-	if err := decodeOne(body, &v); err != nil {
+	var in object
+	err := decodeOne(body, &in)
+	wrongType := new(json.UnmarshalTypeError)
+	if errors.As(err, &wrongType) || err == nil && in == nil {
+		return refuse(jsonAnswer(http.StatusBadRequest, report{"non_field_errors": list(notADictionary)}))
+	}
+	if err != nil {
 		return refuse(detail(http.StatusBadRequest, "JSON parse error - "+position(body, err)))
 	}
-	if _, ok := v.(map[string]any); !ok {
-		return refuse(jsonAnswer(http.StatusBadRequest,
-			report{"non_field_errors": []string{"Invalid data. Expected a dictionary."}}))
-	}
-	var in object
-	if err := json.Unmarshal(body, &in); err != nil {
-		return refuse(detail(http.StatusBadRequest, "JSON parse error - "+err.Error()))
-	}
 	wrong := report{}
-	o = order{
-		WorkflowID: s.checkWorkflow(in, wrong),
-		VendorData: in.text("vendor_data", wrong, nil),
-		Callback:   in.text("callback", wrong, isURL),
-		Language:   in.text("language", wrong, isLanguage),
-		raw:        bytes.Clone(body),
+	o = order{workflowID: s.checkWorkflow(in, wrong), body: bytes.Clone(body)}
+	texts := in.texts(sessionFields, wrong)
+	o.vendorData, o.callback, o.language = texts["vendor_data"], texts["callback"], texts["language"]
+	if in.has("metadata") {
+		o.metadata = in["metadata"]
 	}
-	if m := in["metadata"]; m != nil && string(m) != "null" {
-		o.Metadata = m
-	}
-	in.text("callback_method", wrong, oneOf("initiator", "completer", "both"))
-	in.text("portrait_image", wrong, isPortrait)
 	in.nested("contact_details", wrong, checkContact)
 	in.nested("expected_details", wrong, checkExpected)
 	if len(wrong) > 0 {
@@ -61,15 +51,16 @@ func (s *Server) readOrder(body []byte) (o order, refusal *answer) {
 	return o, nil
 }
 
-// checkWorkflow returns the workflow id in lower case. Didit reports an unknown one by a plain string.
+// checkWorkflow returns the workflow id in lower case. Didit reports an unknown one by a plain
+// string rather than a list.
 func (s *Server) checkWorkflow(in object, wrong report) string {
 	raw, sent := in["workflow_id"]
 	var id string
 	switch err := json.Unmarshal(raw, &id); {
 	case !sent:
-		wrong["workflow_id"] = []string{"This field is required."}
+		wrong["workflow_id"] = list("This field is required.")
 	case string(raw) == "null":
-		wrong["workflow_id"] = []string{"This field may not be null."}
+		wrong["workflow_id"] = list("This field may not be null.")
 	case err != nil || !uuidForm.MatchString(id) || !s.offers(id):
 		wrong["workflow_id"] = "Invalid workflow_id."
 	}
@@ -94,7 +85,7 @@ func decodeOne(body []byte, v any) error {
 	return nil
 }
 
-// position says where a body stops being JSON, in the words of Didit's parser.
+// position says where a body becomes invalid JSON, in the words of Didit's parser.
 func position(body []byte, err error) string {
 	at := len(body)
 	if syntax := new(json.SyntaxError); errors.As(err, &syntax) {

@@ -78,7 +78,7 @@ func TestPage_open(t *testing.T) {
 	}
 }
 
-// Ensure the page loads nothing from elsewhere and is kept by nobody.
+// Ensure the page loads nothing from elsewhere and is not cached.
 func TestPage_header(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
@@ -156,7 +156,7 @@ func TestPage_decide_app(t *testing.T) {
 	}
 }
 
-// Ensure a finished session stays as it is, whoever presses what.
+// Ensure a finished session keeps its status whatever button is pressed.
 func TestPage_decide_finished(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
@@ -202,7 +202,8 @@ func TestPage_refusals(t *testing.T) {
 	}
 }
 
-// Ensure what Didit appends leaves the rest of a callback alone, and that nothing dangerous is followed.
+// Ensure what Didit appends leaves the rest of a callback alone, and that nothing dangerous is
+// followed.
 func TestSession_returnURL(t *testing.T) {
 	t.Parallel()
 	const added = "verificationSessionId=1&status=In%20Review"

@@ -4,89 +4,67 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 )
 
-// plain turns a value into what a JSON decoder makes of it: maps, lists, strings, numbers as text, booleans and nil.
+// plain returns a value as Didit's sender reads it from JSON, its numbers as Python prints them.
 func plain(v any) any {
 	var decoded any
 	d := json.NewDecoder(bytes.NewReader(jsonAnswer(0, v).body))
 	d.UseNumber()
 	if err := d.Decode(&decoded); err != nil {
-		panic(err) // it was encoded a line above
+		panic(err) // it was just encoded
 	}
-	return decoded
+	return pythonNumbers(decoded)
 }
 
-// dumps writes a plain value as Didit's sender does: Python's json.dumps with sorted keys and no spaces, after whole
-// floats became integers ("Didit: Webhooks"). With ascii, the wire's form, everything beyond ASCII is escaped.
+func pythonNumbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, item := range v {
+			v[name] = pythonNumbers(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = pythonNumbers(item)
+		}
+	case json.Number:
+		return json.Number(pythonNumber(v.String()))
+	}
+	return v
+}
+
+// unescapeSeparators undoes what encoding/json escapes and Python does not. An escaped backslash is
+// skipped whole.
+var unescapeSeparators = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
+
+// dumps encodes a plain value as Didit's sender does: by Python's json.dumps with sorted keys and
+// no spaces, after whole floats became integers ("Didit: Webhooks"). With ascii, as on the wire,
+// every character beyond ASCII is escaped.
 func dumps(v any, ascii bool) string {
+	text := unescapeSeparators.Replace(string(jsonAnswer(0, v).body))
+	if !ascii {
+		return text
+	}
 	var b strings.Builder
-	dump(&b, v, ascii)
+	for _, r := range text {
+		if r <= '~' {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
 	return b.String()
 }
 
-func dump(b *strings.Builder, v any, ascii bool) {
-	switch v := v.(type) {
-	case map[string]any:
-		separator := "{"
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			b.WriteString(separator)
-			dumpString(b, name, ascii)
-			b.WriteByte(':')
-			dump(b, v[name], ascii)
-			separator = ","
-		}
-		if separator == "{" {
-			b.WriteByte('{')
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for i, item := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			dump(b, item, ascii)
-		}
-		b.WriteByte(']')
-	case string:
-		dumpString(b, v, ascii)
-	case json.Number:
-		b.WriteString(pythonNumber(v.String()))
-	case nil:
-		b.WriteString("null")
-	default:
-		fmt.Fprint(b, v) // true or false
-	}
-}
-
-func dumpString(b *strings.Builder, text string, ascii bool) {
-	short := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\f': `\f`, '\b': `\b`}
-	b.WriteByte('"')
-	for _, r := range text {
-		switch escape := short[r]; {
-		case escape != "":
-			b.WriteString(escape)
-		case r > 0xFFFF && ascii:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(b, `\u%04x\u%04x`, high, low)
-		case r < ' ', r > '~' && ascii:
-			fmt.Fprintf(b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-}
-
-// pythonNumber is how Python prints a number of a request that it has read: integers as they are, whole floats as
-// integers, other floats by repr.
+// pythonNumber returns a number of a request as Python prints it after reading it: integers as they
+// are, whole floats as integers, other floats by repr. It shares no code with the client's own
+// form: each checks the other.
 func pythonNumber(text string) string {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {

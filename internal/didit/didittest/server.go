@@ -1,117 +1,124 @@
 package didittest
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
-// The credentials a [Server] accepts until told otherwise. They are made up and open nothing at Didit.
+// The credentials that a [Server] accepts by default. They are invented and open nothing at Didit.
 const (
 	DefaultClientID     = "simulated-client-id"     // [Server.ClientID]
 	DefaultClientSecret = "simulated-client-secret" // [Server.ClientSecret]
 	DefaultAPIKey       = "simulated-api-key"       // [Server.APIKey]
 )
 
-// DefaultTokenLifetime is how long an access token is valid unless [Server.TokenLifetime] says otherwise: 24 hours,
-// as on "Didit: Creating a Verification Session".
+// DefaultTokenLifetime is how long an access token is valid unless [Server.TokenLifetime] is set:
+// 24 hours, as on "Didit: Creating a Verification Session".
 const DefaultTokenLifetime = 24 * time.Hour
 
-// A Server is one simulated Didit: both of its hosts, the token endpoint's and the session API's, and the page on
-// which the end user verifies, behind one [http.Handler].
+// A Server is one simulated Didit: the hosts of the token endpoint and of the session API, and the
+// page on which the end user verifies, behind one [http.Handler].
 //
-// The zero value is ready to use. The exported fields are knobs: set them before the first request or method call
-// and leave them alone afterwards. Everything else is safe for use by several goroutines at once. A Server must not
+// The zero value is ready to use. Set the exported fields before the first request or method call
+// and do not change them afterwards. Everything else is safe for concurrent use. A Server must not
 // be copied.
 type Server struct {
-	// ClientID and ClientSecret are what the token endpoint demands by HTTP Basic authentication. Empty means
-	// [DefaultClientID] and [DefaultClientSecret]. [Server.SetCredentials] changes them later.
+	// ClientID and ClientSecret are what the token endpoint requires by HTTP Basic authentication.
+	// Empty means [DefaultClientID] and [DefaultClientSecret]. [Server.SetCredentials] changes them
+	// later.
 	ClientID, ClientSecret string
 
-	// APIKey is what the session API accepts in the x-api-key header, beside access tokens. Empty means
-	// [DefaultAPIKey].
+	// APIKey is what the session API accepts in the x-api-key header, beside access tokens. Empty
+	// means [DefaultAPIKey].
 	APIKey string
 
-	// TokenLifetime is how long an access token is accepted, and, in whole seconds, its expires_in. Zero means
-	// [DefaultTokenLifetime].
+	// TokenLifetime is how long an access token is accepted and, in whole seconds, its expires_in.
+	// Zero means [DefaultTokenLifetime].
 	TokenLifetime time.Duration
 
-	// BaseURL is the origin put in front of session URLs, such as "https://verify.example.com", without a trailing
-	// slash. Empty means the origin at which the create request arrived, by its Host header.
+	// BaseURL is the origin of session URLs, such as "https://verify.example.com". Empty means the
+	// origin at which the create request arrived, by its Host header.
 	BaseURL string
 
-	// Workflows lists the workflow ids that exist, UUIDs in any case. Empty means that every UUID is one.
+	// Workflows lists the workflow ids that exist, UUIDs in any case. Empty means every UUID.
 	Workflows []string
 
-	// NoReuse makes every create request mint a session, as an account of the v2 era did whose console switch
-	// "Reusable Sessions" was off. Normally an unfinished session of the same vendor data and workflow comes back
-	// (Didit's OpenAPI 3.0.0).
+	// NoReuse makes every create request create a session, as in an account of the v2 era whose
+	// console switch "Reusable Sessions" was off. By default, an unfinished session of the same
+	// vendor data and workflow is returned (Didit's OpenAPI 3.0.0).
 	NoReuse bool
 
-	// Unauthorized makes the session API refuse credentials with status 401 and {"detail":"Invalid or missing API
-	// key"}, as "Didit: Getting started" has it. Normally it answers 403 and {"detail":"You do not have permission
-	// to perform this action."}, as Didit's OpenAPI 3.0.0 has it for missing, wrong and expired credentials alike.
+	// Unauthorized makes the session API refuse credentials with status 401 and {"detail":"Invalid
+	// or missing API key"}, as "Didit: Getting started" has it. By default it answers 403 and
+	// {"detail":"You do not have permission to perform this action."}, as Didit's OpenAPI 3.0.0 has
+	// it for missing, wrong and expired credentials alike.
 	Unauthorized bool
 
-	// WebhookURL is the destination: where a webhook goes with each change of a session's status. Empty means that none
-	// is sent. WebhookSecret signs it; empty means [DefaultWebhookSecret]. WebhookVersion is the shape of its body, v1,
-	// v2 or v3; empty means v3. [Server.SetWebhook] changes them later.
+	// WebhookURL is where a webhook goes with each change of a session's status. Empty means that
+	// none is sent. WebhookSecret signs it; empty means [DefaultWebhookSecret]. WebhookVersion is
+	// the shape of its body, v1, v2 or v3; empty means v3. [Server.SetWebhook] changes them later.
 	WebhookURL, WebhookSecret, WebhookVersion string
 
-	// RetryWaits are the times after which a delivery that failed is repeated. Nil means a minute and four more
-	// ("Didit: Webhooks"); an empty list, never.
+	// RetryWaits are the pauses before a failed delivery is retried. Nil means one minute, then
+	// four ("Didit: Webhooks"); an empty list means no retry.
 	RetryWaits []time.Duration
 
-	// DeliveryTimeout is how long a delivery waits for its answer. Zero means 5 s, as Didit does
-	// ("Didit: Webhooks").
+	// DeliveryTimeout is how long a delivery waits for its answer. Zero means 5 s ("Didit:
+	// Webhooks").
 	DeliveryTimeout time.Duration
 
 	// WebhookTransport carries the deliveries. Nil means one with a new connection for each.
 	WebhookTransport http.RoundTripper
 
-	// Now is the clock by which tokens expire and sessions and events are dated. Nil means [time.Now]. It may be called by
-	// several goroutines at once.
+	// Now is the clock by which tokens expire and sessions and events are dated. Nil means
+	// [time.Now]. It may be called concurrently.
 	Now func() time.Time
 
-	// OnRequest, if not nil, is called once for each request but those to the control API, as soon as its answer is
-	// known and before any of it is sent: whoever has the answer can rely on the call having been made. It may be
-	// called by several goroutines at once, and the answer waits for it. What it gets holds no secret and is fit
-	// for a log.
+	// OnRequest, if not nil, is called once for each request, except those to the control API, when
+	// its answer is known and before any of it is sent: a caller that has the answer can rely on
+	// the call having been made. It may be called concurrently, and the answer waits for it. Its
+	// argument holds no secret and is fit for a log.
 	OnRequest func(Exchange)
 
-	// OnDelivery, if not nil, is called once for each delivery after its end. It may be called by several goroutines at
-	// once, and must not call [Server.Close]. What it gets holds no secret and is fit for a log.
+	// OnDelivery, if not nil, is called once for each delivery after its end. It may be called
+	// concurrently, and must not call [Server.Close]. Its argument holds no secret and is fit for a
+	// log.
 	OnDelivery func(Delivery)
 
-	once sync.Once
-	mux  *http.ServeMux
-	done chan struct{} // closed by Close
+	once   sync.Once
+	mux    *http.ServeMux
+	ctx    context.Context // canceled by Close
+	cancel context.CancelFunc
 
 	mu          sync.Mutex // guards all below
 	closed      bool
 	url         string
 	http        *http.Server
 	credentials credentials
-	tokens      map[string]time.Time // access token → end of its life
+	tokens      map[string]time.Time // access token → when it expires
 	sessions    registry
 	faults      []Fault
 	log         journal
 	hooks       webhooks
 }
 
-// ServeHTTP answers as Didit would, unless a fault says otherwise. Some faults take over the connection; where that
-// is impossible (HTTP/2, [net/http/httptest.ResponseRecorder]) they panic with [http.ErrAbortHandler], which net/http
-// understands.
+// ServeHTTP answers as Didit would, unless a fault is armed. Some faults take over the connection;
+// where that is impossible (HTTP/2, [net/http/httptest.ResponseRecorder]) they panic with
+// [http.ErrAbortHandler], which net/http handles.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.setup()
 	s.mux.ServeHTTP(w, r)
 }
 
-// Start serves on a free port of the loopback interface until [Server.Close]; [Server.URL] then tells where. It is
-// for programs; a test may as well hand the Server to [net/http/httptest.NewServer] or, for TLS,
-// [net/http/httptest.NewTLSServer]. It fails when no port can be had, and when called twice or after Close.
+// Start serves on a free port of the loopback interface, at [Server.URL], until [Server.Close]. It
+// is for programs; a test can pass the Server to [net/http/httptest.NewServer] or, for TLS,
+// [net/http/httptest.NewTLSServer]. It fails when no port is available, and when it is called twice
+// or after Close.
 func (s *Server) Start() error {
 	defer s.lock()()
 	if s.closed || s.http != nil {
@@ -122,42 +129,41 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.url = "http://" + listener.Addr().String()
-	// Without timeouts: its callers are on the same machine, which may be busy.
+	// No timeouts: the callers are on the same machine, which may be busy.
 	s.http = &http.Server{Handler: s}
-	go s.http.Serve(listener) // ends, with an error that says so, when Close is called
+	go s.http.Serve(listener) // returns ErrServerClosed after Close
 	return nil
 }
 
-// URL returns the origin at which a started Server listens, such as "http://127.0.0.1:40001", without a trailing
-// slash, and "" for one that was not started by [Server.Start].
+// URL returns the origin of a started Server, such as "http://127.0.0.1:40001", and "" for one that
+// [Server.Start] did not start.
 func (s *Server) URL() string {
 	defer s.lock()()
 	return s.url
 }
 
-// Close ends what Start began, gives up the deliveries that are under way or wait for their repetition, and lets go of
-// every request that a fault keeps waiting. A Server served by
-// [net/http/httptest] needs it too, before the test server's own Close, which otherwise waits for such requests.
-// Further calls do nothing.
+// Close stops what Start began, gives up the deliveries that are under way or wait for a retry, and
+// releases every request that a fault keeps waiting. A Server behind [net/http/httptest] must be
+// closed before the test server, whose own Close waits for such requests. Further calls do nothing.
 func (s *Server) Close() {
 	defer s.lock()()
 	if s.closed {
 		return
 	}
 	s.closed = true
-	close(s.done)
+	s.cancel()
 	if s.http != nil {
-		s.http.Close()
+		_ = s.http.Close()
 	}
 	for s.hooks.pending > 0 {
 		s.hooks.settled.Wait()
 	}
 }
 
-// setup turns the knobs into state, once.
+// setup initializes the state from the exported fields, once.
 func (s *Server) setup() {
 	s.once.Do(func() {
-		s.done = make(chan struct{})
+		s.ctx, s.cancel = context.WithCancel(context.Background())
 		s.credentials = credentials{DefaultClientID, DefaultClientSecret, DefaultAPIKey}
 		s.credentials.replace(s.ClientID, s.ClientSecret, s.APIKey)
 		s.tokens = make(map[string]time.Time)
@@ -166,7 +172,7 @@ func (s *Server) setup() {
 	})
 }
 
-// lock takes the lock of a Server that is set up, and returns what gives it back.
+// lock locks a Server that is set up, and returns the function that unlocks it.
 func (s *Server) lock() (unlock func()) {
 	s.setup()
 	s.mu.Lock()
@@ -178,4 +184,20 @@ func (s *Server) now() time.Time {
 		return s.Now()
 	}
 	return time.Now()
+}
+
+// recent keeps the latest items, bounded by their number and by the sum of their sizes.
+type recent[T any] struct {
+	items []T // oldest first
+	bytes int // sum of the sizes
+}
+
+// add appends an item and removes the oldest ones until the bounds hold.
+func (r *recent[T]) add(item T, size func(T) int, maxItems, maxBytes int) {
+	r.items = append(r.items, item)
+	r.bytes += size(item)
+	for len(r.items) > maxItems || r.bytes > maxBytes {
+		r.bytes -= size(r.items[0])
+		r.items = slices.Delete(r.items, 0, 1)
+	}
 }

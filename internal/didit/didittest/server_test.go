@@ -294,7 +294,7 @@ func TestServer_Inject_concurrency(t *testing.T) {
 	}
 }
 
-// Ensure many callers at once see one session each and race nobody; the race detector is the judge.
+// Ensure many callers at once see one session each, under the race detector.
 func TestServer_concurrency(t *testing.T) {
 	t.Parallel()
 	var hooked sync.WaitGroup

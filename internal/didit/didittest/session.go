@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// MaxSessions is how many sessions a [Server] remembers; the oldest are forgotten first.
+// MaxSessions is how many sessions a [Server] keeps; the oldest are forgotten first.
 const MaxSessions = 10_000
 
-// maxSessionBytes bounds what the create requests of the remembered sessions hold together.
+// maxSessionBytes bounds the create requests of the kept sessions together, 64 MiB.
 const maxSessionBytes = 64 << 20
 
-// Errors of [Server.SetStatus].
+// Errors of [Server.SetStatus] and [Server.EditData].
 var (
-	ErrUnknownSession = errors.New("didittest: unknown session") // no session, or no longer one, has the id
-	ErrUnknownStatus  = errors.New("didittest: unknown status")  // Didit has no such word
+	ErrUnknownSession = errors.New("didittest: unknown session") // no session has the id, or no longer
+	ErrUnknownStatus  = errors.New("didittest: unknown status")  // not one of Didit's words
 )
 
 const (
@@ -28,7 +28,8 @@ const (
 	inProgress = "In Progress"
 )
 
-// statuses are all that Didit's OpenAPI 3.0.0 knows. The first four are unfinished: such a session is reused.
+// statuses are all that Didit's OpenAPI 3.0.0 knows. The first four are unfinished: such a session
+// is reused.
 var statuses = []string{
 	notStarted, inProgress, "Resubmitted", "Awaiting User",
 	"In Review", "Approved", "Declined", "Abandoned", "Expired", "Kyc Expired",
@@ -37,24 +38,24 @@ var statuses = []string{
 // unfinished reports whether the end user can still act on a session of this status.
 func unfinished(status string) bool { return slices.Contains(statuses[:4], status) }
 
-// A Session is a copy of what the simulator knows about a session. It holds neither its token nor its URL, which are
-// secrets of the end user.
+// A Session is a copy of what the simulator knows about a session. It holds neither its token nor
+// its URL, which are secrets of the end user.
 type Session struct {
 	ID         string          `json:"session_id"`     // UUID, lower case
 	Number     int             `json:"session_number"` // counts up from 1
 	VendorData string          `json:"vendor_data"`    // "" if none was sent
 	WorkflowID string          `json:"workflow_id"`    // UUID, lower case
-	Callback   string          `json:"callback"`       // as sent last; "" if none was
+	Callback   string          `json:"callback"`       // the latest that was sent; "" if none was
 	Status     string          `json:"status"`         // Didit's word, such as "In Review"
 	Created    time.Time       `json:"created_at"`
 	Request    json.RawMessage `json:"request"` // body of the latest create request that led to it
 }
 
-// Sessions returns the sessions, oldest first, the last [MaxSessions] of them.
+// Sessions returns the latest sessions, at most [MaxSessions], oldest first.
 func (s *Server) Sessions() []Session {
 	defer s.lock()()
-	list := make([]Session, 0, len(s.sessions.order))
-	for _, v := range s.sessions.order {
+	list := make([]Session, 0, len(s.sessions.items))
+	for _, v := range s.sessions.items {
 		list = append(list, v.snapshot())
 	}
 	return list
@@ -63,45 +64,44 @@ func (s *Server) Sessions() []Session {
 // Session returns the session of this id, and whether there is one.
 func (s *Server) Session(id string) (Session, bool) {
 	defer s.lock()()
-	v := s.sessions.byID[id]
+	v := s.sessions.byID(id)
 	if v == nil {
 		return Session{}, false
 	}
 	return v.snapshot(), true
 }
 
-// SetStatus moves a session to a status, whatever the one before, as a reviewer in Didit's console may. The status is
-// one of Didit's words, in its spelling: Not Started, In Progress, Awaiting User, In Review, Approved, Declined,
-// Resubmitted, Abandoned, Expired, Kyc Expired. A session that has it already stays as it is, and no webhook is sent.
-// The error is [ErrUnknownStatus] or [ErrUnknownSession].
+// SetStatus moves a session to a status, whatever the one before, as a reviewer in Didit's console
+// can. The status is one of Didit's words, in its spelling: Not Started, In Progress, Awaiting
+// User, In Review, Approved, Declined, Resubmitted, Abandoned, Expired, Kyc Expired. If the session
+// has it already, SetStatus does nothing. The error is [ErrUnknownStatus] or [ErrUnknownSession].
 func (s *Server) SetStatus(sessionID, status string) error {
 	if !slices.Contains(statuses, status) {
 		return fmt.Errorf("%w %q; want one of %s", ErrUnknownStatus, status, strings.Join(statuses, ", "))
 	}
-	now := s.now()
-	defer s.lock()()
-	v := s.sessions.byID[sessionID]
-	if v == nil {
-		return fmt.Errorf("%w %q", ErrUnknownSession, sessionID)
-	}
-	s.change(v, status, now)
-	return nil
+	return s.update(sessionID, func(v *session, now time.Time) { s.change(v, status, now) })
 }
 
-// EditData does what a reviewer does who corrects the data of a session in Didit's console: it sends the webhook
-// data.updated, and the status stays. The error is [ErrUnknownSession].
+// EditData sends the webhook data.updated about a session, as Didit does when a reviewer corrects
+// its data in the console. The status stays. The error is [ErrUnknownSession].
 func (s *Server) EditData(sessionID string) error {
+	return s.update(sessionID, func(v *session, now time.Time) { s.announce(v, dataUpdated, now) })
+}
+
+// update calls work on a session, under the lock. The error is [ErrUnknownSession].
+func (s *Server) update(sessionID string, work func(*session, time.Time)) error {
 	now := s.now()
 	defer s.lock()()
-	v := s.sessions.byID[sessionID]
+	v := s.sessions.byID(sessionID)
 	if v == nil {
 		return fmt.Errorf("%w %q", ErrUnknownSession, sessionID)
 	}
-	s.announce(v, dataUpdated, now)
+	work(v, now)
 	return nil
 }
 
-// change gives a session its status and, unless it has it already, sends the webhook. The caller holds the lock.
+// change sets the status of a session and sends the webhook, unless the session has that status
+// already. The caller holds the lock.
 func (s *Server) change(v *session, status string, now time.Time) {
 	if v.status == status {
 		return
@@ -123,6 +123,8 @@ type session struct {
 	request            json.RawMessage
 }
 
+func (v *session) size() int { return len(v.request) }
+
 func (v *session) snapshot() Session {
 	return Session{
 		ID: v.id, Number: v.number, VendorData: text(v.vendorData), WorkflowID: v.workflowID,
@@ -138,61 +140,60 @@ func (v *session) url(origin string) string {
 	return origin + "/session/" + v.token
 }
 
-// owner is what reuse goes by.
-type owner struct{ vendorData, workflowID string }
-
-// A registry holds sessions. The lock of its Server guards it.
+// A registry holds the latest sessions. The lock of its Server guards it.
 type registry struct {
-	order   []*session // oldest first
-	byID    map[string]*session
-	byToken map[string]*session
-	newest  map[owner]*session
-	last    int // number of the session made last
-	bytes   int // of all requests
+	recent[*session]
+	last int // number of the latest session
 }
 
-// reusable returns the unfinished session that Didit would hand out again, or nil. Didit needs vendor data for that.
-func (g *registry) reusable(o owner) *session {
-	if v := g.newest[o]; o.vendorData != "" && v != nil && unfinished(v.status) {
-		return v
+// find returns the latest session that matches, or nil.
+func (g *registry) find(match func(*session) bool) *session {
+	for _, v := range slices.Backward(g.items) {
+		if match(v) {
+			return v
+		}
 	}
 	return nil
 }
 
-// add gives v its identity and remembers it, as made by request.
-func (g *registry) add(v *session, request json.RawMessage) {
-	if g.byID == nil {
-		g.byID, g.byToken, g.newest = map[string]*session{}, map[string]*session{}, map[owner]*session{}
-	}
-	g.last++
-	v.number, v.id, v.token, v.status = g.last, newUUID(), newToken(), notStarted
-	g.order = append(g.order, v)
-	g.byID[v.id], g.byToken[v.token] = v, v
-	g.newest[owner{text(v.vendorData), v.workflowID}] = v
-	g.keep(v, request)
-	for len(g.order) > MaxSessions || g.bytes > maxSessionBytes {
-		g.forgetOldest()
-	}
+func (g *registry) byID(id string) *session {
+	return g.find(func(v *session) bool { return v.id == id })
 }
 
-// keep makes request the latest of v.
-func (g *registry) keep(v *session, request json.RawMessage) {
+func (g *registry) byToken(token string) *session {
+	return g.find(func(v *session) bool { return v.token == token })
+}
+
+// reusable returns the unfinished session that Didit would return again, or nil. Didit reuses no
+// session without vendor data.
+func (g *registry) reusable(vendorData, workflowID string) *session {
+	if vendorData == "" {
+		return nil
+	}
+	v := g.find(func(v *session) bool {
+		return text(v.vendorData) == vendorData && v.workflowID == workflowID
+	})
+	if v == nil || !unfinished(v.status) {
+		return nil
+	}
+	return v
+}
+
+// add gives v its identity and keeps it, as created by request.
+func (g *registry) add(v *session, request json.RawMessage) {
+	g.last++
+	v.number, v.id, v.token, v.status = g.last, newUUID(), newToken(), notStarted
+	v.request = request
+	g.recent.add(v, (*session).size, MaxSessions, maxSessionBytes)
+}
+
+// setRequest makes request the latest of v.
+func (g *registry) setRequest(v *session, request json.RawMessage) {
 	g.bytes += len(request) - len(v.request)
 	v.request = request
 }
 
-func (g *registry) forgetOldest() {
-	v := g.order[0]
-	g.order = slices.Delete(g.order, 0, 1)
-	g.bytes -= len(v.request)
-	delete(g.byID, v.id)
-	delete(g.byToken, v.token)
-	if o := (owner{text(v.vendorData), v.workflowID}); g.newest[o] == v {
-		delete(g.newest, o)
-	}
-}
-
-// text is what p points to, or "".
+// text returns the string that p points to, or "".
 func text(p *string) string {
 	if p == nil {
 		return ""

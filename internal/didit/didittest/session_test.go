@@ -145,10 +145,10 @@ func TestRegistry_bounds(t *testing.T) {
 	for range MaxSessions + 5 {
 		g.add(&session{vendorData: &vendor, workflowID: workflow}, nil)
 	}
-	if len(g.order) != MaxSessions || len(g.byID) != MaxSessions || len(g.byToken) != MaxSessions || g.order[0].number != 6 {
-		t.Errorf("%d in order, %d by id, %d by token, first number %d", len(g.order), len(g.byID), len(g.byToken), g.order[0].number)
+	if len(g.items) != MaxSessions || g.items[0].number != 6 {
+		t.Errorf("%d sessions, first number %d", len(g.items), g.items[0].number)
 	}
-	if v := g.reusable(owner{vendor, workflow}); v == nil || v.number != MaxSessions+5 {
+	if v := g.reusable(vendor, workflow); v == nil || v.number != MaxSessions+5 {
 		t.Errorf("reusable %+v, want the newest", v)
 	}
 	var big registry
@@ -156,7 +156,7 @@ func TestRegistry_bounds(t *testing.T) {
 	big.add(&session{vendorData: &other}, make([]byte, maxSessionBytes/2))
 	big.add(&session{vendorData: &vendor}, make([]byte, maxSessionBytes/2))
 	big.add(&session{vendorData: &vendor}, make([]byte, 1))
-	if len(big.order) != 2 || big.bytes != maxSessionBytes/2+1 || big.reusable(owner{vendorData: other}) != nil {
-		t.Errorf("%d sessions of %d bytes kept, want 2 of %d", len(big.order), big.bytes, maxSessionBytes/2+1)
+	if len(big.items) != 2 || big.bytes != maxSessionBytes/2+1 || big.reusable(other, "") != nil {
+		t.Errorf("%d sessions of %d bytes kept, want 2 of %d", len(big.items), big.bytes, maxSessionBytes/2+1)
 	}
 }

@@ -1,6 +1,7 @@
 package didittest
 
 import (
+	"cmp"
 	"encoding/json"
 	"mime"
 	"net/http"
@@ -8,14 +9,15 @@ import (
 	"time"
 )
 
-// What the token answer says about the application, which the simulator has only one of.
+// The one application that the simulator has, as its tokens and webhooks describe it.
 const (
 	issuer         = "https://didit.me"
 	applicationID  = "00000000-0000-4000-8000-00000000a991"
 	organizationID = "00000000-0000-4000-8000-0000000000a6"
 )
 
-// tokenBody is the success body of "Didit: Authentication page", in its order. It has no token_type.
+// tokenBody is the success body of "Didit: Authentication page", in its order. It has no
+// token_type.
 type tokenBody struct {
 	Issuer         string `json:"iss"`
 	IssuedAt       int64  `json:"iat"`
@@ -27,23 +29,24 @@ type tokenBody struct {
 	AccessToken    string `json:"access_token"`
 }
 
-// token answers POST /auth/v2/token/.
+// token answers POST /auth/v2/token/. Its errors have the shape of RFC 6749, section 5.2, which
+// "Didit: OIDC page" shows.
 func (s *Server) token(c *call) answer {
+	refuse := func(status int, code string) answer {
+		return jsonAnswer(status, map[string]string{"error": code})
+	}
 	id, secret, ok := c.BasicAuth()
-	if !ok || !s.knows(id, secret) {
-		return oauthError(http.StatusUnauthorized, "invalid_client")
+	if !ok || !s.acceptsClient(id, secret) {
+		return refuse(http.StatusUnauthorized, "invalid_client")
 	}
 	grant, ok := grantType(c)
 	if !ok {
-		return oauthError(http.StatusBadRequest, "invalid_request")
+		return refuse(http.StatusBadRequest, "invalid_request")
 	}
 	if grant != "client_credentials" {
-		return oauthError(http.StatusBadRequest, "unsupported_grant_type")
+		return refuse(http.StatusBadRequest, "unsupported_grant_type")
 	}
-	lifetime := s.TokenLifetime
-	if lifetime == 0 {
-		lifetime = DefaultTokenLifetime
-	}
+	lifetime := cmp.Or(s.TokenLifetime, DefaultTokenLifetime)
 	now := s.now()
 	seconds := int64(lifetime / time.Second)
 	return jsonAnswer(http.StatusOK, tokenBody{
@@ -73,9 +76,4 @@ func grantType(c *call) (grant string, ok bool) {
 		return v.GrantType, err == nil
 	}
 	return "", false
-}
-
-// oauthError is the shape of RFC 6749, section 5.2, which "Didit: OIDC page" shows.
-func oauthError(status int, code string) answer {
-	return jsonAnswer(status, map[string]string{"error": code})
 }

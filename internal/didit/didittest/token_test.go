@@ -104,7 +104,8 @@ func TestServer_tokenLifetime(t *testing.T) {
 	}
 }
 
-// Ensure a rotation refuses the old credentials and all that was issued for them, and that only what is given changes.
+// Ensure a rotation refuses the old credentials and all that was issued for them, and that only
+// what is given changes.
 func TestServer_SetCredentials(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
@@ -151,7 +152,8 @@ func TestServer_RevokeTokens(t *testing.T) {
 	}
 }
 
-// Ensure both kinds of credentials open both versions, nothing else does, and the knob decides the refusal.
+// Ensure both kinds of credentials open both versions, nothing else does, and the knob decides the
+// refusal.
 func TestServer_authorization(t *testing.T) {
 	t.Parallel()
 	plain, knob := serve(t, &Server{}), serve(t, &Server{Unauthorized: true})

@@ -1,7 +1,7 @@
 package didittest
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,45 +11,41 @@ import (
 	"time"
 )
 
-// DefaultWebhookSecret signs webhooks unless [Server.WebhookSecret] says otherwise. It is as long as Didit's, and made
-// up.
+// DefaultWebhookSecret signs webhooks unless [Server.WebhookSecret] is set. It is as long as
+// Didit's, and invented.
 const DefaultWebhookSecret = "simulated-webhook-secret-that-opens-nothing"
 
-// MaxDeliveries is how many deliveries a [Server] remembers, and how many events; the oldest are forgotten first.
+// MaxDeliveries is how many deliveries a [Server] keeps, and how many events; the oldest are
+// forgotten first.
 const MaxDeliveries = 1_000
 
-// maxEventBytes bounds what the bodies of the remembered events hold together.
+// maxEventBytes bounds the bodies of the kept events together, 64 MiB.
 const maxEventBytes = 64 << 20
 
-// ErrUnknownEvent is the error of [Server.Resend] for an event that was never sent, or is forgotten.
+// ErrUnknownEvent is the error of [Server.Resend] for an event that does not exist or is forgotten.
 var ErrUnknownEvent = errors.New("didittest: unknown event")
 
-// Types of events.
-const (
-	statusUpdated = "status.updated"
-	dataUpdated   = "data.updated"
-)
-
-// webhookVersions are the shapes of a body that a destination may choose.
+// webhookVersions are the shapes of a body that a destination can choose.
 var webhookVersions = []string{"v1", "v2", "v3"}
 
-// A Quirk is a way to send an event other than once, in its turn and well signed.
+// A Quirk is a way to deliver an event other than once, in order and correctly signed.
 type Quirk string
 
-// The quirks. Didit promises neither to deliver in order nor only once; the others are what happens to a webhook on its
-// way, or what somebody else may send.
+// The quirks. Didit promises neither order nor a single delivery; the other quirks are what can
+// happen to a webhook in transit, or what another sender may try.
 const (
-	SendTwice    Quirk = "twice"           // two deliveries of the same
-	SendLate     Quirk = "late"            // after the event that follows it, with the time of its own
-	SendNever    Quirk = "never"           // lost; [Server.Resend] finds it
+	SendTwice    Quirk = "twice"           // two equal deliveries
+	SendLate     Quirk = "late"            // after the event that follows it, with its own time
+	SendNever    Quirk = "never"           // lost; [Server.Resend] still finds it
 	SendForged   Quirk = "wrong_signature" // all signatures made with another secret
 	SendStale    Quirk = "stale"           // signed an hour ago
-	SendReworded Quirk = "v2_only"         // written anew on the way, so that X-Signature no longer fits the body
+	SendReworded Quirk = "v2_only"         // re-encoded in transit, so that X-Signature does not match the body
 )
 
 var quirks = []Quirk{SendTwice, SendLate, SendNever, SendForged, SendStale, SendReworded}
 
-// A Delivery is an attempt to hand an event over, without anything secret or personal: fit for a log.
+// A Delivery is an attempt to deliver an event. It holds nothing secret or personal and is fit for
+// a log.
 type Delivery struct {
 	Time          time.Time `json:"time"` // of its start
 	EventID       string    `json:"event_id"`
@@ -64,24 +60,25 @@ type Delivery struct {
 	Quirk         Quirk     `json:"quirk"`   // of the event; "" if none
 }
 
-// SetWebhook changes the destination, at once and for repetitions too, as Didit signs with the secret in force. The
-// version is that of events to come. An empty argument leaves that one as it is. The error says which argument is not
-// what [Server] allows, and nothing is changed then.
+// SetWebhook changes the destination at once, for retries too: Didit signs with the secret in
+// force. The version applies to future events. An empty argument leaves that one as it is. The
+// error names the argument that [Server] does not allow; nothing is changed then.
 func (s *Server) SetWebhook(destination, secret, version string) error {
-	if u, err := url.Parse(destination); destination != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		return badRequest("url: not an http or https URL")
+	u, err := url.Parse(destination)
+	if destination != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("url: not an http or https URL")
 	}
 	if version != "" && !slices.Contains(webhookVersions, version) {
-		return badRequest(fmt.Sprintf("version: %q is not one of v1, v2, v3", version))
+		return fmt.Errorf("version: %q is not one of v1, v2, v3", version)
 	}
 	defer s.lock()()
 	s.hooks.set(destination, secret, version)
 	return nil
 }
 
-// Misdeliver makes the next events, as many as times, be sent with a quirk; zero means all until [Server.ClearQuirks].
-// Quirks are met in the order of their arming, one by each event. Misdeliver panics if the quirk is none of the package's
-// or times is negative, since that is a mistake in the calling program.
+// Misdeliver arms a quirk for the next events, as many as times; zero means all until
+// [Server.ClearQuirks]. Each event meets the first armed quirk. Misdeliver panics if the quirk is
+// unknown or times is negative: that is a mistake in the calling program.
 func (s *Server) Misdeliver(q Quirk, times int) {
 	if err := (armedQuirk{q, times}).check(); err != nil {
 		panic("didittest: " + err.Error())
@@ -90,17 +87,17 @@ func (s *Server) Misdeliver(q Quirk, times int) {
 	s.hooks.quirks = append(s.hooks.quirks, armedQuirk{q, times})
 }
 
-// ClearQuirks disarms all quirks. Events that wait to be late are sent now.
+// ClearQuirks disarms all quirks and sends the events that [SendLate] holds back.
 func (s *Server) ClearQuirks() {
 	defer s.lock()()
 	s.hooks.quirks = nil
 	s.release()
 }
 
-// Deliveries returns the deliveries that have ended, oldest first: the last [MaxDeliveries] of them.
+// Deliveries returns the latest deliveries that have ended, at most [MaxDeliveries], oldest first.
 func (s *Server) Deliveries() []Delivery {
 	defer s.lock()()
-	return slices.Clone(s.hooks.log)
+	return slices.Clone(s.hooks.log.items)
 }
 
 type armedQuirk struct {
@@ -112,9 +109,9 @@ type armedQuirk struct {
 func (a armedQuirk) check() error {
 	switch {
 	case !slices.Contains(quirks, a.Quirk):
-		return badRequest(fmt.Sprintf("quirk: %q is not one of %q", a.Quirk, quirks))
+		return fmt.Errorf("quirk: %q is not one of %q", a.Quirk, quirks)
 	case a.Times < 0:
-		return badRequest(fmt.Sprintf("times: %d is negative", a.Times))
+		return fmt.Errorf("times: %d is negative", a.Times)
 	}
 	return nil
 }
@@ -123,17 +120,16 @@ func (a armedQuirk) check() error {
 type webhooks struct {
 	url, secret, version string
 	quirks               []armedQuirk
-	events               []*event // oldest first
-	bytes                int      // of the bodies of all events
+	events               recent[*event]
 	held                 []*event // until the next event
 	tails                map[string]chan struct{}
-	log                  []Delivery
-	pending              int        // deliveries under way, or waiting to be repeated
+	log                  recent[Delivery]
+	pending              int        // deliveries under way, or waiting for a retry
 	settled              *sync.Cond // pending became less
 	client               *http.Client
 }
 
-// setup takes over the knobs.
+// setup initializes the destination from the exported fields.
 func (h *webhooks) setup(s *Server) {
 	h.url, h.secret, h.version = s.WebhookURL, DefaultWebhookSecret, "v3"
 	h.set("", s.WebhookSecret, s.WebhookVersion)
@@ -141,7 +137,7 @@ func (h *webhooks) setup(s *Server) {
 	h.settled = sync.NewCond(&s.mu)
 	transport := s.WebhookTransport
 	if transport == nil {
-		// Connections that are kept would hold up the end of a test's server.
+		// Idle connections would delay the Close of a test's server.
 		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	}
 	h.client = &http.Client{
@@ -150,16 +146,9 @@ func (h *webhooks) setup(s *Server) {
 	}
 }
 
-// set takes over what is not empty.
+// set sets the fields whose argument is not empty.
 func (h *webhooks) set(destination, secret, version string) {
-	for _, v := range []struct {
-		to   *string
-		from string
-	}{{&h.url, destination}, {&h.secret, secret}, {&h.version, version}} {
-		if v.from != "" {
-			*v.to = v.from
-		}
-	}
+	h.url, h.secret, h.version = cmp.Or(destination, h.url), cmp.Or(secret, h.secret), cmp.Or(version, h.version)
 }
 
 // takeQuirk returns the quirk that an event meets, or "".
@@ -169,7 +158,7 @@ func (h *webhooks) takeQuirk() Quirk {
 	}
 	met := h.quirks[0].Quirk
 	switch h.quirks[0].Times {
-	case 0: // stays for good
+	case 0: // no limit
 	case 1:
 		h.quirks = h.quirks[1:]
 	default:
@@ -178,57 +167,6 @@ func (h *webhooks) takeQuirk() Quirk {
 	return met
 }
 
-func (h *webhooks) remember(e *event) {
-	h.events = append(h.events, e)
-	h.bytes += e.size
-	for len(h.events) > MaxDeliveries || h.bytes > maxEventBytes {
-		h.bytes -= h.events[0].size
-		h.events[0] = nil
-		h.events = h.events[1:]
-	}
-}
-
-// An event is what happened to a session, as its webhook tells it.
-type event struct {
-	id, kind, version string
-	sessionID, status string
-	created           int64          // Unix seconds
-	fields            map[string]any // the body, but for its timestamp; plain
-	size              int            // of the body
-	quirk             Quirk
-}
-
-// environment, as the bodies of an application that is no sandbox have it.
-const environment = "live"
-
-// event tells of the session as it stands, in the shape of a version ("Didit: Webhooks").
-func (v *session) event(kind, version string, now time.Time) *event {
-	e := &event{id: newUUID(), kind: kind, version: version, sessionID: v.id, status: v.status, created: now.Unix()}
-	fields := map[string]any{"session_id": v.id, "status": v.status, "created_at": e.created}
-	if v.vendorData != nil || version == "v3" {
-		fields["vendor_data"] = v.vendorData
-	}
-	if version != "v1" {
-		fields["workflow_id"] = v.workflowID
-	}
-	if v.metadata != nil && version == "v2" || version == "v3" {
-		fields["metadata"] = v.metadata
-	}
-	if version == "v3" {
-		fields["webhook_type"], fields["event_id"], fields["workflow_version"] = kind, e.id, 1
-		fields["application_id"], fields["environment"] = applicationID, environment
-	}
-	switch v.status {
-	case "Approved", "Declined", "In Review", "Abandoned":
-		fields["decision"] = v.decision(version)
-	case "Resubmitted":
-		if version == "v3" {
-			fields["resubmit_info"] = map[string]any{
-				"nodes_to_resubmit": []any{map[string]string{"node_id": features[0].node, "feature": features[0].word}}, "reasons": json.RawMessage("{}"),
-			}
-		}
-	}
-	e.fields = plain(fields).(map[string]any)
-	e.size = len(dumps(e.fields, true))
-	return e
+func (h *webhooks) keepEvent(e *event) {
+	h.events.add(e, func(e *event) int { return e.size }, MaxDeliveries, maxEventBytes)
 }

@@ -81,7 +81,7 @@ func hexHMAC(secret, message string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Ensure every change of a status is told, in order, and nothing else is.
+// Ensure every change of a status is delivered, in order, and nothing else is.
 func TestWebhook_statuses(t *testing.T) {
 	t.Parallel()
 	h := newHook(t, 200)
@@ -124,8 +124,8 @@ func TestWebhook_statuses(t *testing.T) {
 	}
 }
 
-// Ensure the headers are Didit's, and each signature covers what it should. The expected body was written by Python's
-// json.dumps.
+// Ensure the headers are Didit's, and each signature covers what it should. The expected body was
+// written by Python's json.dumps.
 func TestWebhook_wire(t *testing.T) {
 	t.Parallel()
 	h := newHook(t, 200)
@@ -206,7 +206,8 @@ func TestWebhook_versions(t *testing.T) {
 	}
 }
 
-// Ensure a 5xx, a 404 and a lost connection are repeated twice, with the same body, and nothing else is.
+// Ensure a 5xx, a 404 and a lost connection are repeated twice, with the same body, and nothing
+// else is.
 func TestWebhook_repetition(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ answers, want []int }{
@@ -433,20 +434,20 @@ func TestWebhooks_bounds(t *testing.T) {
 	t.Parallel()
 	s := &Server{}
 	for i := range MaxDeliveries + 5 {
-		s.ended(Delivery{Attempt: i})
+		s.recordDelivery(Delivery{Attempt: i})
 	}
 	if got := s.Deliveries(); len(got) != MaxDeliveries || got[0].Attempt != 5 {
 		t.Errorf("%d deliveries from %d, want %d from 5", len(got), got[0].Attempt, MaxDeliveries)
 	}
 	var h webhooks
 	for range MaxDeliveries + 5 {
-		h.remember(&event{size: 1})
+		h.keepEvent(&event{size: 1})
 	}
-	if len(h.events) != MaxDeliveries || h.bytes != MaxDeliveries {
-		t.Errorf("%d events of %d bytes", len(h.events), h.bytes)
+	if len(h.events.items) != MaxDeliveries || h.events.bytes != MaxDeliveries {
+		t.Errorf("%d events of %d bytes", len(h.events.items), h.events.bytes)
 	}
-	h.remember(&event{size: maxEventBytes})
-	if len(h.events) != 1 || h.bytes != maxEventBytes {
-		t.Errorf("%d events of %d bytes, want the last alone", len(h.events), h.bytes)
+	h.keepEvent(&event{size: maxEventBytes})
+	if len(h.events.items) != 1 || h.events.bytes != maxEventBytes {
+		t.Errorf("%d events of %d bytes, want the last alone", len(h.events.items), h.events.bytes)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// addAbsent ensures that a session that is not on record is recorded as it comes.
+// addAbsent ensures that a session that is not on record is stored as given.
 func addAbsent(t *testing.T, s verification.Store) {
 	at := recent()
 	for n, r := range []verification.Record{newRecord(0, at), full(1, at)} {
@@ -18,7 +18,7 @@ func addAbsent(t *testing.T, s verification.Store) {
 	}
 }
 
-// addStored ensures that adding again takes nothing back, whatever the session has come to.
+// addStored ensures that adding again does not undo a change, whatever the status is.
 func addStored(t *testing.T, s verification.Store) {
 	at := recent()
 	unfinished, final, awaited := newRecord(0, at), full(1, at), full(2, at)
@@ -27,7 +27,7 @@ func addStored(t *testing.T, s verification.Store) {
 	for n, r := range []verification.Record{unfinished, final, awaited, full(3, at)} {
 		add(t, s, r)
 		before := stored(t, s, n)
-		again := verification.NewRecord(r.SessionID, someoneElse, otherWorkflow, verification.StatusInProgress, at.Add(20*time.Minute))
+		again := verification.NewRecord(r.SessionID, otherOwner, otherWorkflow, verification.StatusInProgress, at.Add(20*time.Minute))
 		again.Source, again.Awaited, again.Asked = verification.SourceEvent, !r.Awaited, 7
 		again.Checks, again.Seen = []verification.Check{{Feature: "NFC"}}, []string{"another event"}
 		add(t, s, again)
@@ -44,15 +44,15 @@ func addStored(t *testing.T, s verification.Store) {
 	}
 }
 
-// addOwner ensures that owner and workflow are filled in, each by itself, and never changed.
+// addOwner ensures that owner and workflow are filled in independently, and never changed.
 func addOwner(t *testing.T, s verification.Store) {
 	at := recent()
 	for n, test := range []struct{ owner, workflow, addOwner, addWorkflow, wantOwner, wantWorkflow string }{
-		{"", "", someone, workflow, someone, workflow},
-		{"", workflow, someone, otherWorkflow, someone, workflow},
-		{someone, "", someoneElse, workflow, someone, workflow},
-		{someone, workflow, someoneElse, otherWorkflow, someone, workflow},
-		{someone, workflow, "", "", someone, workflow},
+		{"", "", owner, workflow, owner, workflow},
+		{"", workflow, owner, otherWorkflow, owner, workflow},
+		{owner, "", otherOwner, workflow, owner, workflow},
+		{owner, workflow, otherOwner, otherWorkflow, owner, workflow},
+		{owner, workflow, "", "", owner, workflow},
 		{"", "", "", "", "", ""},
 	} {
 		add(t, s, verification.NewRecord(sessionID(n), test.owner, test.workflow, verification.StatusNotStarted, at))
@@ -63,7 +63,7 @@ func addOwner(t *testing.T, s verification.Store) {
 	}
 }
 
-// addDue ensures that adding starts the watch again where it had ended, and moves none that runs.
+// addDue ensures that adding makes a session due if it was not, and leaves the time of others.
 func addDue(t *testing.T, s verification.Store) {
 	at := recent()
 	early, late := at.Add(time.Minute), at.Add(2*time.Minute)
@@ -81,7 +81,7 @@ func addDue(t *testing.T, s verification.Store) {
 	}
 }
 
-// addConcurrent ensures that of many that add one session at once, one makes the record.
+// addConcurrent ensures that of many concurrent calls for one session, one makes the record.
 func addConcurrent(t *testing.T, s verification.Store) {
 	const callers = 20
 	at := recent()
@@ -102,20 +102,20 @@ func addConcurrent(t *testing.T, s verification.Store) {
 	}
 }
 
-func sessionAbsent(t *testing.T, s verification.Store) {
+func recordAbsent(t *testing.T, s verification.Store) {
 	add(t, s, newRecord(1, recent()))
-	if r, ok, err := s.Session(t.Context(), sessionID(2)); ok || err != nil {
+	if r, ok, err := s.Record(t.Context(), sessionID(2)); ok || err != nil {
 		t.Errorf("got %v, %v, error %v, want no record", r, ok, err)
 	}
-	if err := s.AddTask(t.Context(), sessionID(2), "token"); err != nil {
+	if err := s.AddToken(t.Context(), sessionID(2), "token"); err != nil {
 		t.Fatal(err)
 	}
-	if r, ok, err := s.Session(t.Context(), sessionID(2)); ok || err != nil {
+	if r, ok, err := s.Record(t.Context(), sessionID(2)); ok || err != nil {
 		t.Errorf("with a task only: got %v, %v, error %v, want no record", r, ok, err)
 	}
 }
 
-// roundTrip ensures that no field changes on its way.
+// roundTrip ensures that every field is read as it was written.
 func roundTrip(t *testing.T, s verification.Store) {
 	at := recent()
 	for n, change := range []func(*verification.Record){
@@ -162,7 +162,7 @@ func copies(t *testing.T, s verification.Store) {
 	replace(t, s, given, true)
 	spoil(given)
 	wantRecord(t, "after a change of what was written", stored(t, s, 1), want)
-	listed, err := s.ByOwner(t.Context(), someone, 1)
+	listed, err := s.ByOwner(t.Context(), owner, 1)
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("ByOwner: got %d records, error %v", len(listed), err)
 	}

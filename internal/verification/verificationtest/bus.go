@@ -13,12 +13,12 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-// Delivered returns the events that came out of a bus, as a subscriber reads them, once those that
-// were published before the call have come.
+// Delivered returns the events that a subscriber of a bus got, once those that were published
+// before the call have arrived.
 type Delivered func(t *testing.T) []verification.Event
 
-// TestBus checks all that [verification.Bus] promises. newBus makes a bus that listens, ready to use
-// until its test ends; it may be called from several goroutines.
+// TestBus tests what [verification.Bus] promises. newBus returns a bus with a subscriber for one
+// test; it may be called concurrently.
 func TestBus(t *testing.T, newBus func(t *testing.T) (verification.Bus, Delivered)) {
 	for name, test := range map[string]func(*testing.T, verification.Bus, Delivered){
 		"round trip": busRoundTrip,
@@ -35,18 +35,18 @@ func TestBus(t *testing.T, newBus func(t *testing.T) (verification.Bus, Delivere
 	}
 }
 
-// newEvent is an event with all that can be known.
+// newEvent returns an event with a value in every field.
 func newEvent(n int) verification.Event {
 	approved, long := "Approved", strings.Repeat("W", 64)
 	return verification.Event{
-		ID: "event-" + strconv.Itoa(n), Recorded: true, SessionID: sessionID(n), VendorData: someone, WorkflowID: workflow,
+		ID: "event-" + strconv.Itoa(n), Recorded: true, SessionID: sessionID(n), VendorData: owner, WorkflowID: workflow,
 		Status: verification.StatusInReview, OccurredAt: recent().Truncate(time.Second), Environment: "live",
 		Checks: []verification.Check{{Feature: "ID_VERIFICATION", Status: &approved}, {Feature: "AML"}, {Feature: "FACE_MATCH", Status: &long}},
 	}
 }
 
-// told is all that an event says.
-func told(t *testing.T, e verification.Event) string {
+// eventText returns all of an event, which prints redacted.
+func eventText(t *testing.T, e verification.Event) string {
 	t.Helper()
 	detail, err := verification.EncodeDetail(e)
 	if err != nil {
@@ -58,26 +58,26 @@ func told(t *testing.T, e verification.Event) string {
 func publish(t *testing.T, b verification.Bus, e verification.Event) {
 	t.Helper()
 	if err := b.Publish(t.Context(), e); err != nil {
-		t.Fatalf("Publish %s: got error %v, want none", told(t, e), err)
+		t.Fatalf("Publish %s: got error %v, want none", eventText(t, e), err)
 	}
 }
 
-// wantDelivered checks that the events came at least once each, and no others.
+// wantDelivered requires each of the events at least once, and no others.
 func wantDelivered(t *testing.T, delivered Delivered, want ...verification.Event) {
 	t.Helper()
 	var got, wanted []string
 	for _, e := range delivered(t) {
-		got = append(got, told(t, e))
+		got = append(got, eventText(t, e))
 	}
 	for _, e := range want {
-		wanted = append(wanted, told(t, e))
-		if !slices.Contains(got, told(t, e)) {
-			t.Errorf("was not delivered: %s", told(t, e))
+		wanted = append(wanted, eventText(t, e))
+		if !slices.Contains(got, eventText(t, e)) {
+			t.Errorf("not delivered: %s", eventText(t, e))
 		}
 	}
 	for _, text := range got {
 		if !slices.Contains(wanted, text) {
-			t.Errorf("was delivered, and never published: %s", text)
+			t.Errorf("delivered, but never published: %s", text)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func busRoundTrip(t *testing.T, b verification.Bus, delivered Delivered) {
 		func(e *verification.Event) { e.Recorded = false },
 		func(e *verification.Event) { e.VendorData, e.WorkflowID, e.Environment, e.Checks = "", "", "", nil },
 		func(e *verification.Event) { e.VendorData = "\u00e9\u4e16\U0001F600 \"<&>\" \\ \u2028\t" },
-		func(e *verification.Event) { e.VendorData = strings.Repeat("\u4e16", 682) }, // the longest: 2,046 bytes
+		func(e *verification.Event) { e.VendorData = strings.Repeat("\u4e16", 682) }, // the maxToken: 2,046 bytes
 		func(e *verification.Event) { e.Checks = slices.Repeat(e.Checks, 100) },
 		func(e *verification.Event) { e.OccurredAt = time.Date(2021, 1, 2, 3, 4, 5, 0, time.UTC) },
 	} {
@@ -102,7 +102,7 @@ func busRoundTrip(t *testing.T, b verification.Bus, delivered Delivered) {
 	wantDelivered(t, delivered, want...)
 }
 
-// Ensure that a bus keeps nothing of what its caller goes on to change.
+// Ensure that a bus shares no memory with its caller.
 func busCopies(t *testing.T, b verification.Bus, delivered Delivered) {
 	e, want := newEvent(1), newEvent(1)
 	want.OccurredAt = e.OccurredAt
@@ -140,10 +140,10 @@ func busContext(t *testing.T, b verification.Bus, delivered Delivered) {
 	wantDelivered(t, delivered)
 }
 
-// wantUnavailable checks the error of a call whose time was over before it began.
+// wantUnavailable checks the error of a call whose context was done before it began.
 func wantUnavailable(t *testing.T, call string, err error) {
 	t.Helper()
 	if e, ok := errors.AsType[*verification.Error](err); !ok || e.Code != verification.CodeBackendUnavailable {
-		t.Errorf("%s with a context that is over: got %v (%T), want a *verification.Error, backend_unavailable", call, err, err)
+		t.Errorf("%s with a context that is done: got %v (%T), want a *verification.Error, backend_unavailable", call, err, err)
 	}
 }

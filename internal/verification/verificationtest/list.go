@@ -35,27 +35,27 @@ func wantDue(t *testing.T, s verification.Store, from time.Time, most int, want 
 	}
 }
 
-// byOwner ensures that an end user's records come newest first, whole, and nobody else's with them.
+// byOwner ensures that an end user's records come newest first and complete, and no others.
 func byOwner(t *testing.T, s verification.Store) {
 	at := recent()
 	for n, minutes := range []int{3, 1, 4, 0, 2} {
 		add(t, s, full(n, at.Add(time.Duration(minutes)*time.Minute)))
 	}
-	foreign, nobodys := newRecord(5, at.Add(time.Hour)), newRecord(6, at.Add(time.Hour))
-	foreign.VendorData, nobodys.VendorData = someoneElse, ""
+	foreign, ownerless := newRecord(5, at.Add(time.Hour)), newRecord(6, at.Add(time.Hour))
+	foreign.VendorData, ownerless.VendorData = otherOwner, ""
 	add(t, s, foreign)
-	add(t, s, nobodys)
+	add(t, s, ownerless)
 
-	wantOwned(t, s, someone, 10, 2, 0, 4, 1, 3)
-	wantOwned(t, s, someone, 5, 2, 0, 4, 1, 3)
-	wantOwned(t, s, someone, 2, 2, 0)
-	wantOwned(t, s, someone, 0)
-	wantOwned(t, s, someoneElse, 10, 5)
+	wantOwned(t, s, owner, 10, 2, 0, 4, 1, 3)
+	wantOwned(t, s, owner, 5, 2, 0, 4, 1, 3)
+	wantOwned(t, s, owner, 2, 2, 0)
+	wantOwned(t, s, owner, 0)
+	wantOwned(t, s, otherOwner, 10, 5)
 	wantOwned(t, s, "user-12", 10)
 	wantOwned(t, s, "USER-123", 10)
 	wantOwned(t, s, "", 10)
 
-	records, err := s.ByOwner(t.Context(), someone, 1)
+	records, err := s.ByOwner(t.Context(), owner, 1)
 	if err != nil || len(records) != 1 {
 		t.Fatalf("got %d records, error %v, want 1", len(records), err)
 	}
@@ -63,11 +63,11 @@ func byOwner(t *testing.T, s verification.Store) {
 	if records[0].Version != stored(t, s, 2).Version {
 		t.Errorf("listed version %d, stored is %d", records[0].Version, stored(t, s, 2).Version)
 	}
-	// What is written later changes nothing of the order.
+	// Later writes do not change the order.
 	oldest := stored(t, s, 3)
 	oldest.Status, oldest.CheckedAt = verification.StatusApproved, at.Add(time.Hour)
 	replace(t, s, oldest, true)
-	wantOwned(t, s, someone, 10, 2, 0, 4, 1, 3)
+	wantOwned(t, s, owner, 10, 2, 0, 4, 1, 3)
 }
 
 // byOwnerLaterKnown ensures that a record is listed once its owner is known.
@@ -78,16 +78,16 @@ func byOwnerLaterKnown(t *testing.T, s verification.Store) {
 		r.VendorData = ""
 		add(t, s, r)
 	}
-	wantOwned(t, s, someone, 10)
+	wantOwned(t, s, owner, 10)
 	add(t, s, newRecord(0, at))
-	wantOwned(t, s, someone, 10, 0)
+	wantOwned(t, s, owner, 10, 0)
 	r := stored(t, s, 1)
-	r.VendorData = someone
+	r.VendorData = owner
 	replace(t, s, r, true)
-	wantOwned(t, s, someone, 10, 1, 0)
+	wantOwned(t, s, owner, 10, 1, 0)
 }
 
-// byOwnerMany ensures that long lists are whole.
+// byOwnerMany ensures that long lists are complete.
 func byOwnerMany(t *testing.T, s verification.Store) {
 	const many = 120
 	at := recent()
@@ -96,8 +96,8 @@ func byOwnerMany(t *testing.T, s verification.Store) {
 		add(t, s, newRecord(n, at.Add(time.Duration(n)*time.Millisecond)))
 		want = append(want, many-1-n)
 	}
-	wantOwned(t, s, someone, 1000, want...)
-	wantOwned(t, s, someone, 101, want[:101]...)
+	wantOwned(t, s, owner, 1000, want...)
+	wantOwned(t, s, owner, 101, want[:101]...)
 }
 
 // due ensures that the oldest come first, the time itself counts, and zero is never due.
@@ -144,6 +144,6 @@ func dueChanges(t *testing.T, s verification.Store) {
 	wantDue(t, s, later, 10, 0)
 	add(t, s, newRecord(1, at.Add(3*time.Minute)))
 	wantDue(t, s, later, 10, 0, 1)
-	takeAway(t, s, stored(t, s, 0), true)
+	removeRecord(t, s, stored(t, s, 0), true)
 	wantDue(t, s, later, 10, 1)
 }

@@ -15,7 +15,7 @@ func replaceAll(t *testing.T, s verification.Store) {
 	for n, pair := range [][2]verification.Record{
 		{newRecord(0, at), full(0, at.Add(time.Minute))},
 		{full(1, at), newRecord(1, at.Add(time.Minute))},
-		{full(2, at), {SessionID: sessionID(2), VendorData: someone, WorkflowID: workflow}},
+		{full(2, at), {SessionID: sessionID(2), VendorData: owner, WorkflowID: workflow}},
 	} {
 		add(t, s, pair[0])
 		before := stored(t, s, n)
@@ -32,13 +32,13 @@ func replaceAll(t *testing.T, s verification.Store) {
 	}
 }
 
-// replaceOwner ensures that owner and workflow that are known stay, and others are filled in.
+// replaceOwner ensures that a known owner or workflow stays, and an unknown one is filled in.
 func replaceOwner(t *testing.T, s verification.Store) {
 	for n, test := range []struct{ owner, workflow, newOwner, newWorkflow, wantOwner, wantWorkflow string }{
-		{someone, workflow, someoneElse, otherWorkflow, someone, workflow},
-		{someone, workflow, "", "", someone, workflow},
-		{"", workflow, someone, otherWorkflow, someone, workflow},
-		{"", "", someone, workflow, someone, workflow},
+		{owner, workflow, otherOwner, otherWorkflow, owner, workflow},
+		{owner, workflow, "", "", owner, workflow},
+		{"", workflow, owner, otherWorkflow, owner, workflow},
+		{"", "", owner, workflow, owner, workflow},
 		{"", "", "", "", "", ""},
 	} {
 		add(t, s, verification.NewRecord(sessionID(n), test.owner, test.workflow, verification.StatusNotStarted, recent()))
@@ -56,8 +56,8 @@ func replaceAbsent(t *testing.T, s verification.Store) {
 		r := newRecord(1, recent())
 		r.Version = version
 		replace(t, s, r, false)
-		if _, ok, err := s.Session(t.Context(), r.SessionID); ok || err != nil {
-			t.Errorf("version %d of what is not there: got %v, error %v, want no record", version, ok, err)
+		if _, ok, err := s.Record(t.Context(), r.SessionID); ok || err != nil {
+			t.Errorf("version %d of an absent record: got %v, error %v, want no record", version, ok, err)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func replaceVersions(t *testing.T, s verification.Store) {
 	replace(t, s, second, false)
 	third := stored(t, s, 1)
 	if third.Status != verification.StatusInProgress {
-		t.Errorf("got status %q, want that of the one write that counts", third.Status)
+		t.Errorf("got status %q, want that of the write that succeeded", third.Status)
 	}
 	for _, version := range []int64{0, third.Version - 1, third.Version + 1} {
 		wrong := third
@@ -91,19 +91,19 @@ func replaceVersions(t *testing.T, s verification.Store) {
 	replace(t, s, third, true)
 }
 
-// replaceRemoved ensures that a record that was removed and added again is another one.
+// replaceRemoved ensures that a record that was removed and added again counts as another one.
 func replaceRemoved(t *testing.T, s verification.Store) {
 	add(t, s, newRecord(1, recent()))
 	old := stored(t, s, 1)
-	takeAway(t, s, old, true)
+	removeRecord(t, s, old, true)
 	replace(t, s, old, false)
 	add(t, s, newRecord(1, recent()))
 	replace(t, s, old, false)
-	takeAway(t, s, old, false)
+	removeRecord(t, s, old, false)
 	stored(t, s, 1)
 }
 
-// replaceOneWinner ensures that of many who read the same version one writes.
+// replaceOneWinner ensures that of many callers with the same version one writes.
 func replaceOneWinner(t *testing.T, s verification.Store) {
 	add(t, s, newRecord(1, recent()))
 	read := stored(t, s, 1)
@@ -129,7 +129,8 @@ func replaceOneWinner(t *testing.T, s verification.Store) {
 	}
 }
 
-// replaceNothingLost ensures that writers that try until they succeed lose nothing of each other's.
+// replaceNothingLost ensures that writers that retry until they succeed do not overwrite each
+// other.
 func replaceNothingLost(t *testing.T, s verification.Store) {
 	const writers = 8
 	add(t, s, newRecord(1, recent()))
@@ -137,9 +138,9 @@ func replaceNothingLost(t *testing.T, s verification.Store) {
 	for range writers {
 		all.Go(func() {
 			for {
-				r, ok, err := s.Session(t.Context(), sessionID(1))
+				r, ok, err := s.Record(t.Context(), sessionID(1))
 				if err != nil || !ok {
-					t.Errorf("Session: got %v, error %v", ok, err)
+					t.Errorf("Record: got %v, error %v", ok, err)
 					return
 				}
 				r.Asked++
@@ -160,17 +161,17 @@ func replaceNothingLost(t *testing.T, s verification.Store) {
 
 // remove ensures that only the latest version can be removed.
 func remove(t *testing.T, s verification.Store) {
-	takeAway(t, s, newRecord(1, recent()), false)
+	removeRecord(t, s, newRecord(1, recent()), false)
 	add(t, s, newRecord(1, recent()))
 	add(t, s, newRecord(2, recent()))
 	old := stored(t, s, 1)
 	replace(t, s, old, true)
-	takeAway(t, s, old, false)
-	takeAway(t, s, stored(t, s, 1), true)
-	if _, ok, err := s.Session(t.Context(), sessionID(1)); ok || err != nil {
+	removeRecord(t, s, old, false)
+	removeRecord(t, s, stored(t, s, 1), true)
+	if _, ok, err := s.Record(t.Context(), sessionID(1)); ok || err != nil {
 		t.Errorf("after Remove: got %v, error %v, want no record", ok, err)
 	}
 	stored(t, s, 2)
-	wantOwned(t, s, someone, 10, 2)
+	wantOwned(t, s, owner, 10, 2)
 	wantDue(t, s, time.Now(), 10, 2)
 }

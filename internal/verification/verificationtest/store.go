@@ -1,6 +1,6 @@
 // Package verificationtest holds the suites that every implementation of the domain's interfaces
-// must pass: the in-memory twins and those on AWS alike. Passing them says nothing of errors on the
-// way to a service; each implementation tests its own.
+// must pass, in memory and on AWS. They do not test errors on the way to a service: each
+// implementation tests its own.
 package verificationtest
 
 import (
@@ -17,43 +17,43 @@ import (
 const (
 	workflow      = "11111111-2222-3333-4444-555555555555"
 	otherWorkflow = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
-	someone       = "user-123"
-	someoneElse   = "user-124"
+	owner         = "user-123"
+	otherOwner    = "user-124"
 )
 
-// TestStore checks all that [verification.Store] promises. newStore makes an empty store, ready to
-// use until its test ends; it may be called from several goroutines. Times are kept to the
-// millisecond at least, and stores must not make rows of the near past expire.
+// TestStore tests what [verification.Store] promises. newStore returns an empty store for one test;
+// it may be called concurrently. Times must be kept to the millisecond at least, and rows written
+// in the last hours must not expire.
 func TestStore(t *testing.T, newStore func(t *testing.T) verification.Store) {
 	for name, test := range map[string]func(*testing.T, verification.Store){
-		"Add/absent":                  addAbsent,
-		"Add/stored":                  addStored,
-		"Add/owner":                   addOwner,
-		"Add/due":                     addDue,
-		"Add/concurrent":              addConcurrent,
-		"Session/absent":              sessionAbsent,
-		"Session/round trip":          roundTrip,
-		"Session/copies":              copies,
-		"Replace/all":                 replaceAll,
-		"Replace/owner":               replaceOwner,
-		"Replace/absent":              replaceAbsent,
-		"Replace/versions":            replaceVersions,
-		"Replace/removed meanwhile":   replaceRemoved,
-		"Replace/one winner":          replaceOneWinner,
-		"Replace/nothing lost":        replaceNothingLost,
-		"Remove":                      remove,
-		"ByOwner":                     byOwner,
-		"ByOwner/later known":         byOwnerLaterKnown,
-		"ByOwner/many":                byOwnerMany,
-		"Due":                         due,
-		"Due/changes":                 dueChanges,
-		"Tasks":                       tasks,
-		"Tasks/long":                  tasksLong,
-		"Tasks/without a record":      tasksWithoutRecord,
-		"Tasks/concurrent":            tasksConcurrent,
-		"TakeRead":                    takeRead,
-		"TakeRead/concurrent callers": takeReadConcurrent,
-		"context":                     contextOver,
+		"Add/absent":                        addAbsent,
+		"Add/stored":                        addStored,
+		"Add/owner":                         addOwner,
+		"Add/due":                           addDue,
+		"Add/concurrent":                    addConcurrent,
+		"Record/absent":                     recordAbsent,
+		"Record/round trip":                 roundTrip,
+		"Record/copies":                     copies,
+		"Replace/all":                       replaceAll,
+		"Replace/owner":                     replaceOwner,
+		"Replace/absent":                    replaceAbsent,
+		"Replace/versions":                  replaceVersions,
+		"Replace/removed in between":        replaceRemoved,
+		"Replace/one winner":                replaceOneWinner,
+		"Replace/nothing lost":              replaceNothingLost,
+		"Remove":                            remove,
+		"ByOwner":                           byOwner,
+		"ByOwner/later known":               byOwnerLaterKnown,
+		"ByOwner/many":                      byOwnerMany,
+		"Due":                               due,
+		"Due/changes":                       dueChanges,
+		"Tokens":                            tokens,
+		"Tokens/long":                       tokensLong,
+		"Tokens/without a record":           tokensWithoutRecord,
+		"Tokens/concurrent":                 tokensConcurrent,
+		"TakeReadBudget":                    takeReadBudget,
+		"TakeReadBudget/concurrent callers": takeReadBudgetConcurrent,
+		"context":                           contextDone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,19 +62,19 @@ func TestStore(t *testing.T, newStore func(t *testing.T) verification.Store) {
 	}
 }
 
-// recent is a time shortly before now, so that nothing written at it has expired.
+// recent returns a time shortly before now, so that rows written then have not expired.
 func recent() time.Time {
 	return time.Now().UTC().Add(-time.Hour).Truncate(time.Second).Add(123 * time.Millisecond)
 }
 
-// sessionID is one of many lower-case UUIDs.
+// sessionID returns the nth of many lower-case UUIDs.
 func sessionID(n int) string { return fmt.Sprintf("99999999-2222-3333-4444-%012d", n) }
 
 func newRecord(n int, at time.Time) verification.Record {
-	return verification.NewRecord(sessionID(n), someone, workflow, verification.StatusNotStarted, at)
+	return verification.NewRecord(sessionID(n), owner, workflow, verification.StatusNotStarted, at)
 }
 
-// full has a value of its own in every field.
+// full returns a record with a different value in every field.
 func full(n int, at time.Time) verification.Record {
 	r := newRecord(n, at)
 	r.Status, r.StatusAt, r.Source = verification.StatusInReview, at.Add(time.Minute).Truncate(time.Second), verification.SourceRead
@@ -94,10 +94,10 @@ func add(t *testing.T, s verification.Store, r verification.Record) {
 	}
 }
 
-// stored is the record, which must be there.
+// stored returns the record of a session, which must have one.
 func stored(t *testing.T, s verification.Store, n int) verification.Record {
 	t.Helper()
-	r, ok, err := s.Session(t.Context(), sessionID(n))
+	r, ok, err := s.Record(t.Context(), sessionID(n))
 	if err != nil || !ok {
 		t.Fatalf("Session %d: got %v, error %v, want a record", n, ok, err)
 	}
@@ -111,15 +111,14 @@ func replace(t *testing.T, s verification.Store, r verification.Record, want boo
 	}
 }
 
-func takeAway(t *testing.T, s verification.Store, r verification.Record, want bool) {
+func removeRecord(t *testing.T, s verification.Store, r verification.Record, want bool) {
 	t.Helper()
 	if ok, err := s.Remove(t.Context(), r); err != nil || ok != want {
 		t.Fatalf("Remove %v: got %v, error %v, want %v", r, ok, err, want)
 	}
 }
 
-// wantRecord compares all but the version, which is the store's. No list and an empty one are the
-// same.
+// wantRecord compares all but the version, which the store sets. A nil list equals an empty one.
 func wantRecord(t *testing.T, what string, got, want verification.Record) {
 	t.Helper()
 	if g, w := plain(got), plain(want); !reflect.DeepEqual(g, w) {
@@ -133,7 +132,8 @@ func wantRecord(t *testing.T, what string, got, want verification.Record) {
 	}
 }
 
-// plain is the record by field, in a form that compares and prints: records print redacted.
+// plain returns the record by field, in a form that can be compared and printed: records print
+// redacted.
 func plain(r verification.Record) map[string]any {
 	checks := []string{}
 	for _, c := range r.Checks {
@@ -151,27 +151,27 @@ func plain(r verification.Record) map[string]any {
 	}
 }
 
-// contextOver ensures that a store does not work on for a caller that has given up.
-func contextOver(t *testing.T, s verification.Store) {
+// contextDone ensures that a store does not work for a caller that has given up.
+func contextDone(t *testing.T, s verification.Store) {
 	add(t, s, newRecord(1, recent()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := newRecord(1, recent())
 	for name, call := range map[string]func() error{
-		"Add":        func() error { return s.Add(ctx, r) },
-		"Session":    func() error { _, _, err := s.Session(ctx, r.SessionID); return err },
-		"Replace":    func() error { _, err := s.Replace(ctx, r); return err },
-		"Remove":     func() error { _, err := s.Remove(ctx, r); return err },
-		"ByOwner":    func() error { _, err := s.ByOwner(ctx, someone, 10); return err },
-		"Due":        func() error { _, err := s.Due(ctx, time.Now(), 10); return err },
-		"AddTask":    func() error { return s.AddTask(ctx, r.SessionID, "token") },
-		"Tasks":      func() error { _, err := s.Tasks(ctx, r.SessionID); return err },
-		"RemoveTask": func() error { return s.RemoveTask(ctx, r.SessionID, "token") },
-		"TakeRead":   func() error { _, err := s.TakeRead(ctx, time.Now(), 10); return err },
+		"Add":            func() error { return s.Add(ctx, r) },
+		"Record":         func() error { _, _, err := s.Record(ctx, r.SessionID); return err },
+		"Replace":        func() error { _, err := s.Replace(ctx, r); return err },
+		"Remove":         func() error { _, err := s.Remove(ctx, r); return err },
+		"ByOwner":        func() error { _, err := s.ByOwner(ctx, owner, 10); return err },
+		"Due":            func() error { _, err := s.Due(ctx, time.Now(), 10); return err },
+		"AddToken":       func() error { return s.AddToken(ctx, r.SessionID, "token") },
+		"Tokens":         func() error { _, err := s.Tokens(ctx, r.SessionID); return err },
+		"RemoveToken":    func() error { return s.RemoveToken(ctx, r.SessionID, "token") },
+		"TakeReadBudget": func() error { _, err := s.TakeReadBudget(ctx, time.Now(), 10); return err },
 	} {
 		err := call()
 		if e, ok := errors.AsType[*verification.Error](err); !ok || e.Code != verification.CodeBackendUnavailable {
-			t.Errorf("%s with a context that is over: got %v, want backend_unavailable", name, err)
+			t.Errorf("%s with a context that is done: got %v, want backend_unavailable", name, err)
 		}
 	}
 }

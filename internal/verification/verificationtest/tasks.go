@@ -19,14 +19,14 @@ type TaskOutcome struct {
 	Cause  string
 }
 
-// Waiting is the other end of the tasks: the workflows that wait on them.
+// Waiting is the workflows that wait on the tasks.
 type Waiting struct {
 	Open    func(token string)                     // begins a task
-	Outcome func(token string) (TaskOutcome, bool) // how a task ended, and whether it did
+	Outcome func(token string) (TaskOutcome, bool) // how a task ended, and whether it has
 }
 
-// TestTasks checks all that [verification.Tasks] promises. newTasks makes one without tasks, ready to
-// use until its test ends; it may be called from several goroutines.
+// TestTasks tests what [verification.Tasks] promises. newTasks returns one without tasks for one
+// test; it may be called concurrently.
 func TestTasks(t *testing.T, newTasks func(t *testing.T) (verification.Tasks, Waiting)) {
 	for name, test := range map[string]func(*testing.T, verification.Tasks, Waiting){
 		"Succeed":            taskSucceeds,
@@ -47,7 +47,7 @@ func TestTasks(t *testing.T, newTasks func(t *testing.T) (verification.Tasks, Wa
 	}
 }
 
-// taskToken is one of many tokens.
+// taskToken returns the nth of many tokens.
 func taskToken(n int) string { return "AQCEAAAAKgAAAAMAAAAA+/=" + strconv.Itoa(n) }
 
 func succeed(t *testing.T, tasks verification.Tasks, token, output string) {
@@ -93,7 +93,7 @@ func taskSucceeds(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	}
 }
 
-// Ensure that an output that no workflow could read leaves the task waiting.
+// Ensure that an invalid output leaves the task waiting.
 func taskOutputRefused(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	waiting.Open(taskToken(1))
 	for _, output := range []string{"", "Approved", `{"status":`, `"` + strings.Repeat("x", 262143) + `"`} {
@@ -114,14 +114,14 @@ func taskFails(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	}
 }
 
-// Ensure that a sentence of any length ends the task.
+// Ensure that a cause of any length ends the task.
 func taskLongCause(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	cause := strings.Repeat("\u4e16", 40000)
 	waiting.Open(taskToken(1))
 	fail(t, tasks, taskToken(1), verification.TaskSessionNotFound, cause)
 	got, ended := waiting.Outcome(taskToken(1))
 	if !ended || got.Name != verification.TaskSessionNotFound || !strings.HasPrefix(cause, got.Cause) || len(got.Cause) < 32000 {
-		t.Errorf("task: got %s with %d bytes of the cause, ended %v, want as much of it as there is room", got.Name, len(got.Cause), ended)
+		t.Errorf("task: got %s with %d bytes of the cause, ended %v, want as much of it as fits", got.Name, len(got.Cause), ended)
 	}
 }
 
@@ -138,7 +138,7 @@ func taskSeveral(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	waiting.want(t, taskToken(2), TaskOutcome{Failed: true, Name: "SessionAbandoned"})
 }
 
-// Ensure that completing a task again is no error, and changes nothing.
+// Ensure that completing a task again is not an error, and changes nothing.
 func taskClosed(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	for n, first := range []TaskOutcome{{Output: `{"n":1}`}, {Failed: true, Name: "SessionExpired", Cause: "First."}} {
 		token := taskToken(n)
@@ -160,7 +160,7 @@ func taskNeverOpened(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	waiting.wantOpen(t, taskToken(1))
 }
 
-// Ensure that of many who complete a task one does, and that none of them fails.
+// Ensure that of many concurrent calls one completes the task, and that none of them fails.
 func taskConcurrent(t *testing.T, tasks verification.Tasks, waiting Waiting) {
 	waiting.Open(taskToken(1))
 	var all sync.WaitGroup

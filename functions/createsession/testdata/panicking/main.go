@@ -1,5 +1,5 @@
-// Panicking is createsession with a domain that panics: a test looks at what the runtime prints of
-// it, while secrets and personal data are within reach of the panic.
+// Panicking is createsession with a domain that panics while secrets and personal data are in
+// reach. A test looks at what the runtime prints.
 package main
 
 import (
@@ -22,20 +22,20 @@ import (
 func main() {
 	slog.SetDefault(lambdacontext.NewLogger())
 	how := os.Getenv("PANIC")
-	identify := func(r *http.Request) api.Identity {
-		proof := lambdahttp.ProofOf(r.Context())
+	requestContext := func(r *http.Request) api.RequestContext {
+		gateway := lambdahttp.FromContext(r.Context())
 		switch how {
-		case "proof":
-			panic(proof)
-		case "identity":
-			panic(api.Identity(proof))
+		case "gateway's context":
+			panic(gateway)
+		case "request context":
+			panic(api.RequestContext(gateway))
 		case "http request":
 			panic(r)
 		}
-		return api.Identity(proof)
+		return api.RequestContext(gateway)
 	}
-	create := &api.CreateSession{Sessions: domain{how, os.Getenv("SECRET")}, Callers: api.Callers{Identify: identify}}
-	lambda.Start(&lambdahttp.Handler{HTTP: create, Direct: create.Direct})
+	create := &api.CreateSession{Sessions: domain{how, os.Getenv("SECRET")}, Callers: api.Callers{RequestContext: requestContext}}
+	lambda.Start(&lambdahttp.Handler{HTTP: create, Direct: create.Invoke})
 }
 
 // domain panics instead of creating sessions.
@@ -56,7 +56,7 @@ func (d domain) Create(ctx context.Context, r verification.CreateRequest) (verif
 	return d.panic(ctx, r)
 }
 
-// panic has in its frame, and in its caller's, what must not be printed.
+// panic has data in its frame, and in its caller's, that must not be printed.
 func (d domain) panic(_ context.Context, r verification.CreateRequest) (verification.Session, error) {
 	credentials := didit.Credentials{ClientID: d.secret, ClientSecret: d.secret, APIKey: d.secret}
 	session := verification.Session{ID: "the-id", URL: d.secret, Token: d.secret, Status: "Not Started"}

@@ -1,5 +1,4 @@
-// Command echo is a function that does what its payload, or the variable INIT,
-// tells it to.
+// Command echo is a function that does what its payload, or the variable INIT, tells it to.
 package main
 
 import (

@@ -1,7 +1,6 @@
-// Command createsession is the floor of createsession, the least that a Go
-// function can do: it has an access token already, asks nobody who the caller is,
-// checks nothing, and forwards the body to the session endpoint. What is slower
-// than it is the product's own doing.
+// Command createsession is the floor of createsession, the least that a Go function can do: it has
+// an access token already, does not identify the caller, checks nothing, and forwards the body to
+// the session endpoint.
 package main
 
 import (

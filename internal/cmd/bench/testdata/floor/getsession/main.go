@@ -1,5 +1,5 @@
-// Command getsession is the floor of getsession: it asks nobody who the caller
-// is, reads the session's row and answers with it as it comes.
+// Command getsession is the floor of getsession: it does not identify the caller, reads the
+// session's row and answers with it as it is.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Package upstream asks AWS services in the name of the floors, with net/http
-// alone. It refuses to sign in earnest: the stand-ins look at the form of a
-// signature only, and what the AWS SDK spends on one is the product's own doing.
+// Package upstream calls AWS services for the floors, with net/http alone. It does not sign: the
+// fakes check the form of a signature only, and the time that the AWS SDK spends on one counts as
+// the product's.
 package upstream
 
 import (
@@ -16,12 +16,12 @@ import (
 type Operation struct {
 	URL     string // the service's endpoint
 	Service string // as signatures name it
-	Target  string // as "DynamoDB_20120810.GetItem"
+	Target  string // for example "DynamoDB_20120810.GetItem"
 	Version string // of the protocol: "1.0" or "1.1"
 }
 
-// Post sends the JSON document and returns the answer; any status but 200 is an
-// error. It is safe for concurrent use.
+// Post sends the JSON document and returns the answer; any status but 200 is an error. It is safe
+// for concurrent use.
 func (o Operation) Post(ctx context.Context, document string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.URL, strings.NewReader(document))
 	if err != nil {
@@ -45,7 +45,7 @@ func (o Operation) Post(ctx context.Context, document string) ([]byte, error) {
 	return answer, err
 }
 
-// GetItem reads a session's row, strongly consistent, from the table at url.
+// GetItem reads a session's row from the table at url, with a strongly consistent read.
 func GetItem(ctx context.Context, url, table, sessionID string) ([]byte, error) {
 	read := Operation{URL: url, Service: "dynamodb", Target: "DynamoDB_20120810.GetItem", Version: "1.0"}
 	return read.Post(ctx, fmt.Sprintf(`{"TableName":%q,"ConsistentRead":true,"Key":{"pk":{"S":%q},"sk":{"S":"S"}}}`, table, sessionID))

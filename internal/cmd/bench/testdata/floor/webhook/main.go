@@ -1,5 +1,5 @@
-// Command webhook is the floor of webhook: it has the secret already, checks the
-// HMAC of the raw body, reads the session's row and puts one event on the bus.
+// Command webhook is the floor of webhook: it has the secret already, checks the HMAC of the raw
+// body, reads the session's row and puts one event on the bus.
 package main
 
 import (

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"didit-sessions/internal/didit"
+	"didit-sessions/internal/verification"
+)
+
+// Upstream is one request that a call made to Didit or AWS. It holds nothing secret.
+type Upstream struct {
+	Op       string // its purpose in snake case: secret, token, create_session, table, bus, tasks
+	Status   int    // HTTP status; 0: no answer
+	Duration time.Duration
+}
+
+// upstreams collects the requests of one call.
+type upstreams struct {
+	mu   sync.Mutex
+	list []Upstream
+}
+
+type upstreamsKey struct{}
+
+// awsOps are the requests that do not go to Didit.
+var awsOps = []string{"secret", "table", "bus", "tasks"}
+
+// Observe adds a request to the log line of the call to which ctx belongs; without such a call it
+// does nothing. It is safe for concurrent use.
+func Observe(ctx context.Context, u Upstream) {
+	if seen, ok := ctx.Value(upstreamsKey{}).(*upstreams); ok {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		seen.list = append(seen.list, u)
+	}
+}
+
+// callLog writes the one line of each call. The zero value is ready.
+type callLog struct{ warm atomic.Bool }
+
+// call is a call in progress.
+type call struct {
+	operation string
+	door      string
+	requestID string // the gateway's; empty on the direct door
+	start     time.Time
+	cold      bool
+	upstreams *upstreams
+}
+
+func (l *callLog) begin(ctx context.Context, operation, door, requestID string) (context.Context, *call) {
+	c := &call{
+		operation: operation, door: door, requestID: requestID,
+		start: time.Now(), cold: !l.warm.Swap(true), upstreams: &upstreams{},
+	}
+	return context.WithValue(ctx, upstreamsKey{}, c.upstreams), c
+}
+
+// outcome is the result of a successful call: its code, and attributes that are safe to log.
+type outcome struct {
+	code       string
+	attributes []slog.Attr
+}
+
+// end writes the line: the result of the call, how long it and its requests took, and why it
+// failed, in fixed words. Of requests and answers it holds ids and statuses alone.
+func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err error) {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	duration := time.Since(c.start)
+	level, message, code := slog.LevelInfo, "call answered", o.code
+	attributes := []slog.Attr{
+		slog.String("operation", c.operation), slog.String("door", c.door),
+		slog.Bool("cold", c.cold), milliseconds("duration_ms", duration),
+	}
+	if c.requestID != "" {
+		attributes = append(attributes, slog.String("gateway_request_id", c.requestID))
+	}
+	attributes = append(attributes, o.attributes...)
+	if err != nil {
+		e := verification.AsError(err)
+		level, message, code = levelOf(e.Code), "call refused", string(e.Code)
+		if e.Reason != "" {
+			attributes = append(attributes, slog.String("reason", e.Reason))
+		}
+	}
+	attributes = append(attributes, slog.String("code", code))
+	attempts, upstream := c.upstreams.attributes()
+	attributes = append(append(attributes, upstream...), metrics(duration, attempts)...)
+	logger.LogAttrs(ctx, level, message, attributes...)
+}
+
+// ObserveAttempt is [Observe] for an attempt of Didit's client; see [didit.Client].
+func ObserveAttempt(ctx context.Context, a didit.Attempt) {
+	Observe(ctx, Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
+}
+
+// attributes returns the number of requests to Didit, and attributes: that number, the last status,
+// and the time spent on each kind of request.
+func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var ops []string
+	spent := map[string]time.Duration{}
+	status := 0
+	for _, r := range u.list {
+		if _, seen := spent[r.Op]; !seen {
+			ops = append(ops, r.Op)
+		}
+		spent[r.Op] += r.Duration
+		if !slices.Contains(awsOps, r.Op) {
+			attempts++
+			status = r.Status
+		}
+	}
+	attributes = append(attributes, slog.Int("attempts", attempts), slog.Int("upstream_status", status))
+	for _, op := range ops {
+		attributes = append(attributes, milliseconds(op+"_ms", spent[op]))
+	}
+	return attempts, attributes
+}
+
+func milliseconds(name string, d time.Duration) slog.Attr {
+	return slog.Float64(name, float64(d.Microseconds())/1000)
+}
+
+// metrics returns attributes that make CloudWatch count the line (CloudWatch: embedded metric
+// format). The dimensions are the operation and the code; every further one would multiply the
+// cost.
+func metrics(duration time.Duration, attempts int) []slog.Attr {
+	type metric struct{ Name, Unit string }
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []metric
+	}
+	type metadata struct {
+		Timestamp         int64
+		CloudWatchMetrics []directive
+	}
+	return []slog.Attr{
+		slog.Int("Calls", 1), milliseconds("Latency", duration), slog.Int("Attempts", attempts),
+		slog.Any("_aws", metadata{time.Now().UnixMilli(), []directive{{
+			Namespace: "DiditSessions", Dimensions: [][]string{{"operation", "code"}},
+			Metrics: []metric{{"Calls", "Count"}, {"Latency", "Milliseconds"}, {"Attempts", "Count"}},
+		}}}),
+	}
+}
+
+// LogRecovered returns a function that logs errors which did not fail the call; a nil logger means
+// [slog.Default].
+func LogRecovered(logger *slog.Logger) func(ctx context.Context, err error) {
+	return func(ctx context.Context, err error) {
+		e := verification.AsError(err)
+		cmp.Or(logger, slog.Default()).WarnContext(ctx, "recovered from an error", "code", string(e.Code), "reason", e.Reason)
+	}
+}
+
+// levelOf returns error where an operator must act, warn where waiting helps, and info otherwise.
+func levelOf(code verification.Code) slog.Level {
+	switch f := failureOf(code); {
+	case f.status == http.StatusInternalServerError, f.status == http.StatusBadGateway:
+		return slog.LevelError
+	case f.status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}

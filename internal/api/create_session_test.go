@@ -1,0 +1,349 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+const workflow = "11111111-2222-3333-4444-555555555555"
+
+// sessions answers with a fixed outcome and keeps the request.
+type sessions struct {
+	session verification.Session
+	err     error
+	calls   int
+	got     verification.CreateRequest
+}
+
+func (s *sessions) Create(ctx context.Context, r verification.CreateRequest) (verification.Session, error) {
+	Observe(ctx, Upstream{"token", 200, 1500 * time.Microsecond})
+	Observe(ctx, Upstream{"create_session", 201, 2 * time.Millisecond})
+	Observe(ctx, Upstream{"secret", 0, 4 * time.Millisecond})
+	s.calls++
+	s.got = r
+	return s.session, s.err
+}
+
+func claims(sub string) RequestContext {
+	return RequestContext{RequestID: "req-1", Claims: map[string]json.RawMessage{"sub": json.RawMessage(sub)}}
+}
+
+func newAPI(s *sessions, identity RequestContext) *CreateSession {
+	return &CreateSession{Sessions: s, Callers: Callers{RequestContext: func(*http.Request) RequestContext { return identity }}, Log: slog.New(slog.DiscardHandler)}
+}
+
+func post(c *CreateSession, contentType, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/sessions", strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, r)
+	return w
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestCreateSession_created(t *testing.T) {
+	t.Parallel()
+	full := verification.Session{ID: "s/1", Number: ptr(int64(1234)), Token: "abcdef123456", URL: "https://verify.didit.me/session/abcdef123456",
+		VendorData: ptr("user<&>"), Metadata: json.RawMessage(`{"z":1.50,"a":"<&>","n":123456789012345678901234567890}`), Status: "Not Started",
+		WorkflowID: workflow, Callback: ptr("https://example.com/?a=1&b=2")}
+	newer := full
+	newer.WorkflowVersion, newer.Kind = ptr(int64(3)), ptr("user")
+	const fullJSON = `{"session_id":"s/1","session_number":1234,"session_token":"abcdef123456","vendor_data":"user<&>",` +
+		`"metadata":{"z":1.50,"a":"<&>","n":123456789012345678901234567890},"status":"Not Started","workflow_id":"` + workflow +
+		`","callback":"https://example.com/?a=1&b=2","url":"https://verify.didit.me/session/abcdef123456"`
+	for _, test := range []struct {
+		name    string
+		session verification.Session
+		want    string
+	}{
+		{"nine fields", full, fullJSON + `}`},
+		{"newer fields", newer, fullJSON + `,"workflow_version":3,"session_kind":"user"}`},
+		{"nulls", verification.Session{ID: "s", URL: "u"}, `{"session_id":"s","session_number":null,"session_token":"","vendor_data":null,` +
+			`"metadata":null,"status":"","workflow_id":"","callback":null,"url":"u"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := post(newAPI(&sessions{session: test.session}, claims(`"u"`)), "application/json", `{}`)
+			if w.Code != http.StatusCreated || w.Body.String() != test.want {
+				t.Errorf("got %d %s\nwant 201 %s", w.Code, w.Body, test.want)
+			}
+			for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Type": "application/json",
+				"Location": "sessions/" + strings.ReplaceAll(test.session.ID, "/", "%2F")} {
+				if got := w.Header().Get(name); got != want {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestCreateSession_caller(t *testing.T) {
+	t.Parallel()
+	long := `"` + strings.Repeat("x", 2049) + `"`
+	for _, test := range []struct {
+		name     string
+		trustIAM bool
+		identity RequestContext
+		want     verification.Caller
+		refused  bool
+	}{
+		{"signed in", false, claims(`"user-123"`), verification.Caller{Principal: "user-123"}, false},
+		{"no claims", false, RequestContext{}, verification.Caller{}, true},
+		{"claim of another name", false, RequestContext{Claims: map[string]json.RawMessage{"email": json.RawMessage(`"x"`)}}, verification.Caller{}, true},
+		{"number", false, claims(`7`), verification.Caller{}, true},
+		{"null", false, claims(`null`), verification.Caller{}, true},
+		{"empty", false, claims(`""`), verification.Caller{}, true},
+		{"white space", false, claims(`" "`), verification.Caller{}, true},
+		{"list as text", false, claims(`"[a b]"`), verification.Caller{}, true},
+		{"object as text", false, claims(`"{\"a\":1}"`), verification.Caller{}, true},
+		{"NUL", false, claims(`"a\u0000b"`), verification.Caller{}, true},
+		{"too long", false, claims(long), verification.Caller{}, true},
+		{"iam where users sign in", false, RequestContext{IAM: true}, verification.Caller{}, true},
+		{"iam", true, RequestContext{IAM: true}, verification.Caller{Trusted: true}, false},
+		{"user where iam is asked for", true, claims(`"u"`), verification.Caller{}, true},
+		{"identity pool", true, RequestContext{IAM: true, IdentityPool: true}, verification.Caller{}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
+			c := newAPI(s, test.identity)
+			c.Callers.TrustIAM = test.trustIAM
+			w := post(c, "text/plain", `{}`) // identity is refused before the media type
+			if test.refused {
+				if w.Code != http.StatusUnauthorized || s.calls != 0 {
+					t.Errorf("got %d with %d calls, want 401 with none", w.Code, s.calls)
+				}
+				return
+			}
+			w = post(c, "", `{}`)
+			if w.Code != http.StatusCreated || s.got.Caller != test.want {
+				t.Errorf("got %d %+v, want 201 %+v", w.Code, s.got.Caller, test.want)
+			}
+		})
+	}
+	s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
+	c := newAPI(s, RequestContext{Claims: map[string]json.RawMessage{"username": json.RawMessage(`"bob"`), "sub": json.RawMessage(`"x"`)}})
+	c.Callers.PrincipalClaim = "username"
+	if post(c, "", `{}`); s.got.Caller.Principal != "bob" {
+		t.Errorf("PrincipalClaim: got %+v, want bob", s.got.Caller)
+	}
+}
+
+// Ensure that what cannot be a request is refused without a call, in the order of the contract.
+func TestCreateSession_refused(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 32) + "1" + strings.Repeat("}", 32)
+	for _, test := range []struct {
+		name, contentType, body string
+		status                  int
+		code, detail            string
+	}{
+		{"text", "text/plain", `{}`, 415, "unsupported_media_type", "Content-Type: application/json"},
+		{"form", "application/x-www-form-urlencoded", `{}`, 415, "unsupported_media_type", ""},
+		{"utf-16", "application/json; charset=utf-16", `{}`, 415, "unsupported_media_type", ""},
+		{"media type before size", "text/plain", strings.Repeat(" ", maxBody+1), 415, "unsupported_media_type", ""},
+		{"too large", "application/json", `{"metadata":"` + strings.Repeat("x", maxBody) + `"}`, 413, "payload_too_large", "4 MiB"},
+		{"empty", "", "", 400, "invalid_request", "empty"},
+		{"white space", "", " \n", 400, "invalid_request", "empty"},
+		{"not JSON", "", `{"a":tru}`, 400, "invalid_request", "at byte 9"},
+		{"cut off", "", `{"a":1`, 400, "invalid_request", "cut off"},
+		{"list", "", `[]`, 400, "invalid_request", "must be a JSON object"},
+		{"null", "", `null`, 400, "invalid_request", "must be a JSON object"},
+		{"two documents", "", `{} {}`, 400, "invalid_request", "more than one"},
+		{"not UTF-8", "", "{\"a\":\"\xff\"}", 400, "invalid_request", "UTF-8"},
+		{"33 levels", "", `{"metadata":` + deep + `}`, 400, "invalid_request", "deeper than 32"},
+		{"a million levels", "", strings.Repeat("[", 1e6), 400, "invalid_request", "deeper than 32"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &sessions{}
+			w := post(newAPI(s, claims(`"u"`)), test.contentType, test.body)
+			var p map[string]any
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+				t.Fatal(err)
+			}
+			if w.Code != test.status || p["code"] != test.code || !strings.Contains(p["detail"].(string), test.detail) || s.calls != 0 {
+				t.Errorf("got %d %s with %d calls\nwant %d %s %q with none", w.Code, w.Body, s.calls, test.status, test.code, test.detail)
+			}
+		})
+	}
+	for _, contentType := range []string{"", "application/json", "APPLICATION/JSON; charset=UTF-8", "application/json;", "application/json; charset"} {
+		if w := post(newAPI(&sessions{}, claims(`"u"`)), contentType, `{}`); w.Code != http.StatusCreated {
+			t.Errorf("content type %q: got %d, want 201", contentType, w.Code)
+		}
+	}
+}
+
+// Ensure that each code is reported as the error table says, over HTTP and directly.
+func TestCreateSession_errors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code   verification.Code
+		status int
+		shown  string
+		direct string
+	}{
+		{verification.CodeInvalidRequest, 400, "invalid_request", "InvalidRequest"},
+		{verification.CodeVendorDataMismatch, 403, "vendor_data_mismatch", ""},
+		{verification.CodeFieldNotAllowed, 403, "field_not_allowed", ""},
+		{verification.CodeWorkflowNotAllowed, 403, "workflow_not_allowed", "WorkflowNotAllowed"},
+		{verification.CodeUserBlocked, 403, "user_blocked", "UserBlocked"},
+		{verification.CodePlanRequired, 502, "plan_required", "PlanRequired"},
+		{verification.CodeInsufficientCredits, 502, "insufficient_credits", "InsufficientCredits"},
+		{verification.CodeCredentialsRejected, 502, "credentials_rejected", "CredentialsRejected"},
+		{verification.CodeThrottled, 503, "throttled", "Throttled"},
+		{verification.CodeDiditUnavailable, 503, "didit_unavailable", "DiditUnavailable"},
+		{verification.CodeBackendUnavailable, 503, "backend_unavailable", "BackendUnavailable"},
+		{verification.CodeDiditTimeout, 504, "didit_timeout", "DiditTimeout"},
+		{verification.CodeSecretUnavailable, 500, "internal", "SecretUnavailable"},
+		{verification.CodeInternal, 500, "internal", "InternalError"},
+		{"no such code", 500, "internal", "InternalError"},
+	} {
+		t.Run(string(test.code), func(t *testing.T) {
+			t.Parallel()
+			failure := &verification.Error{Code: test.code, Reason: "PLANTED", RetryAfter: 41500 * time.Millisecond}
+			c := newAPI(&sessions{err: fmt.Errorf("PLANTED: %w", failure)}, claims(`"u"`))
+			w := post(c, "", `{}`)
+			f := failureOf(test.code)
+			want := fmt.Sprintf(`{"type":"urn:didit-sessions:problem:%s","title":%q,"status":%d,"detail":%q,"code":%q,"request_id":"req-1"}`,
+				test.shown, f.title, test.status, f.sentence, test.shown)
+			if w.Code != test.status || w.Body.String() != want {
+				t.Errorf("got %d %s\nwant %d %s", w.Code, w.Body, test.status, want)
+			}
+			if got := w.Header(); got.Get("Retry-After") != "42" || got.Get("Cache-Control") != "no-store" ||
+				got.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("got headers %v", got)
+			}
+			if test.direct == "" {
+				return
+			}
+			_, err := c.Invoke(t.Context(), []byte(`{}`))
+			named, ok := errors.AsType[directError](err)
+			if !ok || named.ErrorType() != test.direct || strings.Contains(named.Error(), "PLANTED") {
+				t.Errorf("direct: got %#v, want %s", err, test.direct)
+			}
+		})
+	}
+	w := post(newAPI(&sessions{err: errors.New("PLANTED")}, claims(`"u"`)), "", `{}`)
+	if w.Code != 500 || strings.Contains(w.Body.String(), "PLANTED") {
+		t.Errorf("foreign error: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestCreateSession_fieldErrors(t *testing.T) {
+	t.Parallel()
+	failure := &verification.Error{Code: verification.CodeInvalidRequest, Detail: "Didit's sentence <b>", Fields: []verification.FieldError{
+		{Field: "callback", Message: "must be a URL."}, {Field: "contact_details.email", Message: "jane@x is bad", Private: true}}}
+	c := newAPI(&sessions{err: failure}, claims(`"u"`))
+	w := post(c, "", `{}`)
+	want := `"errors":[{"field":"callback","message":"must be a URL."},{"field":"contact_details.email","message":"jane@x is bad"}]`
+	if !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"detail":"Didit's sentence <b>"`) {
+		t.Errorf("got %s\nwant %s", w.Body, want)
+	}
+	_, err := c.Invoke(t.Context(), []byte(`{}`))
+	if got, want := err.Error(), "The request is invalid: callback must be a URL. contact_details.email is invalid."; got != want {
+		t.Errorf("direct: got %q, want %q", got, want)
+	}
+	failure.Fields = make([]verification.FieldError, 5000)
+	for i := range failure.Fields {
+		failure.Fields[i].Field = "x"
+	}
+	if w := post(c, "", `{}`); strings.Count(w.Body.String(), `"field"`) != maxFieldErrors {
+		t.Errorf("got %d field errors, want %d", strings.Count(w.Body.String(), `"field"`), maxFieldErrors)
+	}
+}
+
+func TestCreateSession_otherRoutes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ method, path string }{{"GET", "/sessions"}, {"POST", "/"}, {"POST", "/sessions/"}, {"DELETE", "/sessions"}} {
+		s := &sessions{}
+		w := httptest.NewRecorder()
+		newAPI(s, claims(`"u"`)).ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+		if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"code":"not_found"`) || s.calls != 0 {
+			t.Errorf("%s %s: got %d %s", test.method, test.path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestCreateSession_direct(t *testing.T) {
+	t.Parallel()
+	s := &sessions{session: verification.Session{ID: "s", URL: "u", Token: "t"}}
+	c := newAPI(s, RequestContext{})
+	for _, test := range []struct {
+		payload string
+		secrets bool
+		invalid string
+	}{
+		{`{}`, true, ""},
+		{`{"include_url":true}`, true, ""},
+		{`{"include_url":null}`, true, ""},
+		{`{"include_url":false}`, false, ""},
+		{`{"include_url":"no"}`, true, "include_url"},
+	} {
+		out, err := c.Invoke(t.Context(), []byte(test.payload))
+		if err != nil {
+			t.Fatalf("%s: %v", test.payload, err)
+		}
+		if got := bytes.Contains(out, []byte(`"url"`)) && bytes.Contains(out, []byte(`"session_token"`)); got != test.secrets {
+			t.Errorf("%s: got %s", test.payload, out)
+		}
+		if len(s.got.Fields.Members) != 0 || !s.got.Caller.Trusted {
+			t.Errorf("%s: the domain got %+v", test.payload, s.got)
+		}
+		if got := len(s.got.Invalid) == 1 && s.got.Invalid[0].Field == test.invalid; got != (test.invalid != "") {
+			t.Errorf("%s: got invalid %v", test.payload, s.got.Invalid)
+		}
+	}
+	for _, payload := range []string{"", "7", "[]", `{"a":` + strings.Repeat(" ", maxBody) + `1}`} {
+		_, err := c.Invoke(t.Context(), []byte(payload))
+		if named, ok := errors.AsType[directError](err); !ok || named.ErrorType() != "InvalidRequest" {
+			t.Errorf("payload of %d bytes: got %v, want InvalidRequest", len(payload), err)
+		}
+	}
+}
+
+// Ensure that the log says what came of a call and nothing of what was in it.
+func TestCreateSession_log(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want []string
+	}{
+		{nil, []string{`"level":"INFO"`, `"code":"created"`, `"session_id":"s"`, `"door":"http"`, `"cold":true`, `"gateway_request_id":"req-1"`,
+			`"attempts":2`, `"upstream_status":201`, `"token_ms":1.5,"create_session_ms":2,"secret_ms":4`, `"Calls":1`,
+			`"CloudWatchMetrics":[{"Namespace":"DiditSessions","Dimensions":[["operation","code"]],"Metrics":[{"Name":"Calls","Unit":"Count"},`}},
+		{&verification.Error{Code: verification.CodeInvalidRequest, Detail: "PLANTED", Fields: []verification.FieldError{{Field: "f", Message: "PLANTED"}}},
+			[]string{`"level":"INFO"`, `"code":"invalid_request"`}},
+		{&verification.Error{Code: verification.CodeThrottled}, []string{`"level":"WARN"`}},
+		{&verification.Error{Code: verification.CodeSecretUnavailable, Reason: "the secret is missing"},
+			[]string{`"level":"ERROR"`, `"code":"secret_unavailable"`, `"reason":"the secret is missing"`}},
+		{&verification.Error{Code: verification.CodePlanRequired, Detail: "PLANTED"}, []string{`"level":"ERROR"`}},
+	} {
+		var out bytes.Buffer
+		c := newAPI(&sessions{session: verification.Session{ID: "s", URL: "PLANTED", Token: "PLANTED"}, err: test.err}, claims(`"PLANTED"`))
+		c.Log = slog.New(slog.NewJSONHandler(&out, nil))
+		post(c, "", `{"metadata":"PLANTED"}`)
+		for _, want := range test.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%v: got %s, want %s in it", test.err, &out, want)
+			}
+		}
+		if strings.Contains(out.String(), "PLANTED") || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("%v: got %s", test.err, &out)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"didit-sessions/internal/verification"
+)
+
+// Records reads the status of sessions; [*verification.Tracker] implements it.
+type Records interface {
+	Status(ctx context.Context, caller verification.Caller, sessionID string) (verification.Record, error)
+	List(ctx context.Context, caller verification.Caller, vendorData string) ([]verification.Record, error)
+}
+
+// GetSession serves GET /sessions/{session_id} and GET /sessions. Set its fields before first use;
+// it is safe for concurrent use and must not be copied.
+type GetSession struct {
+	Records Records // required
+	Callers Callers // required
+	// Log gets one line per call; nil means [slog.Default].
+	Log *slog.Logger
+
+	calls callLog
+}
+
+// How long an app should wait before it asks again: while it is the end user's turn, and a
+// reviewer's.
+const (
+	pollSoon  = 5 * time.Second
+	pollLater = time.Minute
+)
+
+// ServeHTTP answers the two routes, and everything else with 404, as API Gateway does.
+func (g *GetSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	gateway := g.Callers.RequestContext(r)
+	id, one := strings.CutPrefix(r.URL.Path, "/sessions/")
+	operation := "list_sessions"
+	if one {
+		operation = "get_session"
+	}
+	ctx, current := g.calls.begin(r.Context(), operation, "http", gateway.RequestID)
+	body, result, err := g.serve(r.WithContext(ctx), gateway, id, one)
+	current.end(ctx, g.Log, result, err)
+	if err != nil {
+		writeProblem(w, gateway.RequestID, verification.AsError(err))
+		return
+	}
+	if status, ok := body.(statusDocument); ok {
+		switch status.Next {
+		case verification.NextVerify:
+			w.Header().Set("Retry-After", seconds(pollSoon))
+		case verification.NextWait:
+			w.Header().Set("Retry-After", seconds(pollLater))
+		}
+	}
+	writeJSON(w, http.StatusOK, "application/json", body)
+}
+
+func (g *GetSession) serve(r *http.Request, gateway RequestContext, id string, one bool) (any, outcome, error) {
+	if r.Method != http.MethodGet || !one && r.URL.Path != "/sessions" {
+		return nil, outcome{}, &verification.Error{Code: verification.CodeNotFound}
+	}
+	caller, err := g.Callers.caller(gateway)
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	if !one {
+		records, err := g.Records.List(r.Context(), caller, r.URL.Query().Get("vendor_data"))
+		return listDocument(records), outcome{"listed", []slog.Attr{slog.Int("sessions", len(records))}}, err
+	}
+	record, err := g.Records.Status(r.Context(), caller, id)
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	return statusJSON(record), outcome{"told", []slog.Attr{
+		slog.String("session_id", record.SessionID), slog.String("status", record.Status)}}, nil
+}
+
+// statusDocument is the JSON of a session's status, for its owner.
+type statusDocument struct {
+	SessionID  string               `json:"session_id"`
+	WorkflowID *string              `json:"workflow_id"`
+	VendorData *string              `json:"vendor_data"`
+	Status     string               `json:"status"`
+	Final      bool                 `json:"final"`
+	Next       verification.Next    `json:"next"`
+	CreatedAt  string               `json:"created_at"`
+	UpdatedAt  string               `json:"updated_at"`
+	Checks     []verification.Check `json:"checks"`
+}
+
+func statusJSON(r verification.Record) statusDocument {
+	d := statusDocument{
+		SessionID: r.SessionID, Status: r.Status, Final: r.Final(), Next: verification.NextOf(r.Status),
+		CreatedAt: timeText(r.CreatedAt), UpdatedAt: timeText(r.StatusAt), Checks: r.Checks,
+	}
+	if r.WorkflowID != "" {
+		d.WorkflowID = &r.WorkflowID
+	}
+	if r.VendorData != "" {
+		d.VendorData = &r.VendorData
+	}
+	if d.Checks == nil {
+		d.Checks = []verification.Check{}
+	}
+	return d
+}
+
+func listDocument(records []verification.Record) any {
+	sessions := make([]statusDocument, len(records))
+	for i, r := range records {
+		sessions[i] = statusJSON(r)
+	}
+	return struct {
+		Sessions []statusDocument `json:"sessions"`
+	}{sessions}
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }

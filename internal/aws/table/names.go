@@ -1,0 +1,85 @@
+package table
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Names that the template and this package share: the keys of the table and of its two indexes,
+// which project keys only, and the attribute by which rows expire.
+const (
+	PartitionKey = "pk" // string
+	SortKey      = "sk" // string
+
+	OwnerIndex        = "owner"
+	OwnerPartitionKey = "vendor_data" // string
+	OwnerSortKey      = "created_at"  // number, milliseconds
+
+	DueIndex        = "due"
+	DuePartitionKey = "due"      // string, the same in every listed row
+	DueSortKey      = "due_from" // number, milliseconds
+
+	ExpiryAttribute = "ttl" // number, seconds
+)
+
+// Further attributes of a record. Times are numbers of milliseconds.
+const (
+	attrStatus    = "status"
+	attrStatusAt  = "status_at"
+	attrSource    = "source"
+	attrChecks    = "checks" // list of maps of feature and status
+	attrFinal     = "final"  // for people who look at the table; no code reads it
+	attrWorkflow  = "workflow_id"
+	attrCheckedAt = "checked_at"
+	attrAsked     = "asked"
+	attrAwaited   = "awaited"
+	attrSeen      = "seen"
+	attrVersion   = "version"
+
+	checkFeature = "feature"
+	checkStatus  = "status"
+)
+
+// Attributes of the other rows.
+const (
+	attrToken = "token" // of a waiting task
+	attrTaken = "taken" // reads of a minute
+)
+
+// Keys of the rows, prefixes of keys, and their limits.
+const (
+	recordSort = "S"
+	taskPrefix = "T#" // and the SHA-256 of the token, which is too long for a sort key
+	readPrefix = "R#" // and the minute
+	readSort   = "R"
+	dueValue   = "due"
+	maxOwner   = 2048 // bytes; DynamoDB's limit for partition keys
+	maxPerRead = 100  // keys; the limit of BatchGetItem
+)
+
+// Schema describes the table as the template does, for tests and for DynamoDB Local, where no
+// template creates it. Rows expire only if expiry by [ExpiryAttribute] is enabled.
+func Schema(name string) *dynamodb.CreateTableInput {
+	attribute := func(name string, kind types.ScalarAttributeType) types.AttributeDefinition {
+		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: kind}
+	}
+	keys := func(partition, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(partition), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(sort), KeyType: types.KeyTypeRange}}
+	}
+	index := func(name, partition, sort string) types.GlobalSecondaryIndex {
+		return types.GlobalSecondaryIndex{IndexName: aws.String(name), KeySchema: keys(partition, sort),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}}
+	}
+	return &dynamodb.CreateTableInput{
+		TableName: aws.String(name), BillingMode: types.BillingModePayPerRequest, KeySchema: keys(PartitionKey, SortKey),
+		AttributeDefinitions: []types.AttributeDefinition{
+			attribute(PartitionKey, types.ScalarAttributeTypeS), attribute(SortKey, types.ScalarAttributeTypeS),
+			attribute(OwnerPartitionKey, types.ScalarAttributeTypeS), attribute(OwnerSortKey, types.ScalarAttributeTypeN),
+			attribute(DuePartitionKey, types.ScalarAttributeTypeS), attribute(DueSortKey, types.ScalarAttributeTypeN),
+		},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			index(OwnerIndex, OwnerPartitionKey, OwnerSortKey), index(DueIndex, DuePartitionKey, DueSortKey)},
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// examples returns the texts of a document's code blocks in a language, after a heading.
+func examples(t *testing.T, path, heading, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(text), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no heading %q", path, heading)
+	}
+	after, _, _ = strings.Cut(after, "\n## ")
+	var blocks []string
+	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.+?)```").FindAllStringSubmatch(after, -1) {
+		blocks = append(blocks, match[1])
+	}
+	return blocks
+}
+
+// keys returns the members of a JSON object, as a JSON text.
+func keys(t *testing.T, text string) string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal([]byte(text), &object); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return strings.Join(slices.Sorted(maps.Keys(object)), " ")
+}
+
+// Ensure that the examples of the reference are what the API takes and returns, with the defaults.
+func TestREADME_reference(t *testing.T) {
+	t.Parallel()
+	s := startSystem(t, nil, io.Discard)
+	const reference = "functions/README.md"
+	api := examples(t, reference, "## API", "json")
+	if len(api) != 3 {
+		t.Fatalf("got %d examples in the section API, want a request, a session and a status", len(api))
+	}
+	response, created := do(t, "POST", s.url+"/sessions", "Bearer user-123", "application/json", api[0])
+	if response.StatusCode != 201 || keys(t, created) != keys(t, api[1]) {
+		t.Fatalf("the example of a request: got %d %s, want 201 with the members of\n%s", response.StatusCode, created, api[1])
+	}
+	var session answer
+	if err := json.Unmarshal([]byte(created), &session); err != nil {
+		t.Fatal(err)
+	}
+	if _, status := do(t, "GET", s.url+"/sessions/"+session.SessionID, "Bearer user-123", "", ""); keys(t, status) != keys(t, api[2]) {
+		t.Errorf("the example of a status: got %s, want the members of\n%s", status, api[2])
+	}
+	invalid := `{"expected_details":{"country":"ES"}}`
+	if _, problem := do(t, "POST", s.url+"/sessions", "Bearer user-123", "application/json", invalid); keys(t, problem) != keys(t, examples(t, reference, "## Errors", "json")[0]) {
+		t.Errorf("the example of an error: got %s", problem)
+	}
+}
+
+// Ensure that the commands of the first page do what it says, in its order.
+func TestREADME_firstPage(t *testing.T) {
+	t.Parallel()
+	s := startSystem(t, nil, io.Discard)
+	shown := examples(t, "README.md", "## Run it", "json")
+	var answers []string
+	for _, command := range examples(t, "README.md", "## Run it", "sh") {
+		if strings.HasPrefix(command, "curl ") {
+			answers = append(answers, runCurl(t, s, command))
+		}
+	}
+	if len(answers) != 2 || len(shown) != 2 || keys(t, answers[0]) != keys(t, shown[0]) || keys(t, answers[1]) != keys(t, shown[1]) {
+		t.Errorf("got %s, want the members of %s", answers, shown)
+	}
+	for _, command := range examples(t, "README.md", "## Test it", "sh") {
+		if got := runCurl(t, s, command); !strings.Contains(got, `"paid_plan"`) {
+			t.Errorf("%s: got %s", command, got)
+		}
+	}
+}
+
+// runCurl sends the request of a curl command to the system, and returns the body of a good answer.
+func runCurl(t *testing.T, s *system, command string) string {
+	t.Helper()
+	option := func(expression string) string {
+		if match := regexp.MustCompile(expression).FindStringSubmatch(command); match != nil {
+			return match[1]
+		}
+		return ""
+	}
+	method, body := "GET", option(`-d '([^']*)'`)
+	if body != "" {
+		method = "POST"
+	}
+	url := strings.NewReplacer("http://127.0.0.1:8080", s.url, "http://127.0.0.1:8081", s.simulatorURL).Replace(option(`(http://\S+)`))
+	response, text := do(t, method, url, option(`'Authorization: ([^']*)'`), option(`'Content-Type: ([^']*)'`), body)
+	if response.StatusCode >= 300 {
+		t.Errorf("%s: got %d %s", command, response.StatusCode, text)
+	}
+	return text
+}

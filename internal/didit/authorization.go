@@ -1,0 +1,86 @@
+package didit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// authorization is the proof of its sender that a request has.
+type authorization struct {
+	hidden
+	creds     Credentials
+	token     string // empty with an API key
+	requested bool   // this very call requested the token
+}
+
+func (a authorization) set(h http.Header) {
+	if a.creds.usesAPIKey() {
+		h.Set("X-Api-Key", a.creds.APIKey)
+		return
+	}
+	h.Set("Authorization", "Bearer "+a.token)
+}
+
+func (c *Client) authorize(ctx context.Context, creds Credentials) (authorization, error) {
+	if creds.usesAPIKey() {
+		return authorization{creds: creds}, nil
+	}
+	token, requested, err := c.tokens.get(ctx, creds, c.Now, func(ctx context.Context) (accessToken, error) {
+		return c.requestToken(ctx, creds)
+	})
+	if isContextError(err) {
+		err = &Error{Kind: KindTimeout, Op: opToken, Reason: "no time left"}
+	}
+	return authorization{creds: creds, token: token.value, requested: requested}, err
+}
+
+// withAuthorization makes a call. If Didit refuses the credentials, it drops the token, reads the
+// secret again, requests a new token and makes the call once more. While it is too early to read
+// the secret again, a call still makes the one token request that a revoked token needs. call
+// returns an error of [KindCredentialsRejected] for a refusal.
+func (c *Client) withAuthorization(ctx context.Context, call func(context.Context, authorization) error) error {
+	creds, err := c.Credentials.Credentials(ctx)
+	if err != nil {
+		return err
+	}
+	began := c.repairs.Load()
+	auth, err := c.authorize(ctx, creds)
+	if err == nil {
+		err = call(ctx, auth)
+		c.dropIfRefused(auth, err)
+	}
+	if !isRefusal(err) {
+		return err
+	}
+
+	c.repairs.Add(1)
+	creds, renewed, renewErr := c.Credentials.Renew(ctx, creds)
+	if renewErr != nil {
+		return renewErr
+	}
+	// If another call repairs the same refusal, it has a new token, or soon will, which this call may
+	// share.
+	alone := c.repairs.Load() == began+1
+	if !renewed && (creds.usesAPIKey() || auth.requested && alone) {
+		return err
+	}
+	auth, err = c.authorize(ctx, creds)
+	if err != nil {
+		return err
+	}
+	err = call(ctx, auth)
+	c.dropIfRefused(auth, err)
+	return err
+}
+
+func (c *Client) dropIfRefused(auth authorization, err error) {
+	if isRefusal(err) {
+		c.tokens.drop(auth.token)
+	}
+}
+
+func isRefusal(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == KindCredentialsRejected
+}

@@ -1,0 +1,99 @@
+package didittest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxBody is the largest request body that the simulator reads, 8 MiB.
+const maxBody = 8 << 20
+
+// A call is a request whose body has been read.
+type call struct {
+	*http.Request
+	body []byte
+}
+
+// routes returns the whole API: Didit's, the page's, and the control API.
+func (s *Server) routes() *http.ServeMux {
+	m := http.NewServeMux()
+	for _, r := range []struct {
+		method, path string
+		op           Op
+		work         func(*call) answer
+	}{
+		{"POST", "/auth/v2/token/", OpToken, s.token},
+		{"POST", "/v2/session/", OpCreate, s.create},
+		{"POST", "/v3/session/", OpCreate, s.create},
+		{"GET", "/v2/session/{id}/decision/", OpDecision, s.decision("v2")},
+		{"GET", "/v3/session/{id}/decision/", OpDecision, s.decision("v3")},
+	} {
+		m.Handle(r.path+"{$}", s.serve(r.op, only(r.method, r.work)))
+		m.Handle(strings.TrimSuffix(r.path, "/"), s.serve(OpOther, addSlash))
+	}
+	m.Handle("GET /session/{token}", s.serve(OpPage, s.page))
+	m.Handle("POST /session/{token}/decision", s.serve(OpPage, s.decide))
+	m.Handle("GET /{lang}/session/{token}", s.serve(OpPage, s.page))
+	m.Handle("/", s.serve(OpOther, notFound))
+	for _, r := range s.controls() {
+		m.Handle(r.pattern, r)
+	}
+	return m
+}
+
+// serve returns the handler of an operation: it records the request, lets a fault replace or spoil
+// the answer, records the answer, and sends it.
+func (s *Server) serve(op Op, work func(*call) answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		work := work
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			body, work = nil, refuseSize
+		} else if err != nil {
+			return // the caller left while sending
+		}
+		record := s.recordRequest(op, r, body)
+		fault := s.takeFault(op, body)
+		var a answer
+		if fault.works() {
+			a = work(&call{r, body})
+		} else {
+			a = s.replacement(fault)
+		}
+		s.recordAnswer(record, a.status, fault)
+		s.answer(w, r, a, fault)
+	})
+}
+
+// only refuses other methods, as Django REST Framework does, on which Didit's API is built.
+func only(method string, work func(*call) answer) func(*call) answer {
+	return func(c *call) answer {
+		if c.Method == method {
+			return work(c)
+		}
+		a := detail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.Method))
+		a.header.Set("Allow", method)
+		return a
+	}
+}
+
+// addSlash answers a path that lacks its trailing slash: Didit redirects, and callers that follow
+// lose their credentials.
+func addSlash(c *call) answer {
+	a := textAnswer(http.StatusMovedPermanently, "text/html; charset=utf-8", nil)
+	to := *c.URL
+	to.Scheme, to.Host, to.Path, to.RawPath = "", "", c.URL.Path+"/", ""
+	a.header.Set("Location", to.RequestURI())
+	return a
+}
+
+func refuseSize(*call) answer {
+	return detail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body exceeds %d bytes.", maxBody))
+}
+
+func notFound(*call) answer {
+	return textAnswer(NotFoundPage.Status, NotFoundPage.Header.Get("Content-Type"), []byte(NotFoundPage.Body))
+}

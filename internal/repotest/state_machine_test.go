@@ -1,0 +1,46 @@
+package repotest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"didit-sessions/internal/verification"
+)
+
+// Ensure that the state machine matches errors that functions return, and no others.
+func TestStateMachine(t *testing.T) {
+	t.Parallel()
+	var machine struct {
+		States map[string]struct {
+			Type         string
+			Retry, Catch []struct{ ErrorEquals []string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "functions/awaitdecision/verifyidentity.asl.json")), &machine); err != nil {
+		t.Fatal(err)
+	}
+	known := all("\\| `(\\w+)` \\|", section(t, read(t, reference), "## Errors", "\n### "))
+	known = append(known, verification.TaskSessionExpired, verification.TaskSessionAbandoned, verification.TaskSessionNotFound)
+	caught := map[string]bool{}
+	for name, state := range machine.States {
+		for _, rule := range append(state.Retry, state.Catch...) {
+			for _, e := range rule.ErrorEquals {
+				caught[e] = true
+				service := strings.HasPrefix(e, "Lambda.") || strings.HasPrefix(e, "States.") || strings.HasPrefix(e, "Sandbox.")
+				if !service && !slices.Contains(known, e) {
+					t.Errorf("%s matches %s, which no function returns", name, e)
+				}
+			}
+		}
+		if state.Type == "Task" && (len(state.Retry) != 1 || !slices.Contains(state.Retry[0].ErrorEquals, "BackendUnavailable")) {
+			t.Errorf("%s has no Retry", name)
+		}
+	}
+	for _, want := range []string{"Throttled", "DiditUnavailable", "DiditTimeout", "BackendUnavailable", "UserBlocked", "SessionExpired", "SessionAbandoned", "SessionNotFound", "States.Timeout"} {
+		if !caught[want] {
+			t.Errorf("nothing matches %s", want)
+		}
+	}
+}

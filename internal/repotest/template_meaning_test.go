@@ -1,0 +1,430 @@
+package repotest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"didit-sessions/internal/aws/table"
+	"didit-sessions/internal/verification"
+)
+
+// meanings are what properties of template.yaml must be, with the reason. A path leads from the
+// resources, its keys separated by "|".
+var meanings = []struct{ path, want, because string }{
+	{"Api|Properties|FailOnWarnings", `true`, "without it a wrong issuer silently loses routes"},
+	{"Api|Properties|DefinitionBody", `{openapi: 3.0.1, info: {title: !Ref AWS::StackName, version: "1.0", description: Verification sessions (didit-sessions)}, servers: [{url: /}],
+		paths: {"/sessions/{session_id}": {get: {parameters: [{name: session_id, in: path, required: true, schema: {type: string}}]}}}}`,
+		"what SAM leaves out, API Gateway warns of at the import: the URL of the server, the schema of the path parameter"},
+	{"Api|Properties|Auth|Fn::If|0", `Jwt`, "CallerAuth decides"},
+	{"Api|Properties|Auth|Fn::If|1", `{Authorizers: {Jwt: {IdentitySource: $request.header.Authorization, JwtConfiguration: {issuer: !Ref JwtIssuer, audience: !Split [",", !Ref JwtAudience]}}}}`,
+		"tokens of this issuer for this audience alone; under a default authorizer the webhook's route would name a scheme that does not exist"},
+	{"Api|Properties|Auth|Fn::If|2", `{EnableIamAuthorizer: true}`, "servers sign with AWS credentials"},
+	{"Api|Properties|CorsConfiguration|Fn::If|0", `Cors`, "no page may call the API unless its origin is named"},
+	{"Api|Properties|CorsConfiguration|Fn::If|1|AllowOrigins", `!Split [",", !Ref AllowedOrigins]`, "no other origins than those named"},
+	{"Api|Properties|CorsConfiguration|Fn::If|1|AllowMethods", `[GET, POST]`, "the methods of the routes"},
+	{"Api|Properties|CorsConfiguration|Fn::If|1|AllowHeaders", `[authorization, content-type, x-amz-content-sha256, x-amz-date, x-amz-security-token]`, "what a page sends with either kind of proof"},
+	{"Api|Properties|CorsConfiguration|Fn::If|1|ExposeHeaders", `[location, retry-after]`, "a page reads these of our answers"},
+	{"Api|Properties|CorsConfiguration|Fn::If|1|AllowCredentials", ``, "no cookie is taken"},
+	{"Api|Properties|CorsConfiguration|Fn::If|2", `!Ref AWS::NoValue`, "no page may call the API unless its origin is named"},
+	{"Api|Properties|DefaultRouteSettings", `{ThrottlingRateLimit: !Ref ThrottleRate, ThrottlingBurstLimit: !Ref ThrottleBurst}`, "POST /sessions stays below Didit's limits, which the operator may know better"},
+	{"Api|Properties|RouteSettings|POST /sessions", ``, "the parameters are its throttle"},
+	{"Api|Properties|RouteSettings|POST /webhooks/didit", `{ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000}`, "Didit never retries a 429, so the limit is far above what it sends"},
+	{"Api|Properties|RouteSettings|GET /sessions", `{ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40}`, "each list reads up to 100 rows"},
+	{"Api|Properties|AccessLogSettings|DestinationArn", `!GetAtt ApiLogGroup.Arn`, "its own log group"},
+	{"Api|Properties|Domain", ``, "a domain is the operator's"},
+	{"ApiLogGroup|Properties|LogGroupName", `!Sub "/aws/vendedlogs/${AWS::StackName}/api"`, "the prefix keeps the account's policy for log delivery small"},
+
+	{"EventBus|Properties|Name", `!Sub "${AWS::StackName}-sessions"`, "subscribers name the bus"},
+	{"EventBusPolicy|Condition", ``, "the bus is never without it"},
+	{"EventBusPolicy|Properties|EventBusName", `!Ref EventBus`, "it is the policy of this bus"},
+	{"EventBusPolicy|Properties|Statement|Effect", `Deny`, "anyone who could publish here could declare a user verified"},
+	{"EventBusPolicy|Properties|Statement|Principal", `"*"`, "it denies all but the functions named"},
+	{"EventBusPolicy|Properties|Statement|Action", `events:PutEvents`, "publishing is what it denies"},
+	{"EventBusPolicy|Properties|Statement|Resource", `!GetAtt EventBus.Arn`, "it is the policy of this bus"},
+
+	{"WebhookFunction|Properties|Timeout", `10`, "Didit waits 5 s; the function answers after 4.5 s, and a cold start comes on top"},
+	{"CreateSessionFunction|Properties|Timeout", `28`, "API Gateway ends an integration at 30 s; the function answers at 26 s"},
+	{"GetSessionFunction|Properties|Timeout", `28`, "API Gateway ends an integration at 30 s; the function answers at 26 s"},
+	{"GetDecisionFunction|Properties|Timeout", `28`, "two attempts at Didit of 10 s each fit"},
+	{"TrackStatusFunction|Properties|Timeout", `30`, "a final status completes every task that waits"},
+	{"AwaitDecisionFunction|Properties|Timeout", `30`, "two attempts at Didit of 10 s each fit"},
+	{"ReconcileFunction|Properties|Timeout", `60`, "a run ends before the next one but one begins"},
+
+	{"WebhookFunction|Properties|Events", `{Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /webhooks/didit, PayloadFormatVersion: "2.0"}}}`, "Didit's signature is the authority, so the route has no authorizer"},
+	{"CreateSessionFunction|Properties|Events", `{Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /sessions, PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}}}`,
+		"nothing is open by default"},
+	{"GetSessionFunction|Properties|Events|Get|Properties", `{ApiId: !Ref Api, Method: GET, Path: "/sessions/{session_id}", PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}`, "nothing is open by default"},
+	{"GetSessionFunction|Properties|Events|List|Properties", `{ApiId: !Ref Api, Method: GET, Path: /sessions, PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}`, "nothing is open by default"},
+	{"GetDecisionFunction|Properties|Events", ``, "it returns personal data: trusted callers invoke it directly"},
+	{"AwaitDecisionFunction|Properties|Events", ``, "workflows invoke it directly"},
+
+	{"TrackStatusFunction|Properties|Events|StatusUpdated|Type", `EventBridgeRule`, "events of the bus invoke it"},
+	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|EventBusName", `!Ref EventBus`, "events of this bus alone: on the default one others publish"},
+	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|Pattern", `{source: [` + verification.EventSource + `], detail-type: [` + verification.DetailStatusUpdated + `]}`, "unrecorded sessions and data updates change no status"},
+	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|RetryPolicy", `{MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}`, "EventBridge's most: a day of trouble loses nothing"},
+	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|DeadLetterConfig", `{Arn: !GetAtt HandOverQueue.Arn}`, "the queue that lets this rule in"},
+	{"TrackStatusFunction|Properties|EventInvokeConfig", `{MaximumEventAgeInSeconds: 21600, MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt FailedEventsQueue.Arn}}}`, "what the function fails on is kept, six hours of trouble are waited for"},
+	{"ReconcileFunction|Properties|Events", `{Every5Minutes: {Type: Schedule, Properties: {Description: Looks for sessions that stayed unfinished for too long (didit-sessions), Schedule: rate(5 minutes)}}}`, "a lost webhook costs minutes"},
+
+	{"HandOverQueuePolicy|Properties|Queues", `[!Ref HandOverQueue]`, "the rule's dead-letter queue"},
+	{"HandOverQueuePolicy|Properties|PolicyDocument|Statement", `[{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt HandOverQueue.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt TrackStatusFunctionStatusUpdated.Arn}}}]`,
+		"EventBridge may send, for this rule alone"},
+
+	{"SessionsTable|DeletionPolicy", `RetainExceptOnCreate`, "a deleted stack keeps the records, a first deployment that fails leaves no table behind"},
+	{"SessionsTable|UpdateReplacePolicy", `Retain`, "a replaced table keeps its records"},
+	{"SessionsTable|Properties|PointInTimeRecoverySpecification", `{PointInTimeRecoveryEnabled: true}`, "what is lost can be brought back"},
+	{"SessionsTable|Properties|SSESpecification", `{SSEEnabled: true}`, "vendor data identifies users"},
+
+	{"DiditSecret|Condition", `CreateSecret`, "not beside an existing one"},
+	{"DiditSecret|Properties|KmsKeyId", `!If [SecretKey, !Ref SecretKmsKeyArn, !Ref AWS::NoValue]`, "a key parameter for each secret"},
+	{"DiditSecret|Properties|SecretString", ``, "no secret in a template"},
+	{"DiditSecret|Properties|GenerateSecretString", ``, "a made-up value would look like credentials"},
+	{"WebhookSecret|Condition", `CreateWebhookSecret`, "not beside an existing one"},
+	{"WebhookSecret|Properties|KmsKeyId", `!If [WebhookSecretKey, !Ref WebhookSecretKmsKeyArn, !Ref AWS::NoValue]`, "a key parameter for each secret"},
+	{"WebhookSecret|Properties|SecretString", ``, "no secret in a template"},
+	{"WebhookSecret|Properties|GenerateSecretString", ``, "a made-up value would look like Didit's"},
+
+	{"HandOverAlarm|Properties|Dimensions", `[{Name: QueueName, Value: !GetAtt HandOverQueue.QueueName}]`, "each queue has its alarm"},
+	{"FailedEventsAlarm|Properties|Dimensions", `[{Name: QueueName, Value: !GetAtt FailedEventsQueue.QueueName}]`, "each queue has its alarm"},
+	{"FailedWebhooks|Properties|LogGroupName", `!Ref WebhookLogGroup`, "the webhook's lines"},
+
+	{"GetDecisionFunction|Condition", `WithGetDecision`, "on request only: it returns personal data"},
+	{"GetDecisionRole|Condition", `WithGetDecision`, "no right without its function"},
+	{"GetDecisionLogGroup|Condition", `WithGetDecision`, "no group without its function"},
+	{"VerifyIdentity|Condition", `WithStateMachine`, "on request only"},
+	{"VerifyIdentityRole|Condition", `WithStateMachine`, "no right without its state machine"},
+	{"VerifyIdentity|Properties", `{Type: STANDARD, DefinitionUri: functions/awaitdecision/verifyidentity.asl.json, Role: !GetAtt VerifyIdentityRole.Arn, DefinitionSubstitutions: {CreateSessionFunctionArn: !Ref CreateSessionFunction.Alias, AwaitDecisionFunctionArn: !Ref AwaitDecisionFunction.Alias}}`,
+		"an express workflow ends after five minutes, and an execution that waits for days calls what is deployed then"},
+	{"VerifyIdentityRole|Properties|AssumeRolePolicyDocument|Statement", `[{Effect: Allow, Principal: {Service: states.amazonaws.com}, Action: sts:AssumeRole}]`, "Step Functions alone"},
+	{"VerifyIdentityRole|Properties|ManagedPolicyArns", ``, "its rights are its statements"},
+	{"VerifyIdentityRole|Properties|Policies|0|PolicyDocument|Statement", `[{Sid: CreateAndAwait, Effect: Allow, Action: lambda:InvokeFunction, Resource: [!Ref CreateSessionFunction.Alias, !Ref AwaitDecisionFunction.Alias]}]`, "what the state machine invokes"},
+	{"VerifyIdentityRole|Properties|Policies|1", ``, "its rights are its statements"},
+}
+
+// conditionsWanted are the conditions, by what the rules above take them to mean.
+var conditionsWanted = map[string]string{
+	"Jwt":                 `!Equals [!Ref CallerAuth, jwt]`,
+	"Cors":                `!Not [!Equals [!Ref AllowedOrigins, ""]]`,
+	"CreateSecret":        `!Equals [!Ref ExistingSecretArn, ""]`,
+	"CreateWebhookSecret": `!Equals [!Ref ExistingWebhookSecretArn, ""]`,
+	"SecretKey":           `!Not [!Equals [!Ref SecretKmsKeyArn, ""]]`,
+	"WebhookSecretKey":    `!Not [!Equals [!Ref WebhookSecretKmsKeyArn, ""]]`,
+	"TaskKeys":            `!Not [!Equals [!Ref TaskKmsKeyArns, ""]]`,
+	"Reserve":             `!Not [!Equals [!Ref ReservedConcurrency, 0]]`,
+	"WithStateMachine":    `!Equals [!Ref DeployStateMachine, "yes"]`,
+	"WithGetDecision":     `!Equals [!Ref DeployGetDecision, "yes"]`,
+	"Notify":              `!Not [!Equals [!Ref AlarmTopicArn, ""]]`,
+}
+
+// defaults are the parameters' values unless the operator says otherwise; of every other parameter
+// it is empty, which leaves the choice to the functions or means none.
+var defaults = map[string]struct{ value, because string }{
+	"CallerAuth":          {"jwt", "the stricter door: users can name only themselves"},
+	"ThrottleRate":        {"4", "below Didit's 300 writes a minute"},
+	"ThrottleBurst":       {"20", "below Didit's 300 writes a minute"},
+	"MemorySize":          {"256", "a larger share of a processor than 128 MB has"},
+	"ReservedConcurrency": {"0", "an account limited to 10 cannot reserve"},
+	"LogRetentionDays":    {"30", "logs cost money"},
+	"DeployStateMachine":  {"no", "on request only"},
+	"DeployGetDecision":   {"no", "on request only: it returns personal data"},
+}
+
+// outputs are what users of the stack are given.
+var outputs = map[string]string{
+	"ApiUrl":                    `!GetAtt Api.ApiEndpoint`,
+	"SessionsUrl":               `!Sub "${Api.ApiEndpoint}/sessions"`,
+	"WebhookUrl":                `!Sub "${Api.ApiEndpoint}/webhooks/didit"`,
+	"CreateSessionFunctionArn":  `!Sub "${CreateSessionFunction.Arn}:live"`,
+	"AwaitDecisionFunctionArn":  `!Ref AwaitDecisionFunction.Alias`,
+	"GetDecisionFunctionArn":    `!Ref GetDecisionFunction.Alias`,
+	"VerifyIdentityArn":         `!Ref VerifyIdentity`,
+	"SecretArn":                 `!If [CreateSecret, !Ref DiditSecret, !Ref ExistingSecretArn]`,
+	"WebhookSecretArn":          `!If [CreateWebhookSecret, !Ref WebhookSecret, !Ref ExistingWebhookSecretArn]`,
+	"EventBusName":              `!Ref EventBus`,
+	"CreateSessionLogGroupName": `!Ref CreateSessionLogGroup`,
+	"ApiLogGroupName":           `!Ref ApiLogGroup`,
+}
+
+// environment is the value of each variable, wherever it stands.
+var environment = map[string]string{
+	"DIDIT_SECRET_ID":         `!If [CreateSecret, !Ref DiditSecret, !Ref ExistingSecretArn]`,
+	"DIDIT_WEBHOOK_SECRET_ID": `!If [CreateWebhookSecret, !Ref WebhookSecret, !Ref ExistingWebhookSecretArn]`,
+	"DIDIT_AUTH_URL":          `!Ref DiditAuthUrl`,
+	"DIDIT_API_URL":           `!Ref DiditApiUrl`,
+	"DIDIT_API_VERSION":       `!Ref DiditApiVersion`,
+	"WORKFLOW_IDS":            `!Ref WorkflowIds`,
+	"BIOMETRIC_WORKFLOW_IDS":  `!Ref BiometricWorkflowIds`,
+	"CALLER_AUTH":             `!Ref CallerAuth`,
+	"PRINCIPAL_CLAIM":         `!Ref PrincipalClaim`,
+	"USER_FIELDS":             `!Ref UserFields`,
+	"EXTRA_FIELDS":            `!Ref ExtraFields`,
+	"ALLOWED_CALLBACKS":       `!Ref AllowedCallbacks`,
+	"TABLE_NAME":              `!Ref SessionsTable`,
+	"RETENTION_DAYS":          `!Ref RetentionDays`,
+	"EVENT_BUS_NAME":          `!Ref EventBus`,
+	"WEBHOOK_TOLERANCE":       `!Ref WebhookTolerance`,
+	"RECONCILE_AFTER":         `!Ref ReconcileAfter`,
+}
+
+// Ensure that the template means what it should.
+func TestTemplateMeaning(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	check := func(where string, got any, want, because string) {
+		t.Helper()
+		if want == "" {
+			if got != nil {
+				t.Errorf("%s is %s, want nothing there: %s", where, canonical(got), because)
+			}
+		} else if got == nil || canonical(got) != canonical(snippet(t, want)) {
+			t.Errorf("%s is %s, want %s: %s", where, canonical(got), canonical(snippet(t, want)), because)
+		}
+	}
+	for _, m := range meanings {
+		if id, _, _ := strings.Cut(m.path, "|"); tm.resources[id] == nil {
+			t.Errorf("there is no %s", id)
+			continue
+		}
+		check(m.path, at(tm.resources, m.path), m.want, m.because)
+	}
+	for name, want := range conditionsWanted {
+		check("the condition "+name, tm.conditions[name], want, "the rules of this test take it to mean that")
+	}
+	for name := range tm.conditions {
+		if conditionsWanted[name] == "" {
+			t.Errorf("the condition %s: what it means is not said here", name)
+		}
+	}
+	for name, parameter := range tm.parameters {
+		want, value := defaults[name], at(parameter, "Default")
+		switch {
+		case name == "WorkflowIds" && value == nil: // there is no good default
+		case value != want.value:
+			t.Errorf("%s is %v by default, want %q: %s", name, value, want.value, want.because)
+		}
+	}
+	for name, output := range tm.root["Outputs"].(object) {
+		if want := outputs[name]; want == "" {
+			t.Errorf("the output %s: what its value is is not said here", name)
+		} else {
+			check("the output "+name, at(output, "Value"), want, "it is what its name says, functions by their alias")
+		}
+	}
+	check("Mappings", tm.root["Mappings"], `{Door: {jwt: {Authorizer: Jwt}, iam: {Authorizer: AWS_IAM}}}`, "a route's authorizer is the one that CallerAuth names")
+	check("Transform", tm.root["Transform"], `[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]`, "SAM must see the parameters' values")
+	check("Globals", tm.root["Globals"], `{Function: {Runtime: provided.al2023, Architectures: [arm64], Handler: bootstrap, CodeUri: ., Environment: {Variables: {SSL_CERT_FILE: /etc/pki/tls/certs/ca-bundle.crt, SSL_CERT_DIR: /var/empty}}}}`,
+		"the Makefile builds for arm64, one bundle of certificates is read, and no parameter reaches a version from here")
+}
+
+// Ensure what holds of all functions.
+func TestTemplateFunctions(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	reserved := []string{"CreateSessionFunction", "TrackStatusFunction", "WebhookFunction"}
+	const reserve = `{"Fn::If":["Reserve",{"Ref":"ReservedConcurrency"},{"Ref":"AWS::NoValue"}]}`
+	for _, directory := range functions(t) {
+		id, properties := tm.function(t, directory)
+		name := strings.TrimSuffix(id, "Function")
+		for path, want := range map[string]any{
+			"MemorySize": object{"Ref": "MemorySize"}, "AutoPublishAlias": "live", "AutoPublishAliasAllProperties": "true",
+			"LoggingConfig": object{"LogFormat": "JSON", "LogGroup": object{"Ref": name + "LogGroup"}},
+			// Of Globals, nothing may be overridden.
+			"Runtime": nil, "Architectures": nil, "Handler": nil, "CodeUri": nil, "Policies": nil, "FunctionUrlConfig": nil,
+		} {
+			if got := at(properties, path); canonical(got) != canonical(want) {
+				t.Errorf("%s: %s is %s, want %s", id, path, canonical(got), canonical(want))
+			}
+		}
+		want := "null"
+		if slices.Contains(reserved, id) {
+			want = reserve
+		}
+		if got := canonical(properties["ReservedConcurrentExecutions"]); got != want {
+			t.Errorf("%s: reserves %s, want %s: webhook and trackstatus keep a share, createsession is capped", id, got, want)
+		}
+		for variable, value := range at(properties, "Environment|Variables").(object) {
+			if want := environment[variable]; want == "" {
+				t.Errorf("%s: %s: what its value is is not said here", id, variable)
+			} else if canonical(value) != canonical(snippet(t, want)) {
+				t.Errorf("%s: %s is %s, want %s", id, variable, canonical(value), want)
+			}
+		}
+	}
+	for _, id := range tm.ofKind("AWS::Logs::LogGroup") {
+		if got := canonical(at(tm.resources, id+"|Properties|RetentionInDays")); got != `{"Ref":"LogRetentionDays"}` {
+			t.Errorf("%s: keeps logs for %s, want what the parameter says", id, got)
+		}
+		if at(tm.resources, id+"|DeletionPolicy") != "Delete" {
+			t.Errorf("%s: stays when the stack is deleted, and would be in the way of the next one", id)
+		}
+	}
+}
+
+// Ensure that dead letters are kept as long as SQS can, and that each queue and alarm reports.
+func TestTemplateQueuesAndAlarms(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	for _, id := range tm.ofKind("AWS::SQS::Queue") {
+		if got := canonical(at(tm.resources, id+"|Properties")); got != `{"MessageRetentionPeriod":"1209600","SqsManagedSseEnabled":"true"}` {
+			t.Errorf("%s is %s, want encrypted messages that stay for 14 days", id, got)
+		}
+		if !slices.ContainsFunc(tm.ofKind("AWS::CloudWatch::Alarm"), func(alarm string) bool {
+			return strings.Contains(canonical(at(tm.resources, alarm+"|Properties|Dimensions")), `"`+id+".QueueName")
+		}) {
+			t.Errorf("%s has no alarm", id)
+		}
+	}
+	if got, want := tm.ofKind("AWS::SQS::QueuePolicy"), []string{"HandOverQueuePolicy"}; !slices.Equal(got, want) {
+		t.Errorf("queues are opened by %q, want %q alone", got, want)
+	}
+	for _, id := range tm.ofKind("AWS::CloudWatch::Alarm") {
+		properties := at(tm.resources, id+"|Properties")
+		if !strings.HasPrefix(at(properties, "ComparisonOperator").(string), "GreaterThan") {
+			t.Errorf("%s rings when there is too little", id)
+		}
+		for path, want := range map[string]string{
+			"TreatMissingData": `"notBreaching"`, "Threshold": `"0"`, "Period": `"300"`, "EvaluationPeriods": `"1"`,
+			"ComparisonOperator": `"GreaterThanThreshold"`, "AlarmActions": `{"Fn::If":["Notify",[{"Ref":"AlarmTopicArn"}],[]]}`,
+		} {
+			if got := canonical(at(properties, path)); got != want {
+				t.Errorf("%s: %s is %s, want %s", id, path, got, want)
+			}
+		}
+		statistic, namespace := at(properties, "Statistic"), canonical(at(properties, "Namespace"))
+		switch namespace {
+		case `"AWS/SQS"`:
+			if statistic != "Maximum" || at(properties, "MetricName") != "ApproximateNumberOfMessagesVisible" {
+				t.Errorf("%s does not look at the messages of its queue", id)
+			}
+		case `{"Fn::Sub":"DiditSessions/${AWS::StackName}"}`:
+			filter := at(tm.resources, strings.TrimSuffix(id, "Alarm")+"|Properties|MetricTransformations|0")
+			if statistic != "Sum" || at(filter, "MetricName") != at(properties, "MetricName") || canonical(at(filter, "MetricNamespace")) != namespace || at(filter, "MetricValue") != "1" {
+				t.Errorf("%s does not look at the metric that its filter makes", id)
+			}
+		default:
+			t.Errorf("%s looks at %s, which nothing here writes", id, namespace)
+		}
+	}
+	pattern, _ := at(tm.resources, "FailedWebhooks|Properties|FilterPattern").(string)
+	same(t, "codes of deliveries that ring the alarm", all(`\$\.code = "(\w+)"`, pattern), []string{"backend_unavailable", "internal", "invalid_request", "signature_mismatch"})
+	if !strings.HasPrefix(pattern, `{ $.operation = "webhook" && (`) || strings.Contains(pattern, "!=") {
+		t.Errorf("the alarm on deliveries counts other lines: %s", pattern)
+	}
+}
+
+// Ensure that the throttles of the local gateway are the template's.
+func TestTemplateThrottles(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	var local []string
+	for _, m := range regexp.MustCompile(`method: (?:"|http\.Method)(\w+)"?, path: "([^"]+)".*bucket\{rate: (\d+), burst: (\d+)\}`).
+		FindAllStringSubmatch(read(t, "internal/cmd/local/gateway.go"), -1) {
+		local = append(local, fmt.Sprintf("%s %s %s/%s", strings.ToUpper(m[1]), m[2], m[3], m[4]))
+	}
+	deployed := []string{fmt.Sprintf("POST /sessions %s/%s", at(tm.parameters, "ThrottleRate|Default"), at(tm.parameters, "ThrottleBurst|Default"))}
+	for route, settings := range at(tm.resources, "Api|Properties|RouteSettings").(object) {
+		deployed = append(deployed, fmt.Sprintf("%s %s/%s", route, at(settings, "ThrottlingRateLimit"), at(settings, "ThrottlingBurstLimit")))
+	}
+	slices.Sort(local)
+	slices.Sort(deployed)
+	same(t, "throttles of make run", local, deployed)
+}
+
+// logged are the variables that the access log may have. API Gateway escapes nothing, so each is a
+// number, a word or an id of the gateway's own; none is of the caller.
+var logged = map[string]string{
+	"$context.requestId": "EXAMPLE1abc=", "$context.requestTime": "26/Nov/2026:11:00:00 +0000", "$context.routeKey": "GET /sessions/{session_id}", "$context.status": "401",
+	"$context.error.responseType": "UNAUTHORIZED", "$context.integrationStatus": "200", "$context.integration.integrationStatus": "200",
+	"$context.integrationLatency": "12", "$context.responseLatency": "13",
+}
+
+// Ensure that every line of the access log is JSON, whatever a request holds, and says nothing of
+// the caller.
+func TestTemplateAccessLog(t *testing.T) {
+	t.Parallel()
+	format, ok := at(parseTemplate(t).resources, "Api|Properties|AccessLogSettings|Format").(string)
+	if !ok {
+		t.Fatal("the access log has no format")
+	}
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(format), &fields); err != nil {
+		t.Fatalf("%s: %v", format, err)
+	}
+	values := slices.Sorted(maps.Values(fields))
+	same(t, "variables of the access log", values, slices.Sorted(maps.Keys(logged)))
+	for _, missing := range []bool{false, true} {
+		line := regexp.MustCompile(`\$context[.\w]+`).ReplaceAllStringFunc(format, func(variable string) string {
+			if missing {
+				return "-"
+			}
+			return logged[variable]
+		})
+		if !json.Valid([]byte(line)) {
+			t.Errorf("a line of the access log is not JSON: %s", line)
+		}
+	}
+}
+
+// Ensure that the table is the one that the code creates in tests, to the last key.
+func TestTemplateTable(t *testing.T) {
+	t.Parallel()
+	properties := at(parseTemplate(t).resources, "SessionsTable|Properties")
+	schema := table.Schema("sessions")
+	keys := func(elements []types.KeySchemaElement) []any {
+		var list []any
+		for _, e := range elements {
+			list = append(list, object{"AttributeName": *e.AttributeName, "KeyType": string(e.KeyType)})
+		}
+		return list
+	}
+	var attributes, indexes []any
+	for _, a := range schema.AttributeDefinitions {
+		attributes = append(attributes, object{"AttributeName": *a.AttributeName, "AttributeType": string(a.AttributeType)})
+	}
+	for _, i := range schema.GlobalSecondaryIndexes {
+		projection := object{"ProjectionType": string(i.Projection.ProjectionType)}
+		if len(i.Projection.NonKeyAttributes) > 0 {
+			var names []any
+			for _, name := range i.Projection.NonKeyAttributes {
+				names = append(names, name)
+			}
+			projection["NonKeyAttributes"] = names
+		}
+		indexes = append(indexes, object{"IndexName": aws.ToString(i.IndexName), "KeySchema": keys(i.KeySchema), "Projection": projection})
+	}
+	for path, want := range map[string]any{
+		"BillingMode": string(schema.BillingMode), "AttributeDefinitions": attributes, "KeySchema": keys(schema.KeySchema), "GlobalSecondaryIndexes": indexes,
+		"TimeToLiveSpecification": object{"AttributeName": table.ExpiryAttribute, "Enabled": "true"}, "TableName": nil,
+	} {
+		if got := at(properties, path); canonical(got) != canonical(want) {
+			t.Errorf("%s of the table is %s, want %s", path, canonical(got), canonical(want))
+		}
+	}
+}
+
+// Ensure that the resources are these, so that a new kind comes with a rule.
+func TestTemplateKinds(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	n := len(functions(t))
+	got := map[string]int{}
+	for id := range tm.resources {
+		got[at(tm.resources, id+"|Type").(string)]++
+	}
+	want := map[string]int{
+		"AWS::Serverless::HttpApi": 1, "AWS::Serverless::Function": n, "AWS::IAM::Role": n + 1, "AWS::Logs::LogGroup": n + 1, "AWS::SecretsManager::Secret": 2,
+		"AWS::DynamoDB::Table": 1, "AWS::Events::EventBus": 1, "AWS::Events::EventBusPolicy": 1, "AWS::SQS::Queue": 2, "AWS::SQS::QueuePolicy": 1,
+		"AWS::CloudWatch::Alarm": 3, "AWS::Logs::MetricFilter": 1, "AWS::Serverless::StateMachine": 1,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the template has %v, want %v: a new resource needs a rule in this file", got, want)
+	}
+}
