@@ -67,6 +67,7 @@ CHANGED = {
     "TaskKmsKeyArns": "arn:aws:kms:us-east-1:123456789012:key/1",
     "WebhookTolerance": "7m",
     "ReconcileAfter": "7m",
+    "ReadsPerMinute": "10",
     "RetentionDays": "99",
     "JwtIssuer": "https://changed.example.com/",
     "JwtAudience": "changed",

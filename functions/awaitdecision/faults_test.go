@@ -56,6 +56,7 @@ func TestTrouble(t *testing.T) {
 			if name == "token refused" {
 				return // for 30 s, the secret is not read again
 			}
+			w.AgeRead(t, id)
 			await(t, w, id, "two")
 			wantEnd(t, w, id, "one", "Approved")
 			wantEnd(t, w, id, "two", "Approved")

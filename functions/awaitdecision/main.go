@@ -26,11 +26,13 @@ func main() { start.Function(config.LoadAwaitDecision, newHandler) }
 
 func newHandler(_ context.Context, sdk aws.Config, settings config.AwaitDecision) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store:        table.New(sdk, settings.Table.Name, settings.Table.Retention),
-		Bus:          bus.New(sdk, settings.BusName),
-		Tasks:        tasks.New(sdk),
-		Didit:        start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
-		LogRecovered: api.LogRecovered(nil),
+		Store:          table.New(sdk, settings.Table.Name),
+		Bus:            bus.New(sdk, settings.BusName),
+		Tasks:          tasks.New(sdk),
+		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
+		Retention:      settings.Table.Retention,
+		ReconcileAfter: settings.Table.ReconcileAfter,
+		LogRecovered:   api.LogRecovered(nil),
 	}
 	return &lambdahttp.Handler{Direct: api.AwaitDecision(tracker).Invoke}
 }

@@ -117,7 +117,7 @@ func TestAwait(t *testing.T) {
 			await(t, w, strings.ToUpper(id), "token")
 			wantEnd(t, w, id, "token", test.end)
 			r, _ := w.Row(t, id)
-			if r.Status != test.row || !r.Awaited || r.VendorData != "user-123" || r.WorkflowID != stage.Workflow || r.DueFrom.IsZero() != (test.end != "waits") {
+			if r.Status != test.row || r.Awaited != (test.end == "waits") || r.VendorData != "user-123" || r.WorkflowID != stage.Workflow || r.DueFrom.IsZero() != (test.end != "waits") {
 				t.Errorf("got a row of %q, workflow %q, at %s, awaited %v, due %v", r.VendorData, r.WorkflowID, r.Status, r.Awaited, r.DueFrom)
 			}
 			types, details := w.Published(t)
@@ -144,6 +144,7 @@ func TestSeveral(t *testing.T) {
 		t.Errorf("%d tokens are stored, want 3", len(got))
 	}
 	w.SetStatus(t, id, "Approved")
+	w.AgeRead(t, id)
 	await(t, w, id, "four")
 	for _, token := range []string{"one", "two", strings.Repeat("3", 2048), "four"} {
 		wantEnd(t, w, id, token, "Approved")
@@ -154,21 +155,23 @@ func TestSeveral(t *testing.T) {
 }
 
 // Ensure that the error for a session that Didit does not have is named, that the token is deleted,
-// and that no record is left behind.
+// and that no record is left behind; and that a task waits on a session that was on record.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	const unknown = "99999999-2222-3333-4444-777777777777"
 	for _, recorded := range []bool{false, true} {
 		w := stagetest.New(t, lambdatest.Options{})
+		errorType, tokens := "SessionNotFound", 0
 		if recorded {
 			w.Add(t, stagetest.Record(unknown, "user-123", "In Progress", time.Hour))
+			errorType, tokens = "", 1
 		}
 		w.Tasks.Open("token")
-		if r := w.Call(t, payload(t, unknown, "token")); r.ErrorType != "SessionNotFound" {
-			t.Errorf("got %q %s, want SessionNotFound", r.ErrorType, r.Payload)
+		if r := w.Call(t, payload(t, unknown, "token")); r.ErrorType != errorType {
+			t.Errorf("recorded %v: got %q %s, want %q", recorded, r.ErrorType, r.Payload, errorType)
 		}
 		// Lambda's error ends the task.
-		if _, found := w.Row(t, unknown); found != recorded || len(w.Tokens(t, unknown)) != 0 || w.Tasks.Calls("") != 0 {
+		if _, found := w.Row(t, unknown); found != recorded || len(w.Tokens(t, unknown)) != tokens || w.Tasks.Calls("") != 0 {
 			t.Errorf("recorded %v: on record %v, tokens %q, %d requests to end tasks", recorded, found, w.Tokens(t, unknown), w.Tasks.Calls(""))
 		}
 	}

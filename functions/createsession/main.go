@@ -23,14 +23,17 @@ func main() { start.Function(config.LoadCreateSession, newHandler) }
 
 func newHandler(ctx context.Context, sdk aws.Config, settings config.CreateSession) *lambdahttp.Handler {
 	client := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read)
-	sessions := &verification.Creator{Policy: settings.Policy, Didit: client}
+	sessions := &verification.Creator{
+		Policy: settings.Policy, Didit: client,
+		Retention: settings.Table.Retention, ReconcileAfter: settings.Table.ReconcileAfter,
+	}
 	prepare := []func(context.Context){client.Warm}
 	if settings.Table.Name != "" {
-		records := table.New(sdk, settings.Table.Name, settings.Table.Retention)
+		records := table.New(sdk, settings.Table.Name)
 		sessions.Store = records
 		prepare = append(prepare, records.Warm)
 	}
 	start.Warm(ctx, prepare...)
-	create := &api.CreateSession{Sessions: sessions, Callers: start.Callers(settings.Callers)}
+	create := &api.CreateSession{Sessions: sessions, Callers: start.Callers(settings.Callers), MaxRaw: settings.Policy.MaxRaw}
 	return &lambdahttp.Handler{HTTP: create, Direct: create.Invoke}
 }

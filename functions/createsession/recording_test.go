@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +32,8 @@ type created struct {
 	ID    string `json:"session_id"`
 	URL   string `json:"url"`
 	Token string `json:"session_token"`
+
+	status int // of HTTP
 }
 
 // answered returns the session in an HTTP or direct answer, or how the call failed.
@@ -38,7 +45,7 @@ func answered(t *testing.T, r lambdatest.Result) (s created, failure string) {
 	}
 	if a, err := r.HTTP(); err == nil {
 		body = a.Body
-		if a.Status != 201 {
+		if s.status = a.Status; a.Status != 201 && a.Status != 200 {
 			failure = fmt.Sprint(a.Status, " ", a.Header.Get("Retry-After"))
 		}
 	}
@@ -89,6 +96,9 @@ func TestRecording(t *testing.T) {
 				t.Fatal(written, err)
 			}
 			second, _ := answered(t, w.Call(t, test.payload))
+			if first.status != 0 && (first.status != 201 || second.status != 200) {
+				t.Errorf("got status %d, and %d when it was on record, want 201 and 200", first.status, second.status)
+			}
 			again, _ := w.Row(t, first.ID)
 			if second.ID != first.ID || again.Status != "In Progress" || !again.CreatedAt.Equal(r.CreatedAt) {
 				t.Errorf("a repeated create: got session %s at %q, created %v, want %s at In Progress, %v", second.ID, again.Status, again.CreatedAt, first.ID, r.CreatedAt)
@@ -198,4 +208,33 @@ func TestRecording_leaks(t *testing.T) {
 	}
 	l.Call(t, "recorded", []byte(plantedBody))
 	l.Done(t)
+}
+
+// Ensure that a session counts as on record already if the first write succeeded and its answer was
+// lost, and that the caller gets it.
+func TestRecording_answerLost(t *testing.T) {
+	t.Parallel()
+	w := stagetest.NewIdle(t)
+	table, err := url.Parse(w.Table.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(table) }}
+	var writes atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem") && writes.Add(1) == 1 {
+			forward.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(proxy.Close)
+	w.Start(t, lambdatest.Options{Env: map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": proxy.URL}})
+	s, failure := answered(t, w.Call(t, event(t, "http-minimal")))
+	if failure != "" || s.status != 200 || s.URL == "" || writes.Load() != 2 {
+		t.Errorf("got status %d, %q, URL %q after %d writes, want 200 with a URL after 2", s.status, failure, s.URL, writes.Load())
+	}
+	if r, found := w.Row(t, s.ID); !found || r.VendorData != "user-123" || w.Didit.Count(didittest.OpCreate) != 1 {
+		t.Errorf("got a record %v of %q after %d creates, want the caller's after 1", found, r.VendorData, w.Didit.Count(didittest.OpCreate))
+	}
 }

@@ -25,10 +25,13 @@ func main() { start.Function(config.LoadGetSession, newHandler) }
 func newHandler(_ context.Context, sdk aws.Config, settings config.GetSession) *lambdahttp.Handler {
 	// Tasks are left to trackstatus, which gets the event that is published for a changed status.
 	tracker := &verification.Tracker{
-		Store:        table.New(sdk, settings.Table.Name, settings.Table.Retention),
-		Bus:          bus.New(sdk, settings.BusName),
-		Didit:        start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
-		LogRecovered: api.LogRecovered(nil),
+		Store:          table.New(sdk, settings.Table.Name),
+		Bus:            bus.New(sdk, settings.BusName),
+		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
+		Retention:      settings.Table.Retention,
+		ReconcileAfter: settings.Table.ReconcileAfter,
+		ReadsPerMinute: settings.ReadsPerMinute,
+		LogRecovered:   api.LogRecovered(nil),
 	}
 	return &lambdahttp.Handler{HTTP: &api.GetSession{Records: tracker, Callers: start.Callers(settings.Callers)}}
 }

@@ -28,7 +28,7 @@ const (
 func get(t *testing.T, id, user string) []byte {
 	t.Helper()
 	return stagetest.Edit(t, stagetest.Event(t, "http-one"), func(e map[string]any) {
-		e["rawPath"] = "/sessions/" + id
+		e["pathParameters"] = map[string]string{"session_id": id}
 		stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["sub"] = user
 	})
 }
@@ -136,7 +136,9 @@ func TestIAM(t *testing.T) {
 	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	unknown := w.Session(t, owner)
 	one := func(id string) []byte {
-		return stagetest.Edit(t, stagetest.Event(t, "http-iam"), func(e map[string]any) { e["rawPath"], e["rawQueryString"] = "/sessions/"+id, "" })
+		return stagetest.Edit(t, stagetest.Event(t, "http-iam"), func(e map[string]any) {
+			e["routeKey"], e["pathParameters"], e["rawQueryString"] = "GET /sessions/{session_id}", map[string]string{"session_id": id}, ""
+		})
 	}
 	wantStatus(t, w.HTTP(t, one(sessionID)), "Approved")
 	if a := w.HTTP(t, one(unknown)); a.Status != 404 || w.Didit.Count(didittest.OpDecision) != 0 {
@@ -201,8 +203,9 @@ func TestRefused(t *testing.T) {
 	w := stagetest.New(t, lambdatest.Options{})
 	for _, change := range []func(e map[string]any){
 		func(e map[string]any) { stagetest.Object(e, "requestContext", "http")["method"] = "POST" },
-		func(e map[string]any) { e["rawPath"] = "/session" },
-		func(e map[string]any) { e["rawPath"] = "/sessions/" },
+		func(e map[string]any) { e["routeKey"] = "GET /session" },
+		func(e map[string]any) { delete(e, "routeKey"); e["rawPath"] = "/session" },
+		func(e map[string]any) { delete(e, "pathParameters") },
 	} {
 		if a := w.HTTP(t, stagetest.Edit(t, stagetest.Event(t, "http-one"), change)); a.Status != 404 {
 			t.Errorf("got %d %s, want 404", a.Status, a.Body)
@@ -210,6 +213,34 @@ func TestRefused(t *testing.T) {
 	}
 	if r := w.Call(t, []byte(`{"session_id":"`+sessionID+`"}`)); r.ErrorType != "InvalidRequest" {
 		t.Errorf("directly: got %q %s, want InvalidRequest", r.ErrorType, r.Payload)
+	}
+}
+
+// Ensure that both routes answer behind a custom domain whose API mapping has a key, and under a
+// stage with a name.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	w := stagetest.New(t, lambdatest.Options{})
+	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
+	for _, stage := range []string{"$default", "prod"} {
+		for name, path := range map[string]string{"http-one": "/sessions/" + sessionID, "http-list": "/sessions"} {
+			for _, change := range []func(e map[string]any){
+				func(e map[string]any) { e["rawPath"] = "/idv" + path },
+				func(e map[string]any) { e["rawPath"] = "/" + stage + "/idv/v1" + path },
+				func(e map[string]any) {
+					delete(e, "routeKey")
+					e["rawPath"] = strings.TrimPrefix("/"+stage, "/$default") + path
+				},
+			} {
+				a := w.HTTP(t, stagetest.Edit(t, stagetest.Event(t, name), func(e map[string]any) {
+					stagetest.Object(e, "requestContext")["stage"] = stage
+					change(e)
+				}))
+				if a.Status != 200 || !strings.Contains(string(a.Body), sessionID) {
+					t.Errorf("%s, stage %s: got %d %s, want 200 and the session", name, stage, a.Status, a.Body)
+				}
+			}
+		}
 	}
 }
 

@@ -26,11 +26,13 @@ func main() { start.Function(config.LoadReconcile, newHandler) }
 
 func newHandler(_ context.Context, sdk aws.Config, settings config.Reconcile) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store:          table.New(sdk, settings.Table.Name, settings.Table.Retention),
+		Store:          table.New(sdk, settings.Table.Name),
 		Bus:            bus.New(sdk, settings.BusName),
 		Tasks:          tasks.New(sdk),
 		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
-		ReconcileAfter: settings.After,
+		Retention:      settings.Table.Retention,
+		ReconcileAfter: settings.Table.ReconcileAfter,
+		ReadsPerMinute: settings.ReadsPerMinute,
 		LogRecovered:   api.LogRecovered(nil),
 	}
 	return &lambdahttp.Handler{Direct: api.Reconcile(tracker).Invoke}

@@ -39,12 +39,29 @@ func left(t *testing.T, w *stagetest.World, onRecord, atDidit string, age time.D
 // leave is left for a session that Didit need not know.
 func leave(t *testing.T, w *stagetest.World, id, onRecord string, age time.Duration, tokens ...string) {
 	t.Helper()
+	leaveDue(t, w, id, onRecord, age, 15*time.Minute, tokens...)
+}
+
+// leaveDue is leave for a session that is due so long after its last change.
+func leaveDue(t *testing.T, w *stagetest.World, id, onRecord string, age, after time.Duration, tokens ...string) {
+	t.Helper()
 	r := stagetest.Record(id, "user-123", onRecord, age)
+	r.DueFrom = r.CreatedAt.Add(after)
 	if r.Awaited = len(tokens) > 0; r.Final() && !r.Awaited {
 		r.DueFrom = time.Time{} // not due any more
 	}
 	w.Add(t, r)
 	w.Wait(t, id, tokens...)
+}
+
+// again makes a session due again, and its last read old.
+func again(t *testing.T, w *stagetest.World, r verification.Record) {
+	t.Helper()
+	r.DueFrom = time.Now().Add(-time.Minute)
+	if written, err := w.Store.Replace(t.Context(), r); !written || err != nil {
+		t.Fatal(written, err)
+	}
+	w.AgeRead(t, r.SessionID)
 }
 
 func wantRow(t *testing.T, w *stagetest.World, id, status string, due bool) verification.Record {
@@ -63,12 +80,18 @@ func TestEvents(t *testing.T) {
 	for _, after := range []string{"", "1m", "3h"} {
 		w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"RECONCILE_AFTER": after}})
 		wait := map[string]time.Duration{"": 15 * time.Minute, "1m": time.Minute, "3h": 3 * time.Hour}[after]
+		left := func(onRecord, atDidit string, age time.Duration, tokens ...string) string {
+			id := w.Session(t, fmt.Sprintf("user-%d", len(w.Didit.Sessions())))
+			w.SetStatus(t, id, atDidit)
+			leaveDue(t, w, id, onRecord, age, wait, tokens...)
+			return id
+		}
 		// The young session must not become due if the test takes a minute on a busy machine.
-		young := left(t, w, "In Progress", "Approved", max(0, wait-5*time.Minute), "young")
-		approved := left(t, w, "In Progress", "Approved", wait+20*time.Second, "approved", "approved too")
-		expired := left(t, w, "Not Started", "Expired", wait+time.Hour, "expired")
-		alone := left(t, w, "Not Started", "In Review", wait+time.Minute)
-		same := left(t, w, "In Progress", "In Progress", wait+time.Minute, "same")
+		young := left("In Progress", "Approved", max(0, wait-5*time.Minute), "young")
+		approved := left("In Progress", "Approved", wait+20*time.Second, "approved", "approved too")
+		expired := left("Not Started", "Expired", wait+time.Hour, "expired")
+		alone := left("Not Started", "In Review", wait+time.Minute)
+		same := left("In Progress", "In Progress", wait+time.Minute, "same")
 		leave(t, w, "99999999-2222-3333-4444-555555555555", "Approved", wait+time.Hour)
 
 		run(t, w, 4, 3, 0)
@@ -97,6 +120,9 @@ func TestEvents(t *testing.T) {
 		if len(details) != 3 || !maps.Equal(published, want) {
 			t.Errorf("got events %q, want %q", published, want)
 		}
+		if r, _ := w.Row(t, alone); time.Until(r.DueFrom) > wait || time.Until(r.DueFrom) < wait-time.Minute {
+			t.Errorf("changed a moment ago: due in %v, want %v", time.Until(r.DueFrom), wait)
+		}
 		run(t, w, 0, 0, 0) // nothing is due again so soon
 	}
 }
@@ -111,20 +137,16 @@ func TestPauses(t *testing.T) {
 		begin := time.Now().Truncate(time.Millisecond)
 		run(t, w, 1, 0, 0)
 		r := wantRow(t, w, id, "In Progress", true)
-		// It is due 15 minutes after DueFrom.
-		asked := r.DueFrom.Add(15*time.Minute - pause)
+		asked := r.DueFrom.Add(-pause)
 		if asked.Before(begin) || asked.After(time.Now()) || r.Asked != i+1 {
-			t.Errorf("after %d questions in vain: due at %v, want %v after a time from %v to now", r.Asked, r.DueFrom.Add(15*time.Minute), pause, begin)
+			t.Errorf("after %d questions in vain: due at %v, want %v after a time from %v to now", r.Asked, r.DueFrom, pause, begin)
 		}
-		r.DueFrom = time.Now().Add(-16 * time.Minute)
-		if written, err := w.Store.Replace(t.Context(), r); !written || err != nil {
-			t.Fatal(written, err)
-		}
+		again(t, w, r)
 	}
 	w.SetStatus(t, id, "In Review")
 	begin := time.Now().Truncate(time.Millisecond)
 	run(t, w, 1, 1, 0)
-	if r := wantRow(t, w, id, "In Review", true); r.Asked != 0 || r.DueFrom.Before(begin) || r.DueFrom.After(time.Now()) {
+	if r := wantRow(t, w, id, "In Review", true); r.Asked != 0 || r.DueFrom.Before(begin.Add(15*time.Minute)) || r.DueFrom.After(time.Now().Add(15*time.Minute)) {
 		t.Errorf("asked %d times, due from %v, want a time from %v to now", r.Asked, r.DueFrom, begin)
 	}
 }
@@ -143,26 +165,52 @@ func TestOld(t *testing.T) {
 	wantRow(t, w, awaited, "Approved", false)
 }
 
-// Ensure that the tasks of a session that Didit no longer has fail with a named error, and that it
-// is not read again.
+// Ensure that the tasks of a session that Didit no longer has fail with a named error after three
+// such answers, and that it is not read again.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	const unknown = "99999999-2222-3333-4444-777777777777"
 	w := stagetest.New(t, lambdatest.Options{})
 	leave(t, w, unknown, "In Progress", time.Hour, "one", "two")
-	other := left(t, w, "In Progress", "Approved", time.Hour)
-	run(t, w, 2, 1, 0)
-	for _, token := range []string{"one", "two"} {
-		if outcome, ended := w.Tasks.Outcome(token); !ended || outcome.Error != "SessionNotFound" {
-			t.Errorf("%s: got %v, %v, want SessionNotFound", token, ended, outcome)
+	for n := range 3 {
+		if n > 0 {
+			r, _ := w.Row(t, unknown)
+			if pause := time.Until(r.DueFrom); pause > 30*time.Minute || pause < 29*time.Minute || r.UnknownReads != n {
+				t.Errorf("after %d answers: due in %v, counted %d", n, pause, r.UnknownReads)
+			}
+			r.UnknownSince = r.UnknownSince.Add(-30 * time.Minute)
+			again(t, w, r)
+		}
+		other := left(t, w, "In Progress", "Approved", time.Hour)
+		run(t, w, 2, 1, 0)
+		wantRow(t, w, other, "Approved", false)
+		for _, token := range []string{"one", "two"} {
+			if outcome, ended := w.Tasks.Outcome(token); ended != (n == 2) || ended && outcome.Error != "SessionNotFound" {
+				t.Errorf("%s after %d answers: got %v, %v, want SessionNotFound after the third", token, n+1, ended, outcome)
+			}
 		}
 	}
 	wantRow(t, w, unknown, "In Progress", false)
-	wantRow(t, w, other, "Approved", false)
-	if len(w.Tokens(t, unknown)) != 0 || len(w.Bus.Events()) != 1 {
+	if len(w.Tokens(t, unknown)) != 0 || len(w.Bus.Events()) != 3 {
 		t.Errorf("tokens %q are left, %d events were published", w.Tokens(t, unknown), len(w.Bus.Events()))
 	}
 	run(t, w, 0, 0, 0)
+}
+
+// Ensure that a key that knows none of our sessions fails the run, which rings an alarm.
+func TestForeignKey(t *testing.T) {
+	t.Parallel()
+	w := stagetest.New(t, lambdatest.Options{})
+	for n := range 6 {
+		leave(t, w, fmt.Sprintf("99999999-2222-3333-4444-77777777777%d", n), "In Progress", time.Hour)
+	}
+	r := w.Call(t, stagetest.Event(t, "direct-schedule"))
+	if got := w.Didit.Count(didittest.OpDecision); got != 5 {
+		t.Errorf("Didit was asked %d times, want 5", got)
+	}
+	if r.ErrorType != "InternalError" || !strings.Contains(string(w.Logs()), "is the key another application's?") {
+		t.Errorf("got %q %s, want InternalError\n%s", r.ErrorType, r.Payload, w.Logs())
+	}
 }
 
 // Ensure that tasks which a crash left waiting on a finished session are completed without a
@@ -182,18 +230,18 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// Ensure that a run makes at most the deployment's reads of a minute, the longest due sessions
-// first.
+// Ensure that a run makes at most its half of the deployment's reads of a minute, the longest due
+// sessions first.
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	const budget, taken, sessions = 30, 28, 4
+	const budget, taken, sessions = 5, 3, 4
 	for { // until no new minute begins meanwhile
-		w := stagetest.New(t, lambdatest.Options{})
+		w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"READS_PER_MINUTE": "10"}})
 		var ids []string
 		for i := range sessions {
 			ids = append(ids, left(t, w, "In Progress", "Approved", 2*time.Hour-time.Duration(i)*time.Minute))
 		}
-		minute := w.TakeReads(t, taken, budget)
+		minute := w.TakeReads(t, verification.ReaderReconcile, taken, budget)
 		r := w.Call(t, stagetest.Event(t, "direct-schedule"))
 		if !stagetest.Minute().Equal(minute) {
 			continue

@@ -20,8 +20,10 @@ func main() { start.Function(config.LoadTrackStatus, newHandler) }
 
 func newHandler(_ context.Context, sdk aws.Config, settings config.TrackStatus) *lambdahttp.Handler {
 	tracker := &verification.Tracker{
-		Store: table.New(sdk, settings.Table.Name, settings.Table.Retention),
-		Tasks: tasks.New(sdk),
+		Store:          table.New(sdk, settings.Table.Name),
+		Tasks:          tasks.New(sdk),
+		Retention:      settings.Table.Retention,
+		ReconcileAfter: settings.Table.ReconcileAfter,
 	}
 	return &lambdahttp.Handler{Direct: api.TrackStatus(tracker).Invoke}
 }

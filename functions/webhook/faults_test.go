@@ -112,11 +112,25 @@ func TestFaults_attempts(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{})
-			test.arrange(w)
-			wantAnswer(t, w.HTTP(t, approved(t)), test.status, test.code)
+			wantAnswer(t, unhurried(test.status, func() awsfake.HTTPAnswer {
+				w := stagetest.New(t, lambdatest.Options{})
+				test.arrange(w)
+				return w.HTTP(t, approved(t))
+			}), test.status, test.code)
 		})
 	}
+}
+
+// unhurried returns the first answer with that status, or one that no time limit of the function
+// explains. On a busy machine a delivery may meet one, and then takes longer than the shortest.
+func unhurried(status int, deliver func() awsfake.HTTPAnswer) (a awsfake.HTTPAnswer) {
+	for range 5 {
+		begin := time.Now()
+		if a = deliver(); a.Status == status || a.Status != 503 || time.Since(begin) < time.Second {
+			break
+		}
+	}
+	return a
 }
 
 const (
@@ -154,7 +168,7 @@ func TestRotation(t *testing.T) {
 			continue // too late: the next forced read was due
 		}
 		wantAnswer(t, newest, 404, "signature_mismatch") // Didit repeats it
-		if got := w.Secrets.CallsFor(stage.WebhookSecretID); got != 4 {
+		if got := w.Secrets.Calls(""); got != 4 {
 			t.Errorf("the secret was asked for %d times, want 4: two reads of two versions", got)
 		}
 		break

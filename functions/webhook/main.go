@@ -29,10 +29,10 @@ func newHandler(_ context.Context, sdk aws.Config, settings config.Webhook) *lam
 		return start.WebhookSecrets(versions.Current, versions.Previous, versions.RotatedAt)
 	}}
 	tracker := &verification.Tracker{
-		Store: table.New(sdk, settings.Table.Name, settings.Table.Retention),
+		Store: table.New(sdk, settings.TableName),
 		Bus:   bus.New(sdk, settings.BusName),
 	}
-	return &lambdahttp.Handler{HTTP: &api.Webhook{
+	return &lambdahttp.Handler{MaxBody: didit.MaxWebhookBytes, HTTP: &api.Webhook{
 		Verifier:       &didit.Verifier{Secrets: secrets, Tolerance: settings.Tolerance},
 		Events:         tracker,
 		RequestContext: start.RequestContext,

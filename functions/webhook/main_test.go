@@ -192,9 +192,13 @@ func TestPublished(t *testing.T) {
 			if len(types) != 1 || types[0] != test.want {
 				t.Fatalf("got events %q, want one of %q", types, test.want)
 			}
+			var sent struct{ Timestamp int64 }
+			if err := json.Unmarshal([]byte(test.body), &sent); err != nil {
+				t.Fatal(err)
+			}
 			want := `{"event_id":"` + eventID + `","session_id":"` + sessionID + `","vendor_data":"` + test.wantOwner + `","workflow_id":"` + stage.Workflow +
 				`","status":"Approved","checks":[{"feature":"ID_VERIFICATION","status":"Approved"},{"feature":"LIVENESS","status":"Approved"}],` +
-				`"occurred_at":"2025-12-31T23:59:50Z","environment":"live"}`
+				`"occurred_at":"2025-12-31T23:59:50Z","sent_at":"` + time.Unix(sent.Timestamp, 0).UTC().Format(time.RFC3339) + `","environment":"live"}`
 			if got := string(w.Bus.Events()[0].Detail); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}

@@ -111,3 +111,39 @@ func TestSimulator(t *testing.T) {
 		})
 	}
 }
+
+// Ensure that a rotation in Didit's console loses nothing: with the secret before it the function
+// takes every delivery of the following day, a re-encoded one included. A secret that is older than
+// both signs nothing.
+func TestSimulator_rotation(t *testing.T) {
+	t.Parallel()
+	w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+	connect(t, w, "v3")
+	id := w.Session(t, "user-123")
+	want := func(when, status string, quirk didittest.Quirk, want ...int) {
+		t.Helper()
+		if quirk != "" {
+			w.Didit.Misdeliver(quirk, 1)
+		}
+		delivered := len(w.Didit.Deliveries())
+		w.SetStatus(t, id, status)
+		if got := answers(t, w, delivered); !slices.Equal(got, want) {
+			t.Errorf("%s: got answers %v, want %v", when, got, want)
+		}
+	}
+	rotate := func(secret string) {
+		t.Helper()
+		if err := w.Didit.RotateWebhookSecret(secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := answers(t, w, 0); !slices.Equal(got, []int{200}) {
+		t.Fatalf("before: got answers %v, want 200", got)
+	}
+	rotate("the-second-secret")
+	want("rotated", "In Progress", "", 200)
+	want("rotated and re-encoded", "Approved", didittest.SendReworded, 200)
+	want("rotated and forged", "Declined", didittest.SendForged, 404, 404, 404)
+	rotate("the-third-secret")
+	want("rotated twice", "In Review", "", 404, 404, 404)
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -76,7 +75,7 @@ func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err erro
 		logger = slog.Default()
 	}
 	duration := time.Since(c.start)
-	level, message, code := slog.LevelInfo, "call answered", o.code
+	level, message, code, result := slog.LevelInfo, "call answered", o.code, "ok"
 	attributes := []slog.Attr{
 		slog.String("operation", c.operation), slog.String("door", c.door),
 		slog.Bool("cold", c.cold), milliseconds("duration_ms", duration),
@@ -87,12 +86,12 @@ func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err erro
 	attributes = append(attributes, o.attributes...)
 	if err != nil {
 		e := verification.AsError(err)
-		level, message, code = levelOf(e.Code), "call refused", string(e.Code)
+		level, message, code, result = levelOf(e.Code), "call refused", string(e.Code), outcomeOf(e.Code)
 		if e.Reason != "" {
 			attributes = append(attributes, slog.String("reason", e.Reason))
 		}
 	}
-	attributes = append(attributes, slog.String("code", code))
+	attributes = append(attributes, slog.String("code", code), slog.String("outcome", result))
 	attempts, upstream := c.upstreams.attributes()
 	attributes = append(append(attributes, upstream...), metrics(duration, attempts)...)
 	logger.LogAttrs(ctx, level, message, attributes...)
@@ -166,10 +165,10 @@ func LogRecovered(logger *slog.Logger) func(ctx context.Context, err error) {
 
 // levelOf returns error where an operator must act, warn where waiting helps, and info otherwise.
 func levelOf(code verification.Code) slog.Level {
-	switch f := failureOf(code); {
-	case f.status == http.StatusInternalServerError, f.status == http.StatusBadGateway:
+	switch outcomeOf(code) {
+	case "operator":
 		return slog.LevelError
-	case f.status > http.StatusInternalServerError:
+	case "upstream":
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"didit-sessions/internal/verification"
 )
@@ -45,25 +47,47 @@ type Callers struct {
 
 // caller returns who makes the request, or an error for a request without proof.
 func (c *Callers) caller(gateway RequestContext) (verification.Caller, error) {
-	unauthenticated := &verification.Error{Code: codeUnauthenticated}
 	if c.TrustIAM {
 		// Users of an identity pool sign requests too; they are end users, not servers.
 		if !gateway.IAM || gateway.IdentityPool {
-			return verification.Caller{}, unauthenticated
+			return verification.Caller{}, &verification.Error{Code: codeUnauthenticated}
 		}
 		return verification.Caller{Trusted: true}, nil
 	}
+	name := cmp.Or(c.PrincipalClaim, "sub")
+	claim, ok := gateway.Claims[name]
+	if !ok {
+		return verification.Caller{}, &verification.Error{Code: codeUnauthenticated, Reason: "the request has no claim " + name}
+	}
 	var principal string
-	claim := gateway.Claims[cmp.Or(c.PrincipalClaim, "sub")]
-	if json.Unmarshal(claim, &principal) != nil || !usablePrincipal(principal) {
-		return verification.Caller{}, unauthenticated
+	problem := "is not a string"
+	if json.Unmarshal(claim, &principal) == nil {
+		problem = principalProblem(principal)
+	}
+	if problem != "" {
+		return verification.Caller{}, &verification.Error{
+			Code: codeUnauthenticated, Detail: "The claim " + name + " of the access token " + problem + ".",
+			Reason: "the claim " + name + " " + problem}
 	}
 	return verification.Caller{Principal: principal}, nil
 }
 
-// usablePrincipal reports whether a claim names one user. It rejects the text that API Gateway
-// produces for arrays ("[a b]") and objects (JSON), and what Didit could not tell apart.
-func usablePrincipal(p string) bool {
-	return strings.TrimSpace(p) != "" && len(p) <= verification.MaxVendorData &&
-		p[0] != '[' && p[0] != '{' && !strings.ContainsRune(p, 0)
+// principalProblem returns why a claim cannot name one user, or "". What readers of JSON, API
+// Gateway or Didit may turn into the same text would make one user of several: lone surrogates
+// become U+FFFD, arrays "[a b]", objects "map[k:v]" or JSON, and null "<nil>".
+func principalProblem(p string) string {
+	trimmed := strings.TrimSpace(p)
+	switch {
+	case trimmed == "", p == "<nil>":
+		return "is empty"
+	case len(p) > verification.MaxVendorData:
+		return "is longer than " + strconv.Itoa(verification.MaxVendorData) + " bytes"
+	case strings.ContainsFunc(p, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
+		return "contains a control character or U+FFFD"
+	case strings.HasPrefix(trimmed, "[") || strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "map["):
+		return "is an array or an object"
+	case trimmed != p:
+		return "begins or ends with white space"
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -14,7 +15,7 @@ import (
 
 // Sessions creates sessions; [*verification.Creator] implements it.
 type Sessions interface {
-	Create(ctx context.Context, r verification.CreateRequest) (verification.Session, error)
+	Create(ctx context.Context, r verification.CreateRequest) (verification.Created, error)
 }
 
 // CreateSession serves POST /sessions and the direct invocation of the same operation. Set its
@@ -22,6 +23,9 @@ type Sessions interface {
 type CreateSession struct {
 	Sessions Sessions // required
 	Callers  Callers  // required for HTTP
+	// MaxRaw is [verification.Policy.MaxRaw] of the domain's policy; nil means that of the zero
+	// policy.
+	MaxRaw func(name string) (maxBytes int)
 	// Log gets one line per call; nil means [slog.Default].
 	Log *slog.Logger
 
@@ -40,49 +44,70 @@ func (c *CreateSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Location", "sessions/"+pathSegment(session.ID))
-	writeJSON(w, http.StatusCreated, "application/json", sessionJSON(session, true))
+	status := http.StatusCreated
+	if session.Known {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, "application/json", sessionJSON(session.Session, true))
 }
 
-func createOutcome(s verification.Session, err error) outcome {
+func (c *CreateSession) maxRaw() func(name string) int {
+	if c.MaxRaw == nil {
+		return verification.Policy{}.MaxRaw
+	}
+	return c.MaxRaw
+}
+
+func createOutcome(s verification.Created, err error) outcome {
 	if err != nil {
 		return outcome{}
 	}
-	return outcome{"created", []slog.Attr{slog.String("session_id", s.ID), slog.String("status", s.Status)}}
+	code := "created"
+	if s.Known {
+		code = "reused"
+	}
+	return outcome{code, []slog.Attr{slog.String("session_id", s.ID), slog.String("status", s.Status)}}
 }
 
-func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verification.Session, error) {
+func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verification.Created, error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/sessions" {
-		return verification.Session{}, &verification.Error{Code: verification.CodeNotFound}
+		return verification.Created{}, &verification.Error{Code: verification.CodeNotFound}
 	}
 	caller, err := c.Callers.caller(gateway)
 	if err != nil {
-		return verification.Session{}, err
+		return verification.Created{}, err
 	}
 	if !isJSON(r.Header.Get("Content-Type")) {
-		return verification.Session{}, &verification.Error{Code: codeUnsupportedMedia}
+		return verification.Created{}, &verification.Error{Code: codeUnsupportedMedia}
+	}
+	if !isIdentity(r.Header.Values("Content-Encoding")) {
+		return verification.Created{}, &verification.Error{Code: codeUnsupportedMedia,
+			Detail: "The body has a Content-Encoding. Send it as it is, without that header."}
 	}
 	body, err := readBody(r, maxBody, "")
 	if err != nil {
-		return verification.Session{}, err
+		return verification.Created{}, err
 	}
-	fields, invalid, err := decodeObject(body)
+	fields, invalid, err := decodeObject(body, c.maxRaw())
 	if err != nil {
-		return verification.Session{}, err
+		return verification.Created{}, err
 	}
 	return c.Sessions.Create(r.Context(), verification.CreateRequest{Caller: caller, Fields: fields, Invalid: invalid})
 }
 
-// readBody reads a body of up to max bytes; tooLarge is the sentence for a longer one, or empty for
-// the usual one.
-func readBody(r *http.Request, max int64, tooLarge string) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, max+1))
-	if err != nil {
+// readBody reads a body of up to limit bytes; tooLarge is the sentence for a longer one, or empty
+// for the usual one.
+func readBody(r *http.Request, limit int64, tooLarge string) ([]byte, error) {
+	// One allocation: a body can be a large part of the memory.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), limit)+bytes.MinRead))
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
 		return nil, malformed("The body is not the base64 that the gateway announced.")
 	}
-	if int64(len(body)) > max {
+	r.Body = http.NoBody // releases the text that it was read from
+	if int64(body.Len()) > limit {
 		return nil, &verification.Error{Code: codePayloadTooLarge, Detail: tooLarge}
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // Invoke answers a direct invocation: the same JSON as over HTTP, and include_url beside it. The
@@ -95,11 +120,11 @@ func (c *CreateSession) Invoke(ctx context.Context, payload []byte) ([]byte, err
 	if err != nil {
 		return nil, newDirectError(verification.AsError(err))
 	}
-	return verification.EncodeJSON(sessionJSON(session, includeURL))
+	return verification.EncodeJSON(sessionJSON(session.Session, includeURL))
 }
 
-func (c *CreateSession) invoke(ctx context.Context, payload []byte) (s verification.Session, includeURL bool, err error) {
-	fields, invalid, err := decodePayload(payload)
+func (c *CreateSession) invoke(ctx context.Context, payload []byte) (s verification.Created, includeURL bool, err error) {
+	fields, invalid, err := decodePayload(payload, c.maxRaw())
 	if err != nil {
 		return s, false, err
 	}
@@ -120,6 +145,16 @@ func (c *CreateSession) invoke(ctx context.Context, payload []byte) (s verificat
 	s, err = c.Sessions.Create(ctx, verification.CreateRequest{
 		Caller: verification.Caller{Trusted: true}, Fields: fields, Invalid: invalid})
 	return s, includeURL, err
+}
+
+// isIdentity reports whether a body is sent as it is, by the values of Content-Encoding.
+func isIdentity(encodings []string) bool {
+	for coding := range strings.SplitSeq(strings.Join(encodings, ","), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return false
+		}
+	}
+	return true
 }
 
 // isJSON reports whether a content type is application/json in UTF-8, or missing.

@@ -21,18 +21,19 @@ const workflow = "11111111-2222-3333-4444-555555555555"
 // sessions answers with a fixed outcome and keeps the request.
 type sessions struct {
 	session verification.Session
+	known   bool
 	err     error
 	calls   int
 	got     verification.CreateRequest
 }
 
-func (s *sessions) Create(ctx context.Context, r verification.CreateRequest) (verification.Session, error) {
+func (s *sessions) Create(ctx context.Context, r verification.CreateRequest) (verification.Created, error) {
 	Observe(ctx, Upstream{"token", 200, 1500 * time.Microsecond})
 	Observe(ctx, Upstream{"create_session", 201, 2 * time.Millisecond})
 	Observe(ctx, Upstream{"secret", 0, 4 * time.Millisecond})
 	s.calls++
 	s.got = r
-	return s.session, s.err
+	return verification.Created{Session: s.session, Known: s.known}, s.err
 }
 
 func claims(sub string) RequestContext {
@@ -77,14 +78,16 @@ func TestCreateSession_created(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := post(newAPI(&sessions{session: test.session}, claims(`"u"`)), "application/json", `{}`)
-			if w.Code != http.StatusCreated || w.Body.String() != test.want {
-				t.Errorf("got %d %s\nwant 201 %s", w.Code, w.Body, test.want)
-			}
-			for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Type": "application/json",
-				"Location": "sessions/" + strings.ReplaceAll(test.session.ID, "/", "%2F")} {
-				if got := w.Header().Get(name); got != want {
-					t.Errorf("%s: got %q, want %q", name, got, want)
+			for known, status := range map[bool]int{false: http.StatusCreated, true: http.StatusOK} {
+				w := post(newAPI(&sessions{session: test.session, known: known}, claims(`"u"`)), "application/json", `{}`)
+				if w.Code != status || w.Body.String() != test.want {
+					t.Errorf("on record %v: got %d %s\nwant %d %s", known, w.Code, w.Body, status, test.want)
+				}
+				for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Type": "application/json",
+					"Location": "sessions/" + strings.ReplaceAll(test.session.ID, "/", "%2F")} {
+					if got := w.Header().Get(name); got != want {
+						t.Errorf("on record %v, %s: got %q, want %q", known, name, got, want)
+					}
 				}
 			}
 		})
@@ -140,6 +143,80 @@ func TestCreateSession_caller(t *testing.T) {
 	c.Callers.PrincipalClaim = "username"
 	if post(c, "", `{}`); s.got.Caller.Principal != "bob" {
 		t.Errorf("PrincipalClaim: got %+v, want bob", s.got.Caller)
+	}
+}
+
+// Ensure that no two claims make one user: what readers of JSON, API Gateway or Didit may turn into
+// the same text is refused, with the reason.
+func TestCreateSession_principal(t *testing.T) {
+	t.Parallel()
+	const taken = ""
+	for claim, problem := range map[string]string{
+		`"user-123"`:             taken,
+		`"auth0|5f7c8ec7c33c6c"`: taken,
+		`"jane doe"`:             taken,
+		`"ユーザー\ud83d\ude00"`:     taken,
+		`"a[b]"`:                 taken,
+		`"mapper"`:               taken,
+		`"map"`:                  taken,
+		`"a map[x:y]"`:           taken,
+		`"-[a]"`:                 taken,
+		`"` + strings.Repeat("x", verification.MaxVendorData) + `"`: taken,
+
+		`""`:                 "is empty",
+		`" \t\u3000"`:        "is empty",
+		`" user-123"`:        "white space",
+		`"user-123 "`:        "white space",
+		`"user-123\u00a0"`:   "white space",
+		`"\u2003user-123"`:   "white space",
+		`"user-123\u2028"`:   "white space",
+		`"user-123\n"`:       "control character",
+		`"\tuser-123"`:       "control character",
+		`"us\u0000er"`:       "control character",
+		`"us\u001fer"`:       "control character",
+		`"us\u007fer"`:       "control character",
+		`"us\u0085er"`:       "control character",
+		`"us\u009ber"`:       "control character",
+		`"a\ud800"`:          "U+FFFD",
+		`"a\ufffd"`:          "U+FFFD",
+		`"a\udc00\ud800"`:    "U+FFFD",
+		"\"a\xff\"":          "U+FFFD",
+		`"<nil>"`:            "is empty",
+		`"[a b]"`:            "array or an object",
+		`"[]"`:               "array or an object",
+		`" [a]"`:             "array or an object",
+		`"\u00a0[a]"`:        "array or an object",
+		`"{\"a\":1}"`:        "array or an object",
+		`" {"`:               "array or an object",
+		`"map[roles:[a b]]"`: "array or an object",
+		`"map[]"`:            "array or an object",
+		`"  map[a:b]"`:       "array or an object",
+		`"` + strings.Repeat("é", verification.MaxVendorData/2) + `x"`: "longer than 2048 bytes",
+		`"` + strings.Repeat("x", 3000) + `"`:                          "longer than 2048 bytes",
+		`7`:                                                            "not a string",
+		`true`:                                                         "not a string",
+		`["user-123"]`:                                                 "not a string",
+		`{"a":1}`:                                                      "not a string",
+		`null`:                                                         "is empty",
+	} {
+		var out bytes.Buffer
+		s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
+		c := newAPI(s, claims(claim))
+		c.Log = slog.New(slog.NewJSONHandler(&out, nil))
+		w := post(c, "", `{}`)
+		if problem == taken {
+			var want string
+			if err := json.Unmarshal([]byte(claim), &want); err != nil || w.Code != http.StatusCreated || s.got.Caller.Principal != want {
+				t.Errorf("%.60s: got %d, principal %.60q, want 201 for %.60q", claim, w.Code, s.got.Caller.Principal, want)
+			}
+			continue
+		}
+		if w.Code != http.StatusUnauthorized || s.calls != 0 || !strings.Contains(w.Body.String(), problem) || !strings.Contains(out.String(), problem) {
+			t.Errorf("%.60s: got %d %s with %d calls and the line %s, want 401 that says %q", claim, w.Code, w.Body, s.calls, &out, problem)
+		}
+		if strings.Contains(w.Body.String()+out.String(), "user-123") {
+			t.Errorf("%.60s: the answer or the line shows the claim", claim)
+		}
 	}
 }
 
@@ -316,6 +393,9 @@ func TestCreateSession_direct(t *testing.T) {
 	}
 }
 
+// errKnown stands for a session that was on record already.
+var errKnown = errors.New("known")
+
 // Ensure that the log says what came of a call and nothing of what was in it.
 func TestCreateSession_log(t *testing.T) {
 	t.Parallel()
@@ -323,6 +403,7 @@ func TestCreateSession_log(t *testing.T) {
 		err  error
 		want []string
 	}{
+		{errKnown, []string{`"level":"INFO"`, `"code":"reused"`, `"session_id":"s"`}},
 		{nil, []string{`"level":"INFO"`, `"code":"created"`, `"session_id":"s"`, `"door":"http"`, `"cold":true`, `"gateway_request_id":"req-1"`,
 			`"attempts":2`, `"upstream_status":201`, `"token_ms":1.5,"create_session_ms":2,"secret_ms":4`, `"Calls":1`,
 			`"CloudWatchMetrics":[{"Namespace":"DiditSessions","Dimensions":[["operation","code"]],"Metrics":[{"Name":"Calls","Unit":"Count"},`}},
@@ -334,7 +415,11 @@ func TestCreateSession_log(t *testing.T) {
 		{&verification.Error{Code: verification.CodePlanRequired, Detail: "PLANTED"}, []string{`"level":"ERROR"`}},
 	} {
 		var out bytes.Buffer
-		c := newAPI(&sessions{session: verification.Session{ID: "s", URL: "PLANTED", Token: "PLANTED"}, err: test.err}, claims(`"PLANTED"`))
+		s := &sessions{session: verification.Session{ID: "s", URL: "PLANTED", Token: "PLANTED"}, err: test.err}
+		if s.known = test.err == errKnown; s.known {
+			s.err = nil
+		}
+		c := newAPI(s, claims(`"PLANTED"`))
 		c.Log = slog.New(slog.NewJSONHandler(&out, nil))
 		post(c, "", `{"metadata":"PLANTED"}`)
 		for _, want := range test.want {

@@ -16,23 +16,29 @@ const (
 	maxBody = 4 << 20
 	// maxDepth is how many braces and brackets may be open at once.
 	maxDepth = 32
+	// maxValues is how many values a body may have, not counting those inside of fields that are kept
+	// as raw text. A request with every field has 32.
+	maxValues = 1000
 )
 
 // decodeObject decodes a body that must be one JSON object. Duplicate keys, lone surrogates and NUL
 // characters are returned as invalid fields beside the value. For every other error there is no
-// value, and err is a [*verification.Error]. Members are decoded where the domain looks at them;
-// the rest of the body is checked, and kept as raw text.
-func decodeObject(body []byte) (v verification.Value, invalid []verification.FieldError, err error) {
+// value, and err is a [*verification.Error]. maxRaw is as [verification.Policy.MaxRaw]; what is
+// inside such a field is checked, and kept as raw text.
+func decodeObject(
+	body []byte, maxRaw func(name string) int,
+) (v verification.Value, invalid []verification.FieldError, err error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return v, nil, malformed("The body is empty; it must be a JSON object.")
 	}
 	root, err := strictjson.Parse(body, strictjson.Options{
-		MaxDepth: maxDepth,
-		Opaque:   func(name string) bool { return !verification.HasMembers(name) },
+		MaxDepth: maxDepth, MaxValues: maxValues, Opaque: maxRaw,
 	})
 	if faults, ok := errors.AsType[strictjson.Faults](err); ok {
 		for _, fault := range faults {
-			invalid = append(invalid, fieldError(fault))
+			if fault.Problem != strictjson.TooLong { // which the domain reports, with its limit
+				invalid = append(invalid, fieldError(fault))
+			}
 		}
 	} else if err != nil {
 		return v, nil, malformed(parseSentence(err))
@@ -59,6 +65,10 @@ func parseSentence(err error) string {
 	switch e.Problem {
 	case strictjson.NotUTF8:
 		return "The body is not UTF-8."
+	case strictjson.ByteOrderMark:
+		return "The body begins with a byte order mark; send the JSON without it."
+	case strictjson.TooManyValues:
+		return fmt.Sprintf("The body has more than %d values.", maxValues)
 	case strictjson.TooDeep:
 		return fmt.Sprintf("The body is nested deeper than %d levels.", maxDepth)
 	case strictjson.TrailingData:

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestDecodeObject(t *testing.T) {
 		{`{"` + strings.Repeat("n", 100) + `":1,"` + strings.Repeat("n", 100) + `":1}`, []string{strings.Repeat("n", 64) + "…"}},
 		{strings.Repeat(`{"a":`, 32) + "1" + strings.Repeat("}", 32), nil},
 	} {
-		_, invalid, err := decodeObject([]byte(test.body))
+		_, invalid, err := decodeObject([]byte(test.body), nil)
 		var got []string
 		for _, f := range invalid {
 			got = append(got, f.Field)
@@ -46,9 +47,11 @@ func TestDecodeObject(t *testing.T) {
 	}
 }
 
+func rawEverything(string) int { return math.MaxInt }
+
 func TestDecodeObject_values(t *testing.T) {
 	t.Parallel()
-	v, _, err := decodeObject([]byte(" {\"t\" : \"a\\u00e9<\" ,\"n\":1.50e+3,\"f\":true,\"l\":[1,[2]],\"o\":{\"x\":null}}\n"))
+	v, _, err := decodeObject([]byte(" {\"t\" : \"a\\u00e9<\" ,\"n\":1.50e+3,\"f\":true,\"l\":[1,[2]],\"o\":{\"x\":null}}\n"), rawEverything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +73,7 @@ func TestDecodeObject_values(t *testing.T) {
 	if !v.Get("f").Bool || v.Get("l").Items != nil || v.Get("o").Members != nil {
 		t.Errorf("got %t and values inside, want true and raw text alone", v.Get("f").Bool)
 	}
-	v, _, err = decodeObject([]byte(`{"expected_details":{"l":[1,[2]],"o":{"x":null}}}`))
+	v, _, err = decodeObject([]byte(`{"expected_details":{"l":[1,[2]],"o":{"x":null}}}`), verification.Policy{}.MaxRaw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +90,7 @@ func FuzzDecodeObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		v, invalid, err := decodeObject(body)
+		v, invalid, err := decodeObject(body, nil)
 		if err != nil {
 			return
 		}

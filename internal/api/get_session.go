@@ -96,7 +96,7 @@ type statusDocument struct {
 
 func statusJSON(r verification.Record) statusDocument {
 	d := statusDocument{
-		SessionID: r.SessionID, Status: r.Status, Final: r.Final(), Next: verification.NextOf(r.Status),
+		SessionID: r.SessionID, Status: r.Status, Final: r.Final(), Next: r.Next(),
 		CreatedAt: timeText(r.CreatedAt), UpdatedAt: timeText(r.StatusAt), Checks: r.Checks,
 	}
 	if r.WorkflowID != "" {

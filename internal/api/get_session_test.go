@@ -29,7 +29,7 @@ func records(t *testing.T, statuses ...string) *memory.Store {
 	for i, status := range statuses {
 		r := verification.NewRecord(fmt.Sprintf("%s%d", sessionID[:35], 5+i), "alice", workflow, status, noon.Add(time.Duration(i)*time.Minute))
 		r.Checks = []verification.Check{{Feature: "LIVENESS", Status: ptr("Approved")}, {Feature: "AML"}}
-		if err := store.Add(t.Context(), r); err != nil {
+		if _, _, err := store.Add(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,7 +57,7 @@ func TestGetSession_status(t *testing.T) {
 	}{
 		{"Not Started", "verify", "5", false},
 		{"In Progress", "verify", "5", false},
-		{"Awaiting User", "verify", "5", false},
+		{"Awaiting User", "wait", "60", false},
 		{"Resubmitted", "verify", "5", false},
 		{"In Review", "wait", "60", false},
 		{"Something New", "wait", "60", false},
@@ -81,7 +81,7 @@ func TestGetSession_status(t *testing.T) {
 func TestGetSession_unknown(t *testing.T) {
 	t.Parallel()
 	store := new(memory.Store)
-	if err := store.Add(t.Context(), verification.NewRecord(sessionID, "", "", "Not Started", noon)); err != nil {
+	if _, _, err := store.Add(t.Context(), verification.NewRecord(sessionID, "", "", "Not Started", noon)); err != nil {
 		t.Fatal(err)
 	}
 	g := newGet(store, RequestContext{IAM: true})

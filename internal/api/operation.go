@@ -132,17 +132,19 @@ func Reconcile(r Reconciler) *Operation {
 }
 
 // decodePayload is decodeObject for a payload, whose size Lambda does not bound as HTTP's.
-func decodePayload(payload []byte) (verification.Value, []verification.FieldError, error) {
+func decodePayload(
+	payload []byte, maxRaw func(name string) int,
+) (verification.Value, []verification.FieldError, error) {
 	if len(payload) > maxBody {
 		return verification.Value{}, nil, malformed("The payload may have at most 4 MiB.")
 	}
-	return decodeObject(payload)
+	return decodeObject(payload, maxRaw)
 }
 
 // decodeStrings decodes a payload of these strings and no other fields. A missing one is left to
 // the domain.
 func decodeStrings(payload []byte, names ...string) (map[string]string, error) {
-	fields, invalid, err := decodePayload(payload)
+	fields, invalid, err := decodePayload(payload, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 // Codes that exist over HTTP only.
 const (
 	codeUnauthenticated   verification.Code = "unauthenticated"
+	codeStale             verification.Code = "stale" // in the log alone
 	codeSignatureMismatch verification.Code = "signature_mismatch"
 	codePayloadTooLarge   verification.Code = "payload_too_large"
 	codeUnsupportedMedia  verification.Code = "unsupported_media_type"
@@ -33,6 +34,8 @@ var failures = []failure{
 		"Correct the fields in errors and send the request again."},
 	{codeUnauthenticated, "", 401, "InternalError", "The caller is not authenticated",
 		"The request carries no proof of its sender: sign in and send the access token."},
+	{codeStale, codeUnauthenticated, 401, "InternalError", "The delivery is stale",
+		"The signed timestamp is too far from now; send the delivery again from Didit's console."},
 	{verification.CodeVendorDataMismatch, "", 403, "InternalError", "The vendor data is another user's",
 		"vendor_data is the signed-in user; leave it out."},
 	{verification.CodeFieldNotAllowed, "", 403, "InternalError", "A field is not allowed here",
@@ -67,6 +70,19 @@ var failures = []failure{
 		"The operator finds the reason in the log under this request's id."},
 	{verification.CodeInternal, "", 500, "InternalError", "Something went wrong on our side",
 		"The operator finds the reason in the log under this request's id."},
+}
+
+// outcomeOf returns in whose hands a failed call is. Didit does not retry a stale delivery: only
+// the operator can have it sent again.
+func outcomeOf(code verification.Code) string {
+	switch f := failureOf(code); {
+	case code == codeStale, f.status == http.StatusInternalServerError, f.status == http.StatusBadGateway:
+		return "operator"
+	case f.status > http.StatusInternalServerError:
+		return "upstream"
+	default:
+		return "caller"
+	}
 }
 
 func failureOf(code verification.Code) failure {

@@ -91,15 +91,14 @@ func (h *Webhook) serve(r *http.Request) (didit.WebhookEvent, error) {
 // succeed.
 var webhookCodes = map[didit.WebhookErrorKind]verification.Code{
 	didit.WebhookNotSigned: codeUnauthenticated,
-	didit.WebhookStale:     codeUnauthenticated,
+	didit.WebhookStale:     codeStale,
 	didit.WebhookMismatch:  codeSignatureMismatch,
 	didit.WebhookMalformed: verification.CodeInvalidRequest,
 }
 
 // webhookSentences are what operators read in Didit's journal of deliveries.
 var webhookSentences = map[didit.WebhookErrorKind]string{
-	didit.WebhookNotSigned: "The delivery carries no well-formed X-Signature or X-Signature-V2.",
-	didit.WebhookStale:     "The signed timestamp is too far from now; send the delivery again from Didit's console.",
+	didit.WebhookNotSigned: "The delivery carries no well-formed signature: X-Signature, X-Signature-V2, or one of the two with -Previous.",
 	didit.WebhookMalformed: "The delivery is signed, but is not an event of a session.",
 }
 

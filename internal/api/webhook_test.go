@@ -160,7 +160,10 @@ func TestWebhook_log(t *testing.T) {
 	h.Log = slog.New(slog.NewJSONHandler(&out, nil))
 	deliver(t, h, event("Approved", noon), webhookSecret)
 	deliver(t, h, event("Approved", noon), "not-the-secret")
-	for _, want := range []string{`"operation":"webhook"`, `"code":"published"`, `"event_id":"e-1"`, `"status":"Approved"`, `"code":"signature_mismatch"`, `"gateway_request_id":"req-1"`} {
+	deliver(t, h, event("Approved", noon.Add(-time.Hour)), webhookSecret)
+	deliver(t, h, event("Approved", noon), "")
+	for _, want := range []string{`"operation":"webhook"`, `"code":"published"`, `"event_id":"e-1"`, `"status":"Approved"`, `"code":"signature_mismatch","outcome":"caller"`,
+		`"code":"published","outcome":"ok"`, `"level":"ERROR","msg":"call refused"`, `"code":"stale","outcome":"operator"`, `"code":"unauthenticated","outcome":"caller"`, `"gateway_request_id":"req-1"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got log %s, want %s in it", &out, want)
 		}

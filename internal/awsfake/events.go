@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,15 +30,14 @@ type BusEvent struct {
 	Source     string
 	DetailType string
 	Detail     json.RawMessage // a JSON object
-	Resources  []string
-	Time       time.Time // as in the request; by default when it arrived
+	Time       time.Time       // when it arrived
 }
 
 // Payload returns what EventBridge passes to a function (EventBridge: events structure).
 func (e BusEvent) Payload() json.RawMessage {
 	payload, _ := json.Marshal(map[string]any{
 		"version": "0", "id": e.ID, "detail-type": e.DetailType, "source": e.Source, "account": Account,
-		"time": e.Time.UTC().Format("2006-01-02T15:04:05Z"), "region": Region, "resources": append([]string{}, e.Resources...), "detail": e.Detail,
+		"time": e.Time.UTC().Format("2006-01-02T15:04:05Z"), "region": Region, "resources": []string{}, "detail": e.Detail,
 	})
 	return payload
 }
@@ -79,16 +77,15 @@ var failedEntries = map[Fault]putResult{
 const (
 	maxEntries = 10
 	// maxEntryBytes is the limit for all entries of a request that held for years. AWS has raised
-	// it to 1 MB.
+	// it to 1 MB. It counts source, detail type and detail.
 	maxEntryBytes = 256 << 10
 	maxDetailType = 128 // characters
 )
 
-// putEntry is an entry of a PutEvents request; a missing member is nil.
+// putEntry is an entry of a PutEvents request. It has neither Resources nor Time.
 type putEntry struct {
-	Source, DetailType, Detail, EventBusName *string
-	Resources                                []string
-	Time                                     *float64 // seconds since 1970
+	Source, DetailType, Detail string
+	EventBusName               *string // nil: the default bus
 }
 
 // putResult is the result of an entry.
@@ -127,7 +124,10 @@ func (b *EventBridge) putEvents(r *Request) (any, error) {
 			failed++
 		} else {
 			result.EventID = NewID()
-			b.events = append(b.events, entry.event(result.EventID))
+			b.events = append(b.events, BusEvent{
+				ID: result.EventID, Bus: orDefault(entry.EventBusName, "default"), Source: entry.Source,
+				DetailType: entry.DetailType, Detail: json.RawMessage(entry.Detail), Time: time.Now().UTC(),
+			})
 		}
 		results = append(results, result)
 	}
@@ -138,10 +138,10 @@ func (b *EventBridge) putEvents(r *Request) (any, error) {
 func refuseEntries(entries []putEntry) string {
 	size := 0
 	for _, entry := range entries {
-		if entry.EventBusName != nil && *entry.EventBusName == "" {
+		if orDefault(entry.EventBusName, "default") == "" {
 			return "1 validation error detected: Value '' at 'entries.1.member.eventBusName' failed to satisfy constraint: Member must have length greater than or equal to 1"
 		}
-		size += entry.size()
+		size += len(entry.Source) + len(entry.DetailType) + len(entry.Detail)
 	}
 	switch {
 	case len(entries) == 0:
@@ -154,54 +154,23 @@ func refuseEntries(entries []putEntry) string {
 	return ""
 }
 
-// size returns the entry's size in bytes (EventBridge: calculating PutEvents event entry size).
-func (e putEntry) size() int {
-	size := len(orEmpty(e.Source)) + len(orEmpty(e.DetailType)) + len(orEmpty(e.Detail))
-	if e.Time != nil {
-		size += 14
-	}
-	for _, resource := range e.Resources {
-		size += len(resource)
-	}
-	return size
-}
-
-// check returns why the entry fails, by itself or by the fault. An empty code means that it does
-// not.
+// check returns why the entry fails, by itself or by the fault. An empty code means that it is put.
 func (e putEntry) check(fault Fault) putResult {
-	for _, required := range []struct {
-		name string
-		text *string
-	}{{"Source", e.Source}, {"DetailType", e.DetailType}, {"Detail", e.Detail}} {
-		if orEmpty(required.text) == "" {
-			return putResult{ErrorCode: "InvalidArgument", ErrorMessage: "Parameter " + required.name + " is not valid. Reason: " + required.name + " is a required argument."}
+	for name, text := range map[string]string{"Source": e.Source, "DetailType": e.DetailType, "Detail": e.Detail} {
+		if text == "" {
+			return putResult{ErrorCode: "InvalidArgument", ErrorMessage: "Parameter " + name + " is not valid. Reason: " + name + " is a required argument."}
 		}
 	}
 	var object map[string]json.RawMessage
 	switch {
 	case fault != 0:
 		return failedEntries[fault]
-	case strings.HasPrefix(*e.Source, "aws."):
+	case strings.HasPrefix(e.Source, "aws."):
 		return failedEntries[EntryDenied]
-	case utf8.RuneCountInString(*e.DetailType) > maxDetailType:
+	case utf8.RuneCountInString(e.DetailType) > maxDetailType:
 		return putResult{ErrorCode: "InvalidArgument", ErrorMessage: "Parameter DetailType is not valid. Reason: DetailType is longer than 128 characters."}
-	case json.Unmarshal([]byte(*e.Detail), &object) != nil || object == nil:
+	case json.Unmarshal([]byte(e.Detail), &object) != nil || object == nil:
 		return putResult{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
 	}
 	return putResult{}
-}
-
-func (e putEntry) event(id string) BusEvent {
-	event := BusEvent{
-		ID: id, Bus: "default", Source: *e.Source, DetailType: *e.DetailType, Detail: json.RawMessage(*e.Detail),
-		Resources: e.Resources, Time: time.Now().UTC(),
-	}
-	if e.EventBusName != nil {
-		event.Bus = *e.EventBusName
-	}
-	if e.Time != nil {
-		seconds, fraction := math.Modf(*e.Time)
-		event.Time = time.Unix(int64(seconds), int64(fraction*1e9)).UTC()
-	}
-	return event
 }

@@ -1,6 +1,7 @@
 package awsfake
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 )
@@ -45,63 +46,19 @@ const (
 // UntilCleared, as a number of requests, makes a fault last until ClearFaults.
 const UntilCleared = -1
 
-// faultQueue holds faults in the order in which they strike. It is not safe for concurrent use.
-type faultQueue []pendingFault
-
-type pendingFault struct {
-	fault Fault
-	left  int    // requests; negative: no end
-	only  string // what the requests are about; empty: anything
-}
-
-// add makes the next n requests about only fail.
-func (q *faultQueue) add(fault Fault, n int, only string) {
-	if n != 0 {
-		*q = append(*q, pendingFault{fault, n, only})
-	}
-}
-
-// next takes one occurrence of the first fault for a request about that; 0 if there is none.
-func (q *faultQueue) next(about string) Fault {
-	for i := range *q {
-		first := &(*q)[i]
-		if first.only != "" && first.only != about {
-			continue
-		}
-		fault := first.fault
-		if first.left > 0 {
-			if first.left--; first.left == 0 {
-				*q = append((*q)[:i:i], (*q)[i+1:]...)
-			}
-		}
-		return fault
-	}
-	return 0
-}
-
-// disconnect leaves the client without an answer. It does not return.
+// disconnect leaves the client without an answer, by [Silence] or [Reset]. It does not return.
 func (fault Fault) disconnect(w http.ResponseWriter, r *http.Request) {
 	if fault == Silence {
 		<-r.Context().Done()
-	} else {
-		reset(w)
+	} else if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if secured, ok := conn.(*tls.Conn); ok {
+			conn = secured.NetConn()
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			// Without lingering, the kernel sends RST instead of FIN.
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
 	}
 	panic(http.ErrAbortHandler)
-}
-
-// reset resets the TCP connection, or the stream of an HTTP/2 connection.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	inner := conn
-	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		inner = secured.NetConn()
-	}
-	if tcp, ok := inner.(*net.TCPConn); ok {
-		// Without lingering, the kernel sends RST instead of FIN.
-		tcp.SetLinger(0)
-	}
-	inner.Close()
 }

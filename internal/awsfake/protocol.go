@@ -1,6 +1,7 @@
 package awsfake
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -27,24 +28,32 @@ type Request struct {
 	Body      []byte
 }
 
-// Decode decodes the body as JSON. Its error is a [*Refusal].
+// Decode decodes the body as JSON. It refuses members that the document lacks, which would be
+// ignored otherwise. Its error is a [*Refusal].
 func (r *Request) Decode(document any) error {
-	if json.Unmarshal(r.Body, document) != nil {
-		return Refuse("SerializationException", "")
+	decoder := json.NewDecoder(bytes.NewReader(r.Body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(document)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal
+	}
+	return Refuse("SerializationException", "cannot read the request: "+err.Error())
 }
 
-// Refusal is an error that the client gets.
+// Refusal is an error that the client gets, and its document.
 type Refusal struct {
-	Status        int // 0 means 400
-	Type, Message string
+	Status  int    `json:"-"` // 0 means 400
+	Type    string `json:"__type"`
+	Message string `json:"message,omitempty"`
 }
 
 // Error returns the type and the message.
 func (r *Refusal) Error() string { return r.Type + ": " + r.Message }
 
-// Refuse returns a [*Refusal] with status 400. An empty message is left out of the answer.
+// Refuse returns a [*Refusal] with status 400.
 func Refuse(errorType, message string) error { return &Refusal{Type: errorType, Message: message} }
 
 // ErrUnknownOperation is the refusal of an operation that a fake does not have.
@@ -53,29 +62,29 @@ var ErrUnknownOperation = Refuse("UnknownOperationException", "")
 // Serve answers a request with the document that work returns, or with its error: a [*Refusal] or a
 // [Fault]. Requests that are unsigned or do not follow the protocol do not reach work.
 func (p *Protocol) Serve(w http.ResponseWriter, r *http.Request, work func(*Request) (any, error)) {
-	w.Header().Set("X-Amzn-RequestId", NewID())
 	var document any
 	request, err := p.read(w, r)
 	if err == nil {
 		document, err = work(request)
 	}
 	if fault, ok := errors.AsType[Fault](err); ok {
-		err = p.strike(w, r, fault, request.Operation)
+		if fault == Silence || fault == Reset {
+			fault.disconnect(w, r)
+		}
+		err = p.refusal(fault, request.Operation)
 	}
-	if err == nil {
-		p.write(w, http.StatusOK, document)
-		return
+	header, status := w.Header(), http.StatusOK
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		document, status = refusal, cmp.Or(refusal.Status, http.StatusBadRequest)
+		header.Set("X-Amzn-ErrorType", refusal.Type)
 	}
-	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok {
-		refusal = &Refusal{Type: "SerializationException"}
-	}
-	body := map[string]string{"__type": refusal.Type}
-	if refusal.Message != "" {
-		body["message"] = refusal.Message
-	}
-	w.Header().Set("X-Amzn-ErrorType", refusal.Type)
-	p.write(w, cmp.Or(refusal.Status, http.StatusBadRequest), body)
+	body, _ := json.Marshal(document)
+	header.Set("Content-Type", p.ContentType)
+	header.Set("X-Amzn-RequestId", NewID())
+	// DynamoDB's clients check it; the other services' clients ignore it.
+	header.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 func (p *Protocol) read(w http.ResponseWriter, r *http.Request) (*Request, error) {
@@ -108,36 +117,19 @@ func (p *Protocol) checkSigned(header http.Header) error {
 	return nil
 }
 
-// strike returns the refusal for the fault. It does not return if the fault leaves the client
-// without an answer.
-func (p *Protocol) strike(w http.ResponseWriter, r *http.Request, fault Fault, operation string) error {
+// refusal returns the refusal for the fault.
+func (p *Protocol) refusal(fault Fault, operation string) error {
 	refusal, ok := p.Faults[fault]
-	if ok {
-		return &refusal
-	}
-	switch fault {
-	case Throttled:
+	switch {
+	case ok:
+	case fault == Throttled:
 		return Refuse("ThrottlingException", "Rate exceeded")
-	case AccessDenied:
+	case fault == AccessDenied:
 		action := p.Name + ":" + operation
 		return Refuse("AccessDeniedException", "User: arn:aws:sts::"+Account+":assumed-role/function-role/function is not authorized to perform: "+
 			action+" on resource: "+p.Resource+" because no identity-based policy allows the "+action+" action")
-	case Silence, Reset:
-		fault.disconnect(w, r)
+	default:
+		refusal = p.Faults[InternalError]
 	}
-	refusal = p.Faults[InternalError]
 	return &refusal
-}
-
-// write sends the document with the checksum that DynamoDB's clients check; the other services'
-// clients ignore it.
-func (p *Protocol) write(w http.ResponseWriter, status int, document any) {
-	body, err := json.Marshal(document)
-	if err != nil {
-		status = http.StatusInternalServerError
-	}
-	w.Header().Set("Content-Type", p.ContentType)
-	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }

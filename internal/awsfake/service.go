@@ -1,13 +1,29 @@
+// Package awsfake has fakes of the AWS services that functions of this module call, for tests and
+// local programs: [SecretsManager], [EventBridge] and [StepFunctions]; package dynamodb has a
+// table. They speak the services' wire protocols, so the real SDK talks to them, refuse what the
+// services refuse, and fail on demand:
+//
+//	secrets := new(awsfake.SecretsManager)
+//	secrets.Set("didit", `{"api_key":"key"}`)
+//	err := secrets.Start() // a function finds it by AWS_ENDPOINT_URL_SECRETS_MANAGER
+//	defer secrets.Close()
+//	secrets.Fail(awsfake.Throttled, 2) // the next two requests
+//
+// A fake is an [http.Handler], so a program may also serve it in its own way. The zero value is
+// ready to use, all methods are safe for concurrent use, and a fake must not be copied. Requests
+// must be signed (Signature Version 4), but signatures are not verified. Fakes print, log and
+// encode without the data that they hold.
 package awsfake
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,15 +41,21 @@ const (
 type Service struct {
 	mu     sync.Mutex
 	calls  map[string]int
-	faults faultQueue
+	faults []pendingFault // in the order in which they strike
 
 	server *http.Server
 	url    string
 }
 
+type pendingFault struct {
+	fault Fault
+	only  string // what the requests are about; empty: anything
+	left  int    // requests; negative: no end
+}
+
 // Listen serves the handler on a free port of 127.0.0.1 until Close. It may be called once.
 func (s *Service) Listen(handler http.Handler) error {
-	server, address, err := Serve(handler)
+	server, address, err := Serve(handler, nil)
 	if err != nil {
 		return fmt.Errorf("start %T: %w", handler, err)
 	}
@@ -60,7 +82,16 @@ func (s *Service) Count(about string) Fault {
 		s.calls = make(map[string]int)
 	}
 	s.calls[about]++
-	return s.faults.next(about)
+	for i, f := range s.faults {
+		if f.only != "" && f.only != about {
+			continue
+		}
+		if s.faults[i].left--; f.left == 1 {
+			s.faults = slices.Delete(s.faults, i, i+1)
+		}
+		return f.fault
+	}
+	return 0
 }
 
 // Calls returns how many requests about that have arrived, including refused ones and those that a
@@ -86,7 +117,9 @@ func (s *Service) Fail(fault Fault, n int) { s.FailOnly("", fault, n) }
 func (s *Service) FailOnly(about string, fault Fault, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults.add(fault, n, about)
+	if n != 0 {
+		s.faults = append(s.faults, pendingFault{fault, about, n})
+	}
 }
 
 // ClearFaults removes all faults. Requests that [Silence] already holds get no answer.
@@ -96,32 +129,32 @@ func (s *Service) ClearFaults() {
 	s.faults = nil
 }
 
-// String returns a fixed text.
-func (s *Service) String() string { return "awsfake.Service(redacted)" }
+const redacted = "awsfake.Service(redacted)"
 
-// GoString returns a fixed text.
-func (s *Service) GoString() string { return s.String() }
-
-// LogValue returns a fixed text.
-func (s *Service) LogValue() slog.Value { return slog.StringValue(s.String()) }
+// Format prints a fixed text, for every verb.
+func (s *Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText returns a fixed text.
-func (s *Service) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s *Service) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Serve serves the handler on a free port of 127.0.0.1 until the server is closed, and returns the
-// address as host:port.
-func Serve(handler http.Handler) (*http.Server, string, error) {
+// address as host:port. With a config it serves HTTPS.
+func Serve(handler http.Handler, config *tls.Config) (*http.Server, string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
 	}
 	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: time.Minute,
+		// The server adds to the config.
+		Handler: handler, TLSConfig: config.Clone(), ReadHeaderTimeout: time.Minute,
 		// Faults and killed processes leave broken connections, which are not worth a log.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
-	go server.Serve(listener)
+	if config == nil {
+		go server.Serve(listener)
+	} else {
+		go server.ServeTLS(listener, "", "")
+	}
 	return server, listener.Addr().String(), nil
 }
 

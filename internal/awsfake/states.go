@@ -84,12 +84,12 @@ const (
 	maxCause  = 32768
 )
 
-// taskRequest is a request that completes a task; a missing member is nil.
+// taskRequest is a request that completes a task.
 type taskRequest struct {
-	TaskToken *string `json:"taskToken"`
-	Output    *string `json:"output"`
-	Error     *string `json:"error"`
-	Cause     *string `json:"cause"`
+	TaskToken string  `json:"taskToken"`
+	Output    *string `json:"output"` // nil: missing
+	Error     string  `json:"error"`
+	Cause     string  `json:"cause"`
 }
 
 // ServeHTTP answers a request that completes a task.
@@ -106,8 +106,7 @@ func (s *StepFunctions) complete(r *Request) (any, error) {
 	if err := r.Decode(&request); err != nil {
 		return nil, err
 	}
-	token := orEmpty(request.TaskToken)
-	if fault := s.Count(token); fault != 0 {
+	if fault := s.Count(request.TaskToken); fault != 0 {
 		return nil, fault
 	}
 	if err := request.check(failed); err != nil {
@@ -115,44 +114,44 @@ func (s *StepFunctions) complete(r *Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	outcome, known := s.tasks[token]
+	outcome, known := s.tasks[request.TaskToken]
 	switch {
 	case !known:
 		return nil, InvalidToken
 	case outcome != nil:
 		return nil, TaskTimedOut
 	}
-	s.tasks[token] = &TaskOutcome{failed, orEmpty(request.Output), orEmpty(request.Error), orEmpty(request.Cause)}
+	s.tasks[request.TaskToken] = &TaskOutcome{failed, orDefault(request.Output, ""), request.Error, request.Cause}
 	return struct{}{}, nil
 }
 
 // check refuses a malformed request.
 func (r taskRequest) check(failed bool) error {
+	output := orDefault(r.Output, "")
 	for _, part := range []struct {
-		name     string
-		text     *string
-		required bool
-		limit    int
+		name, text string
+		missing    bool
+		limit      int
 	}{
-		{"taskToken", r.TaskToken, true, maxToken},
-		{"output", r.Output, !failed, maxOutput},
+		{"taskToken", r.TaskToken, r.TaskToken == "", maxToken},
+		{"output", output, r.Output == nil && !failed, maxOutput},
 		{"error", r.Error, false, maxError},
 		{"cause", r.Cause, false, maxCause},
 	} {
-		tooShort := part.required && (part.text == nil || *part.text == "" && part.name == "taskToken")
-		if tooShort || utf8.RuneCountInString(orEmpty(part.text)) > part.limit {
+		if part.missing || utf8.RuneCountInString(part.text) > part.limit {
 			return Refuse("ValidationException", "1 validation error detected: Value at '"+part.name+"' failed to satisfy constraint")
 		}
 	}
-	if !failed && !json.Valid([]byte(*r.Output)) {
+	if !failed && !json.Valid([]byte(output)) {
 		return Refuse("InvalidOutput", "Invalid Output: 'The output is not valid JSON'")
 	}
 	return nil
 }
 
-func orEmpty(p *string) string {
-	if p == nil {
-		return ""
+// orDefault returns the string, or fallback if it is nil.
+func orDefault(s *string, fallback string) string {
+	if s == nil {
+		return fallback
 	}
-	return *p
+	return *s
 }

@@ -28,6 +28,7 @@ const (
 	EventBusName         = "EVENT_BUS_NAME"
 	WebhookTolerance     = "WEBHOOK_TOLERANCE"
 	ReconcileAfter       = "RECONCILE_AFTER"
+	ReadsPerMinute       = "READS_PER_MINUTE"
 )
 
 // Didit is where to reach Didit, and the name of the secret with its credentials.
@@ -44,10 +45,11 @@ type Callers struct {
 	PrincipalClaim string // the JWT claim with the user's id
 }
 
-// Table is where records are kept.
+// Table is where records are kept, and when they end and are due.
 type Table struct {
-	Name      string
-	Retention time.Duration // how long a record is kept after its last change
+	Name           string
+	Retention      time.Duration // how long a record is kept after its last change
+	ReconcileAfter time.Duration // how long an unfinished session may stay unchanged
 }
 
 // CreateSession is the configuration of the function of that name.
@@ -71,7 +73,7 @@ func LoadCreateSession(getenv func(string) string) (CreateSession, error) {
 			ExtraFields:          e.extraFields(),
 			AllowedCallbacks:     e.callbacks(),
 		},
-		Table: Table{Name: e.text(TableName, ""), Retention: e.retention()},
+		Table: e.records(e.text(TableName, "")),
 	}
 	c.Policy.WorkflowIDs, c.Policy.AnyWorkflow = e.workflows()
 	c.Policy.UserFields = e.userFields(c.Policy.ExtraFields)
@@ -80,16 +82,19 @@ func LoadCreateSession(getenv func(string) string) (CreateSession, error) {
 
 // GetSession is the configuration of the function of that name.
 type GetSession struct {
-	Didit   Didit
-	Callers Callers
-	Table   Table
-	BusName string
+	Didit          Didit
+	Callers        Callers
+	Table          Table
+	BusName        string
+	ReadsPerMinute int // decisions that the whole deployment reads at Didit; 0: it follows from the API's version
 }
 
 // LoadGetSession reads the configuration.
 func LoadGetSession(getenv func(string) string) (GetSession, error) {
 	e := &environment{getenv: getenv}
-	c := GetSession{Didit: e.didit(), Callers: e.callers(), Table: e.table(), BusName: e.bus()}
+	c := GetSession{
+		Didit: e.didit(), Callers: e.callers(), Table: e.table(), BusName: e.bus(), ReadsPerMinute: e.readsPerMinute(),
+	}
 	return c, errors.Join(e.problems...)
 }
 
@@ -97,7 +102,7 @@ func LoadGetSession(getenv func(string) string) (GetSession, error) {
 type Webhook struct {
 	SecretID  string
 	Tolerance time.Duration
-	Table     Table
+	TableName string
 	BusName   string
 }
 
@@ -107,7 +112,7 @@ func LoadWebhook(getenv func(string) string) (Webhook, error) {
 	return Webhook{
 		SecretID:  e.required(WebhookSecretID, "the name or ARN of the secret with the webhook secret"),
 		Tolerance: e.duration(WebhookTolerance, 15*time.Minute, time.Second, 24*time.Hour),
-		Table:     e.table(), BusName: e.bus(),
+		TableName: e.tableName(), BusName: e.bus(),
 	}, errors.Join(e.problems...)
 }
 
@@ -137,18 +142,17 @@ func LoadAwaitDecision(getenv func(string) string) (AwaitDecision, error) {
 
 // Reconcile is the configuration of the function of that name.
 type Reconcile struct {
-	Didit   Didit
-	Table   Table
-	BusName string
-	After   time.Duration // how long an unfinished session may stay unchanged
+	Didit          Didit
+	Table          Table
+	BusName        string
+	ReadsPerMinute int // as for getsession
 }
 
 // LoadReconcile reads the configuration.
 func LoadReconcile(getenv func(string) string) (Reconcile, error) {
 	e := &environment{getenv: getenv}
 	return Reconcile{
-		Didit: e.didit(), Table: e.table(), BusName: e.bus(),
-		After: e.duration(ReconcileAfter, 15*time.Minute, time.Minute, 24*time.Hour),
+		Didit: e.didit(), Table: e.table(), BusName: e.bus(), ReadsPerMinute: e.readsPerMinute(),
 	}, errors.Join(e.problems...)
 }
 

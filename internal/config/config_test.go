@@ -37,7 +37,7 @@ func problems(err error) []string {
 func TestLoadCreateSession_defaults(t *testing.T) {
 	t.Parallel()
 	want := CreateSession{
-		Didit: Didit{SecretID: "didit/api"}, Callers: Callers{PrincipalClaim: "sub"}, Table: Table{Retention: 1095 * 24 * time.Hour},
+		Didit: Didit{SecretID: "didit/api"}, Callers: Callers{PrincipalClaim: "sub"}, Table: Table{Retention: 1095 * 24 * time.Hour, ReconcileAfter: 15 * time.Minute},
 		Policy: verification.Policy{WorkflowIDs: []string{workflow}, UserFields: []string{
 			"workflow_id", "callback", "callback_method", "language", "metadata",
 			"contact_details.email", "contact_details.email_lang", "contact_details.phone",
@@ -78,7 +78,7 @@ func TestLoadCreateSession_values(t *testing.T) {
 	want := CreateSession{
 		Didit: Didit{SecretID: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit", AuthURL: "https://auth.example.com",
 			APIURL: "https://api.example.com:8443/prefix", APIVersion: "v3"},
-		Callers: Callers{TrustIAM: true, PrincipalClaim: "custom:id"}, Table: Table{Name: "sessions", Retention: 30 * 24 * time.Hour},
+		Callers: Callers{TrustIAM: true, PrincipalClaim: "custom:id"}, Table: Table{Name: "sessions", Retention: 30 * 24 * time.Hour, ReconcileAfter: 15 * time.Minute},
 		Policy: verification.Policy{WorkflowIDs: []string{otherWorkflow, workflow}, BiometricWorkflowIDs: []string{workflow}, ExtraFields: []string{"newest", "other_1"},
 			UserFields: []string{"language", "contact_details", "newest", "expected_details.gender"}, AllowedCallbacks: prefixes},
 	}

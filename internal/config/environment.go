@@ -55,10 +55,16 @@ func (e *environment) callers() Callers {
 	}
 }
 
-func (e *environment) table() Table {
+func (e *environment) table() Table { return e.records(e.tableName()) }
+
+func (e *environment) tableName() string {
+	return e.required(TableName, "the name of the table that sessions are recorded in")
+}
+
+func (e *environment) records(table string) Table {
 	return Table{
-		Name:      e.required(TableName, "the name of the table that sessions are recorded in"),
-		Retention: e.retention(),
+		Name: table, Retention: e.retention(),
+		ReconcileAfter: e.duration(ReconcileAfter, 15*time.Minute, time.Minute, 24*time.Hour),
 	}
 }
 
@@ -66,8 +72,7 @@ func (e *environment) bus() string {
 	return e.required(EventBusName, "the name of the bus that events are published on")
 }
 
-// Bounds of RETENTION_DAYS. The record of an unfinished session is written at least once a day
-// while a task waits on it, so two days keep it.
+// Bounds of RETENTION_DAYS. The record of a session that a task waits on is kept longer.
 const (
 	minDays = 2
 	maxDays = 3650
@@ -80,6 +85,22 @@ func (e *environment) retention() time.Duration {
 		e.refuse(RetentionDays, "is %q; it must be a number of days from %d to %d", value, minDays, maxDays)
 	}
 	return time.Duration(days) * 24 * time.Hour
+}
+
+// maxReads is what Didit allows in a minute with v3 of its API.
+const maxReads = 600
+
+// readsPerMinute reads an even number, of which one half is for callers and one for reconcile.
+func (e *environment) readsPerMinute() int {
+	value := e.text(ReadsPerMinute, "")
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 2 || n > maxReads || n%2 != 0 {
+		e.refuse(ReadsPerMinute, "is %q; it must be an even number from 2 to %d", value, maxReads)
+	}
+	return n
 }
 
 func (e *environment) duration(name string, fallback, shortest, longest time.Duration) time.Duration {

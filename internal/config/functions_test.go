@@ -58,14 +58,14 @@ func TestLoad_required(t *testing.T) {
 
 func TestLoad_defaults(t *testing.T) {
 	t.Parallel()
-	table := Table{Name: "sessions", Retention: 1095 * 24 * time.Hour}
+	table := Table{Name: "sessions", Retention: 1095 * 24 * time.Hour, ReconcileAfter: 15 * time.Minute}
 	didit := Didit{SecretID: "didit/api"}
 	for name, want := range map[string]any{
 		"getsession":    GetSession{Didit: didit, Callers: Callers{PrincipalClaim: "sub"}, Table: table, BusName: "sessions"},
-		"webhook":       Webhook{SecretID: "didit/webhook", Tolerance: 15 * time.Minute, Table: table, BusName: "sessions"},
+		"webhook":       Webhook{SecretID: "didit/webhook", Tolerance: 15 * time.Minute, TableName: "sessions", BusName: "sessions"},
 		"trackstatus":   TrackStatus{Table: table},
 		"awaitdecision": AwaitDecision{Didit: didit, Table: table, BusName: "sessions"},
-		"reconcile":     Reconcile{Didit: didit, Table: table, BusName: "sessions", After: 15 * time.Minute},
+		"reconcile":     Reconcile{Didit: didit, Table: table, BusName: "sessions"},
 		"getdecision":   GetDecision{Didit: didit},
 	} {
 		if got, err := loaders[name].load(from(everything)); err != nil || !reflect.DeepEqual(got, want) {
@@ -107,12 +107,40 @@ func TestLoad_durations(t *testing.T) {
 		case Webhook:
 			got = c.Tolerance
 		case Reconcile:
-			got = c.After
+			got = c.Table.ReconcileAfter
 		default:
 			err = errors.New("not loaded")
 		}
 		if err != nil || got != test.want {
 			t.Errorf("%s=%q: got %v, error %v, want %v", test.variable, test.value, got, err, test.want)
+		}
+	}
+}
+
+// Ensure that the reads of a minute are an even number, of which each reader gets half.
+func TestLoad_readsPerMinute(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]int{"": 0, "2": 2, "50": 50, "600": 600, "0": -1, "1": -1, "51": -1, "602": -1, "-2": -1, "fifty": -1, "5e1": -1} {
+		for _, function := range []string{"getsession", "reconcile"} {
+			values := maps.Clone(everything)
+			values[ReadsPerMinute] = value
+			loaded, err := loaders[function].load(from(values))
+			if want < 0 {
+				if got := names(err); !slices.Equal(got, []string{ReadsPerMinute}) {
+					t.Errorf("%s, %q: got %v, want one problem that names it", function, value, err)
+				}
+				continue
+			}
+			got := -1
+			switch c := loaded.(type) {
+			case GetSession:
+				got = c.ReadsPerMinute
+			case Reconcile:
+				got = c.ReadsPerMinute
+			}
+			if err != nil || got != want {
+				t.Errorf("%s, %q: got %d, error %v, want %d", function, value, got, err, want)
+			}
 		}
 	}
 }

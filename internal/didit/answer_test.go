@@ -28,7 +28,7 @@ func TestClient_CreateSession_answers(t *testing.T) {
 	v3 := seed
 	v3.WorkflowVersion, v3.Kind = ptr(int64(7)), ptr("user")
 	numberAsText := Session{ID: "i", URL: "u", Number: ptr(int64(1234)), WorkflowVersion: ptr(int64(-2))}
-	odd := Session{ID: "i", URL: "u", Metadata: []byte(`[1,"x"]`)}
+	odd := Session{ID: "i", URL: "u", Metadata: []byte(`[1,"x"]`), VendorData: ptr(`["a"]`), WorkflowID: "7"}
 	tests := []struct {
 		name   string
 		status int
@@ -54,6 +54,7 @@ func TestClient_CreateSession_answers(t *testing.T) {
 			`{"session_id":"i","url":"u","session_number":{"n":1},"session_token":5,"vendor_data":["a"],"metadata":[1,"x"],"status":true,"workflow_id":7,"callback":{},"workflow_version":1.5,"session_kind":[]}`,
 			odd,
 		},
+		{"a lone surrogate", 201, `{"session_id":"i","url":"u","vendor_data":"a\ud800"}`, Session{ID: "i", URL: "u", VendorData: ptr(`"a\ud800"`)}},
 		{"a number too long", 201, `{"session_id":"i","url":"u","session_number":99999999999999999999}`, Session{ID: "i", URL: "u"}},
 		{"the largest number", 201, `{"session_id":"i","url":"u","session_number":9223372036854775807}`, Session{ID: "i", URL: "u", Number: ptr(int64(9223372036854775807))}},
 	}

@@ -2,6 +2,7 @@ package didit
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -20,25 +21,73 @@ import (
 
 // canonical returns the document's canonical form, with numbers as Python prints them.
 func canonical(document strictjson.Value) []byte {
-	return appendCanonical(nil, document, pythonNumber)
+	return appendCanonical(nil, document, appendPython)
 }
 
-// canonicalForms returns the forms that Didit may have signed.
+func appendPython(to []byte, number string) []byte { return append(to, pythonNumber(number)...) }
+
+// canonicalForms returns the forms that Didit may have signed; none if a number is not simple.
 func canonicalForms(document strictjson.Value) [][]byte {
-	ambiguous := false
-	forms := [][]byte{appendCanonical(nil, document, func(number string) string {
-		printed := pythonNumber(number)
-		ambiguous = ambiguous || printed != plainNumber(number)
-		return printed
-	})}
-	if ambiguous {
-		forms = append(forms, appendCanonical(nil, document, plainNumber))
+	size := len(document.Raw())
+	var plain []byte // up to the last number that the two recipes print differently
+	simple, long, copied := true, 0, 0
+	python := appendCanonical(make([]byte, 0, size), document, func(to []byte, number string) []byte {
+		if isFloat(number) && len(number) > exactFloat {
+			long++
+		}
+		if simple = simple && isSimple(number) && long <= maxLongFloats; !simple {
+			return to
+		}
+		printed, asSent := pythonNumber(number), plainNumber(number)
+		if printed != asSent {
+			if plain == nil {
+				plain = make([]byte, 0, size)
+			}
+			plain = append(append(plain, to[copied:]...), asSent...)
+			copied = len(to) + len(printed)
+		}
+		return append(to, printed...)
+	})
+	switch {
+	case !simple:
+		return nil
+	case plain == nil:
+		return [][]byte{python}
+	default:
+		return [][]byte{python, append(plain, python[copied:]...)}
 	}
-	return forms
 }
 
-// appendCanonical appends the canonical form, with numbers printed by the given function.
-func appendCanonical(to []byte, v strictjson.Value, number func(string) string) []byte {
+const (
+	maxExponent = 30 // of Didit's numbers none has one
+	maxFloat    = 25 // characters of a number that is no integer; Python writes no more than 24
+	// exactFloat is up to how many characters such a number takes no arithmetic of many digits.
+	exactFloat    = 17
+	maxLongFloats = 2_000
+)
+
+func isFloat(number string) bool {
+	for i := range len(number) {
+		if c := number[i]; c == '.' || c|0x20 == 'e' {
+			return true
+		}
+	}
+	return false
+}
+
+// isSimple reports whether a number can be read and written at little cost. The conversion of one
+// such as 5e-324 takes thousands of times as long as the reading of its text.
+func isSimple(number string) bool {
+	if !isFloat(number) {
+		return true
+	}
+	_, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	n, err := strconv.Atoi(cmp.Or(exponent, "0"))
+	return err == nil && -maxExponent <= n && n <= maxExponent && len(number) <= maxFloat
+}
+
+// appendCanonical appends the canonical form, with numbers appended by the given function.
+func appendCanonical(to []byte, v strictjson.Value, number func(to []byte, number string) []byte) []byte {
 	switch v.Kind() {
 	case strictjson.Object:
 		return appendObject(to, sortedMembers(v), number)
@@ -58,7 +107,7 @@ func appendCanonical(to []byte, v strictjson.Value, number func(string) string) 
 		}
 		return strictjson.AppendQuote(to, v.Text())
 	case strictjson.Number:
-		return append(to, number(string(v.Raw()))...)
+		return number(to, string(v.Raw()))
 	default:
 		return append(to, v.Raw()...)
 	}
@@ -80,7 +129,7 @@ func sortedMembers(object strictjson.Value) (members []member) {
 	return members
 }
 
-func appendObject(to []byte, members []member, number func(string) string) []byte {
+func appendObject(to []byte, members []member, number func(to []byte, number string) []byte) []byte {
 	to = append(to, '{')
 	for i, m := range members {
 		if i > 0 {
@@ -98,7 +147,7 @@ func pythonNumber(text string) string {
 	if text == "-0" {
 		return "0"
 	}
-	if !strings.ContainsAny(text, ".eE") {
+	if !isFloat(text) {
 		return text
 	}
 	f, err := strconv.ParseFloat(text, 64)

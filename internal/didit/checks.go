@@ -39,6 +39,10 @@ var features = []struct {
 	{"IP_ANALYSIS", []string{"ip_analyses", "ip_analysis", "location"}, []string{"LOCATION"}},
 	{"DATABASE_VALIDATION", []string{"database_validations", "database_validation"}, nil},
 	{"QUESTIONNAIRE", []string{"questionnaire_responses", "questionnaire"}, nil},
+	{"DOCUMENT_AI", []string{"document_ai_documents"}, nil},
+	{"KYB_REGISTRY", []string{"registry_checks"}, nil},
+	{"KYB_DOCUMENTS", []string{"document_verifications"}, nil},
+	{"KYB_KEY_PEOPLE", []string{"key_people_checks"}, nil},
 }
 
 // node is a node of the workflow as a section or the features describe it.

@@ -94,6 +94,16 @@ func origin(configured, fallback string) string {
 	return strings.TrimRight(configured, "/")
 }
 
+// APIVersion returns the version of the session API that the client calls. It reads the credentials
+// if they decide and are not in memory, and returns the error of their source.
+func (c *Client) APIVersion(ctx context.Context) (Version, error) {
+	if c.Version != "" {
+		return c.Version, nil
+	}
+	creds, err := c.Credentials.Credentials(ctx)
+	return c.version(creds), err
+}
+
 func (c *Client) version(creds Credentials) Version {
 	switch {
 	case c.Version != "":

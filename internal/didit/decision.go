@@ -23,10 +23,20 @@ type Decision struct {
 	Raw        json.RawMessage // the document as Didit sent it, byte for byte
 }
 
-// Decision returns the status of a session, finished or not. The request is sent once more if it
+// Decision returns the decision of a session, finished or not. The request is sent once more if it
 // gets no usable answer. It returns an [*Error], of [KindNotFound] if Didit has no such session or
 // the id is not a UUID, or the error of the credential source.
 func (c *Client) Decision(ctx context.Context, sessionID string) (Decision, error) {
+	return c.decision(ctx, sessionID, true)
+}
+
+// Status is [Client.Decision] for callers that count their requests: it sends one, and another only
+// after refused credentials, or if a kept connection had been closed before Didit answered.
+func (c *Client) Status(ctx context.Context, sessionID string) (Decision, error) {
+	return c.decision(ctx, sessionID, false)
+}
+
+func (c *Client) decision(ctx context.Context, sessionID string, again bool) (Decision, error) {
 	if !uuidForm.MatchString(sessionID) {
 		// Didit answers such an id with a page.
 		return Decision{}, &Error{Kind: KindNotFound, Op: opDecision, Reason: "the session id is not a UUID"}
@@ -35,7 +45,8 @@ func (c *Client) Decision(ctx context.Context, sessionID string) (Decision, erro
 	var decision Decision
 	err := c.call(ctx, http.MethodGet, "/session/"+sessionID+"/decision/", nil, exchange{
 		op:        opDecision,
-		retryable: true,
+		retryable: again,
+		once:      !again,
 		maxBytes:  maxDecisionBytes,
 		read: func(a answer) (err error) {
 			if err = decisionRefusal(a); err == nil {

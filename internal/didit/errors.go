@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -224,13 +225,19 @@ func kindOfRefusal(said refusal) Kind {
 	}
 }
 
-// says reports whether any sentence contains the phrase, in any case.
+// free are the fields in which callers send text of their own: what Didit quotes of them must not
+// look like a refusal of another kind.
+var free = []string{"metadata", "contact_details", "expected_details", "callback"}
+
+// says reports whether a sentence contains the phrase, in any case.
 func (r refusal) says(phrase string) bool {
 	if strings.Contains(strings.ToLower(r.detail), phrase) {
 		return true
 	}
 	for _, f := range r.fields {
-		if f.Field != "metadata" && strings.Contains(strings.ToLower(f.Message), phrase) {
+		top, _, _ := strings.Cut(f.Field, ".")
+		top, _, _ = strings.Cut(top, "[")
+		if !slices.Contains(free, top) && strings.Contains(strings.ToLower(f.Message), phrase) {
 			return true
 		}
 	}

@@ -38,7 +38,8 @@ type WebhookEvent struct {
 	Status      string  // Didit's word, at most 64 characters
 	Checks      []Check // the nodes of the workflow, as far as the decision names them
 	OccurredAt  time.Time
-	Environment *string // live or sandbox
+	SentAt      time.Time // the signed time of the delivery
+	Environment *string   // live or sandbox
 }
 
 // event reads the envelope of a signed document (Didit: Webhooks; v1 and v2 bodies have no
@@ -71,6 +72,7 @@ func (v *Verifier) event(document strictjson.Value) (WebhookEvent, error) {
 	}
 	e.SessionID, e.Status = *sessionID, status
 	e.OccurredAt = occurredAt(document.Get("created_at"), timestamp)
+	e.SentAt = time.Unix(timestamp, 0).UTC()
 	e.VendorData = optionalText(document.Get("vendor_data"))
 	e.Environment = optionalText(document.Get("environment"))
 	e.WorkflowID = uuid(document.Get("workflow_id"))
@@ -95,7 +97,12 @@ func eventID(document strictjson.Value) string {
 		return id
 	}
 	members := slices.DeleteFunc(sortedMembers(document), func(m member) bool { return m.name == "timestamp" })
-	sum := sha256.Sum256(appendObject(nil, members, pythonNumber))
+	sum := sha256.Sum256(appendObject(nil, members, func(to []byte, number string) []byte {
+		if !isSimple(number) {
+			return append(to, number...)
+		}
+		return appendPython(to, number)
+	}))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -109,9 +116,13 @@ func (v *Verifier) isFresh(timestamp int64) bool {
 	return now-seconds <= timestamp && timestamp <= now+seconds
 }
 
-// unixTime returns a number that is written as an integer and fits into 64 bits.
+// unixTime returns a whole number that fits into 64 bits, written as an integer or as a float.
 func unixTime(v strictjson.Value) (seconds int64, ok bool) {
-	seconds, err := strconv.ParseInt(string(v.Raw()), 10, 64)
+	text := string(v.Raw())
+	if v.Kind() == strictjson.Number && isSimple(text) {
+		text = pythonNumber(text)
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
 	return seconds, err == nil
 }
 

@@ -16,6 +16,7 @@ const maxAnswerBytes = 2 << 20
 type exchange struct {
 	op        string
 	retryable bool // a second request cannot create a second session
+	once      bool // a second request does no harm, but counts
 	maxBytes  int  // of an answer; 0 means maxAnswerBytes
 	build     func(context.Context) (*http.Request, error)
 	read      func(answer) error // returns nil for a success, else an [*Error]
@@ -35,14 +36,14 @@ type answer struct {
 // returns is an [*Error].
 func (c *Client) send(ctx context.Context, x exchange) error {
 	for number := 1; ; number++ {
-		if !x.retryable || number > 1 {
+		if !x.retryable && !x.once || number > 1 {
 			c.dropIdle()
 		}
 		failure, reached := c.attempt(ctx, x, number)
 		if failure == nil {
 			return nil
 		}
-		again := failedAttempt{
+		again := !x.once && failedAttempt{
 			number: number, kind: failure.Kind, status: failure.Status, advised: failure.RetryAfter > 0,
 			reached: reached, retryable: x.retryable, left: c.timeLeft(ctx),
 		}.mayRetry()

@@ -22,99 +22,78 @@ const (
 // detail, error or message; a bare array; and HTML pages, which are not readable.
 type refusal struct {
 	hidden
-	readable bool
-	detail   string
-	fields   []FieldError
+	readable  bool
+	detail    string   // the sentences, joined
+	sentences []string // about the whole request
+	fields    []FieldError
 }
+
+// sentenceNames are the members in which Didit writes about the whole request, or about the whole
+// of a field.
+var sentenceNames = []string{"detail", "error", "message", "error_description", "non_field_errors"}
 
 func readRefusal(body []byte) refusal {
 	var value any
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	if decoder.Decode(&value) != nil {
+	if json.NewDecoder(bytes.NewReader(body)).Decode(&value) != nil {
 		return refusal{}
 	}
 	r := refusal{readable: true}
-	object, ok := value.(map[string]any)
-	if !ok {
-		r.detail = sentence(value)
-		return r
-	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		switch name {
-		case "detail", "error", "message", "error_description", "non_field_errors":
-			r.detail = clip(strings.TrimSpace(r.detail + " " + sentence(object[name])))
-		default:
-			r.collect(clip(name), object[name], 1)
-		}
-	}
+	r.collect("", value, 0)
+	r.detail = clip(strings.Join(r.sentences, " "))
 	return r
 }
 
-// collect adds the messages in a value as field errors, under its path and the paths inside it.
+// collect adds the sentences in a value: to those about the field at the path and about what is
+// within it, or with an empty path to those about the whole request. Only strings are sentences.
 func (r *refusal) collect(path string, value any, depth int) {
-	if len(r.fields) >= maxFields || depth > maxRefusalDepth {
+	if depth > maxRefusalDepth {
 		return
 	}
 	switch v := value.(type) {
+	case string:
+		r.add(path, v)
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			r.collect(clip(path+"."+name), v[name], depth+1)
+			inner := clip(strings.TrimPrefix(path+"."+name, "."))
+			if slices.Contains(sentenceNames, name) {
+				inner = path
+			} else if inner == "" {
+				continue // a member without a name is not about the whole request
+			}
+			r.collect(inner, v[name], depth+1)
 		}
 	case []any:
-		if text := sentence(onlyStrings(v)); text != "" {
-			r.add(path, text)
-		}
+		r.add(path, strings.Join(stringsOf(v), " "))
 		for i, item := range v {
-			if _, text := item.(string); !text {
-				r.collect(clip(path+"["+strconv.Itoa(i)+"]"), item, depth+1)
+			inner := path
+			if path != "" {
+				inner = clip(path + "[" + strconv.Itoa(i) + "]")
 			}
-		}
-	default:
-		if text := sentence(v); text != "" {
-			r.add(path, text)
+			if _, isString := item.(string); !isString {
+				r.collect(inner, item, depth+1)
+			}
 		}
 	}
 }
 
 func (r *refusal) add(path, text string) {
-	if len(r.fields) < maxFields {
+	text = clip(text)
+	switch {
+	case text == "" || len(r.fields)+len(r.sentences) >= maxFields:
+	case path == "":
+		r.sentences = append(r.sentences, text)
+	default:
 		r.fields = append(r.fields, FieldError{Field: path, Message: text})
 	}
 }
 
-func onlyStrings(list []any) []any {
-	return slices.DeleteFunc(slices.Clone(list), func(v any) bool {
-		_, text := v.(string)
-		return !text
-	})
-}
-
-// sentence joins the strings and numbers in a value.
-func sentence(value any) string {
-	var texts []string
-	var walk func(any, int)
-	walk = func(value any, depth int) {
-		if depth > maxRefusalDepth || len(texts) >= maxFields {
-			return
-		}
-		switch v := value.(type) {
-		case string:
-			texts = append(texts, v)
-		case json.Number:
-			texts = append(texts, v.String())
-		case []any:
-			for _, item := range v {
-				walk(item, depth+1)
-			}
-		case map[string]any:
-			for _, name := range slices.Sorted(maps.Keys(v)) {
-				walk(v[name], depth+1)
-			}
+func stringsOf(list []any) (texts []string) {
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			texts = append(texts, text)
 		}
 	}
-	walk(value, 0)
-	return clip(strings.Join(texts, " "))
+	return texts
 }
 
 // clip shortens a string and keeps it on one line.

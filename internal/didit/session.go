@@ -34,10 +34,10 @@ type Session struct {
 	Number          *int64 // per application
 	Token           string
 	URL             string
-	VendorData      *string
+	VendorData      *string         // the JSON of what is no Unicode string, so that it equals no other id
 	Metadata        json.RawMessage // exactly as Didit sent it
 	Status          string          // Didit's word
-	WorkflowID      string
+	WorkflowID      string          // the JSON of what is no Unicode string
 	Callback        *string
 	WorkflowVersion *int64  // newer versions of the API only
 	Kind            *string // user or business; newer versions of the API only
@@ -78,13 +78,15 @@ func parseSession(a answer) (Session, error) {
 		Number:          integer(document.Get("session_number")),
 		Token:           text(document.Get("session_token")),
 		URL:             text(document.Get("url")),
-		VendorData:      optionalText(document.Get("vendor_data")),
+		VendorData:      nameOf(document.Get("vendor_data")),
 		Metadata:        document.Get("metadata").Raw(),
 		Status:          text(document.Get("status")),
-		WorkflowID:      text(document.Get("workflow_id")),
 		Callback:        optionalText(document.Get("callback")),
 		WorkflowVersion: integer(document.Get("workflow_version")),
 		Kind:            optionalText(document.Get("session_kind")),
+	}
+	if id := nameOf(document.Get("workflow_id")); id != nil {
+		s.WorkflowID = *id
 	}
 	if s.ID == "" || s.URL == "" {
 		return Session{}, a.unreadable("no session_id or no url")

@@ -25,7 +25,7 @@ const (
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
-		DialContext:     new(net.Dialer).DialContext,
+		DialContext:     dialWatched,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
 		// One request at a time needs no multiplexing, and only with HTTP/1.1 is it certain whether a
 		// request was sent.
@@ -34,6 +34,10 @@ func NewTransport() *http.Transport {
 		IdleConnTimeout:     maxIdle,
 		DisableCompression:  true,
 	}
+}
+
+func dialWatched(ctx context.Context, network, address string) (net.Conn, error) {
+	return watch(new(net.Dialer).DialContext(ctx, network, address))
 }
 
 // dropIdle closes idle connections if the last answer is too old for a request that must not be
@@ -56,7 +60,7 @@ type connUse struct {
 func (u *connUse) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			dead := info.Reused && closedByPeer(info.Conn)
+			dead := info.Reused && closedWhileIdle(info.Conn)
 			if dead {
 				_ = netConn(info.Conn).Close()
 				u.dead.Store(true)

@@ -4,6 +4,9 @@ package didit
 
 import "net"
 
-// closedByPeer cannot know on this system. A request on a dead connection fails, and is sent again
-// if that is safe.
-func closedByPeer(net.Conn) bool { return false }
+// The state of a connection cannot be known on this system. A request on a dead one fails, and is
+// sent again if that is safe.
+
+func watch(conn net.Conn, err error) (net.Conn, error) { return conn, err }
+func closedBeforeUse(net.Conn) bool                    { return false }
+func closedWhileIdle(net.Conn) bool                    { return false }

@@ -40,6 +40,18 @@ func optionalText(v strictjson.Value) *string {
 	return &s
 }
 
+// nameOf returns what Didit names by a value: the text of a Unicode string, nil for null and for a
+// missing value, and the JSON of any other.
+func nameOf(v strictjson.Value) *string {
+	if s, ok := unicodeText(v); ok {
+		return &s
+	}
+	if v.Kind() == strictjson.Null || len(v.Raw()) == 0 {
+		return nil
+	}
+	return new(string(v.Raw()))
+}
+
 // number returns a number, or the one that a string holds, as it is written; "" for any other
 // value.
 func number(v strictjson.Value) string {

@@ -93,7 +93,7 @@ func (a *ahead) take(k string) (net.Conn, bool) {
 	defer a.mu.Unlock()
 	o, ok := a.conns[k]
 	delete(a.conns, k)
-	if ok && (wallNow(a.now).Sub(o.at) > maxIdleOnce || closedByPeer(o.Conn)) {
+	if ok && (wallNow(a.now).Sub(o.at) > maxIdleOnce || closedBeforeUse(o.Conn)) {
 		_ = o.Close()
 		ok = false
 	}
@@ -115,8 +115,18 @@ func (a *ahead) dial(ctx context.Context, k string) (net.Conn, error) {
 
 func (a *ahead) connectNet(ctx context.Context, k string) (net.Conn, error) {
 	scheme, address, _ := strings.Cut(k, " ")
-	if scheme == "https" {
-		return (&tls.Dialer{Config: a.transport.TLSClientConfig}).DialContext(ctx, "tcp", address)
+	conn, err := dialWatched(ctx, "tcp", address)
+	if err != nil || scheme != "https" {
+		return conn, err
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", address)
+	config := a.transport.TLSClientConfig.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secured, nil
 }

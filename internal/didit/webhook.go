@@ -18,10 +18,11 @@ import (
 // 40 KB. The caller refuses larger ones before it calls [Verifier.Verify].
 const MaxWebhookBytes = 1 << 20
 
-// Limits of a webhook's JSON: Didit's largest nest about ten deep and have a few thousand values.
+// Limits of a document that is parsed before its sender is known, for X-Signature-V2. Didit's
+// largest nest about ten deep; one with a long list of AML hits has more values, and X-Signature.
 const (
-	maxWebhookDepth  = 64
-	maxWebhookValues = 20_000
+	maxUnsignedDepth  = 64
+	maxUnsignedValues = 20_000
 )
 
 // DefaultTolerance is how far the signed time of a delivery may be from now, either way. Didit
@@ -69,35 +70,41 @@ type Verifier struct {
 }
 
 // Verify returns the event of a delivery, given its header and its body byte for byte. The body
-// must have Didit's HMAC, X-Signature over the bytes or X-Signature-V2 over the document, with one
-// of the accepted secrets; if it matches none, the secrets are read again, at most once in 10 s.
-// Freshness is decided by the timestamp in the signed body. X-Timestamp and X-Signature-Simple are
-// ignored, because anyone could reuse them.
+// must have Didit's HMAC with one of the accepted secrets: X-Signature over the bytes or
+// X-Signature-V2 over the document, or, in the day after a rotation at Didit, one of the two made
+// with the secret before it, X-Signature-Previous and X-Signature-V2-Previous. If none matches, the
+// secrets are read again, at most once in 10 s. Freshness is decided by the timestamp in the signed
+// body. X-Timestamp and X-Signature-Simple are ignored, because anyone could reuse them.
+//
+// Until a signature matches, the cost is bounded, because anyone can send a delivery: the
+// document's signature is tried on documents of up to 20,000 values whose numbers have exponents of
+// at most ±30. After that a body is accepted whatever its size.
 //
 // The error is a [*WebhookError], or the one that [WebhookSecretCache].Read returned. An event
 // whose type does not concern a session comes back with Ignored set, however old it is.
 func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) (WebhookEvent, error) {
 	d := newDelivery(header, body)
-	if d.plain == nil && d.v2 == nil {
+	if len(d.plain)+len(d.v2) == 0 {
 		return WebhookEvent{}, &WebhookError{Kind: WebhookNotSigned, Reason: "no signature of 64 hexadecimal digits"}
 	}
 	if err := v.authenticate(ctx, d); err != nil {
 		return WebhookEvent{}, err
 	}
-	document, err := d.document()
+	document, err := parseWebhook(body)
 	if err != nil {
 		return WebhookEvent{}, err
 	}
 	return v.event(document)
 }
 
-// readSignature returns the 32 bytes of a signature, or nil.
-func readSignature(text string) []byte {
-	signature, err := hex.DecodeString(text)
-	if err != nil || len(signature) != sha256.Size {
-		return nil
+// readSignatures returns the 32 bytes of each well-formed signature under the names.
+func readSignatures(header http.Header, names ...string) (signatures [][]byte) {
+	for _, name := range names {
+		if signature, err := hex.DecodeString(header.Get(name)); err == nil && len(signature) == sha256.Size {
+			signatures = append(signatures, signature)
+		}
 	}
-	return signature
+	return signatures
 }
 
 func (v *Verifier) authenticate(ctx context.Context, d *delivery) error {
@@ -118,40 +125,48 @@ func (v *Verifier) authenticate(ctx context.Context, d *delivery) error {
 	return &WebhookError{Kind: WebhookMismatch, Reason: "the signature matches no secret"}
 }
 
-// delivery is a body with the signatures that came with it, nil if there was none.
+// delivery is a body with the well-formed signatures that came with it.
 type delivery struct {
 	hidden
 	body      []byte
-	plain, v2 []byte
-	document  func() (strictjson.Value, error)
-	canonical func() [][]byte // the forms that Didit may have signed; none if the body is not JSON
+	plain, v2 [][]byte
+	forms     func() [][]byte // that Didit may have signed as V2; none if that cannot be known, or not cheaply
 }
 
 // newDelivery parses nothing yet: only for a V2 signature is a body parsed before it is known to be
 // Didit's.
 func newDelivery(header http.Header, body []byte) *delivery {
-	document := sync.OnceValues(func() (strictjson.Value, error) { return parseWebhook(body) })
 	return &delivery{
-		body:     body,
-		plain:    readSignature(header.Get("X-Signature")),
-		v2:       readSignature(header.Get("X-Signature-V2")),
-		document: document,
-		canonical: sync.OnceValue(func() [][]byte {
-			d, err := document()
+		body:  body,
+		plain: readSignatures(header, "X-Signature", "X-Signature-Previous"),
+		v2:    readSignatures(header, "X-Signature-V2", "X-Signature-V2-Previous"),
+		forms: sync.OnceValue(func() [][]byte {
+			document, err := parseUnsigned(body)
 			if err != nil {
 				return nil
 			}
-			return canonicalForms(d)
+			return canonicalForms(document)
 		}),
 	}
 }
 
-// parseWebhook accepts lone surrogates, which Didit signs as they are.
+// parseUnsigned parses a body whose sender is not known yet.
+func parseUnsigned(body []byte) (strictjson.Value, error) {
+	if !utf8.Valid(body) {
+		return strictjson.Value{}, malformed(string(strictjson.NotUTF8))
+	}
+	return strictjson.Parse(body, strictjson.Options{
+		MaxDepth: maxUnsignedDepth, MaxValues: maxUnsignedValues, AnyString: true,
+	})
+}
+
+// parseWebhook accepts lone surrogates, which Didit signs as they are. It refuses duplicate names,
+// of which another reader could take the other one.
 func parseWebhook(body []byte) (strictjson.Value, error) {
 	if !utf8.Valid(body) {
 		return strictjson.Value{}, malformed(string(strictjson.NotUTF8))
 	}
-	v, err := strictjson.Parse(body, strictjson.Options{MaxDepth: maxWebhookDepth, MaxValues: maxWebhookValues, AnyString: true})
+	v, err := strictjson.Parse(body, strictjson.Options{AnyString: true})
 	if err != nil {
 		return strictjson.Value{}, malformed(err.Error())
 	}
@@ -159,13 +174,24 @@ func parseWebhook(body []byte) (strictjson.Value, error) {
 }
 
 func (d *delivery) isSignedBy(secrets []string) bool {
-	return slices.ContainsFunc(secrets, func(secret string) bool {
-		return d.plain != nil && hmac.Equal(d.plain, sign(d.body, secret))
-	}) || d.v2 != nil && slices.ContainsFunc(secrets, func(secret string) bool {
-		return slices.ContainsFunc(d.canonical(), func(form []byte) bool {
-			return hmac.Equal(d.v2, sign(form, secret))
-		})
-	})
+	return isSigned(d.plain, secrets, func() [][]byte { return [][]byte{d.body} }) || isSigned(d.v2, secrets, d.forms)
+}
+
+// isSigned reports whether one of the signatures is that of one of the messages with one of the
+// secrets.
+func isSigned(signatures [][]byte, secrets []string, messages func() [][]byte) bool {
+	if len(signatures) == 0 {
+		return false
+	}
+	for _, secret := range secrets {
+		for _, message := range messages() {
+			made := sign(message, secret)
+			if slices.ContainsFunc(signatures, func(s []byte) bool { return hmac.Equal(s, made) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sign uses the secret's characters as they are: they look like Base64 and are not to be decoded

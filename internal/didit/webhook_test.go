@@ -168,7 +168,7 @@ func TestSignWebhook(t *testing.T) {
 	var compared int
 	for _, v := range vectors(t) {
 		plain, v2 := v.Header["X-Signature"], v.Header["X-Signature-V2"]
-		if v.Event == nil || plain == "" || v2 == "" || v.Secrets.Previous != "" || strings.Contains(v.name, "reencoded") || strings.Contains(v.name, "malformed") {
+		if v.Event == nil || plain == "" || v2 == "" || v.Secrets.Previous != "" || strings.HasPrefix(v.name, "rotated") || strings.Contains(v.name, "reencoded") || strings.Contains(v.name, "malformed") {
 			continue
 		}
 		compared++

@@ -6,10 +6,8 @@
 package lambdahttp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,15 +37,19 @@ const (
 // an HTTP payload with claims in it. Therefore give that permission to API Gateway and to trusted
 // callers alone.
 type Handler struct {
-	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the invocation,
-	// so that a panic reaches the Lambda runtime. It gets bodies decoded from base64, and paths
-	// without the stage's name; what it writes is sent as text unless its content type or its bytes
-	// are binary.
+	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the
+	// invocation, so that a panic reaches the Lambda runtime. It gets bodies decoded from base64,
+	// and the path of the route that API Gateway matched, with its parameters in their places;
+	// where there is none, as under a $default route, the path of the request without the stage's
+	// name. What it writes is sent as text unless its content type or its bytes are binary.
 	HTTP http.Handler
 	// Direct answers direct invocations; nil: they are refused. The payload is only valid until it
-	// returns. An error with a method ErrorType() string becomes a Lambda error of that name, on which
-	// Step Functions match; every other error becomes InternalError.
+	// returns. An error with a method ErrorType() string becomes a Lambda error of that name, on
+	// which Step Functions match; every other error becomes InternalError.
 	Direct func(ctx context.Context, payload []byte) ([]byte, error)
+	// MaxBody is how many bytes of a body HTTP takes; zero means all that Lambda takes. Of a longer
+	// one it gets no more than it needs in order to see that: more bytes than these.
+	MaxBody int
 	// Limit is the time for an HTTP request; zero means 26 s, because API Gateway answers by itself
 	// after 30 s.
 	Limit time.Duration
@@ -57,7 +59,7 @@ type Handler struct {
 // time. A handler's panic is raised again without its value.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	defer hidePanicValue()
-	event, ok := parseEvent(payload)
+	event, ok := parseEvent(payload, h.MaxBody)
 	limit := maxDirect
 	if ok {
 		limit = cmp.Or(h.Limit, maxAnswer)
@@ -116,13 +118,4 @@ func lambdaError(err error) error {
 		return messages.InvokeResponse_Error{Type: typed.ErrorType(), Message: typed.Error()}
 	}
 	return messages.InvokeResponse_Error{Type: "InternalError", Message: "Something went wrong on our side."}
-}
-
-// parseEvent decodes a payload, and reports whether it is an HTTP request.
-func parseEvent(payload []byte) (event, bool) {
-	var e event
-	if !bytes.HasPrefix(bytes.TrimLeft(payload, " \t\r\n"), []byte("{")) || json.Unmarshal(payload, &e) != nil {
-		return event{}, false
-	}
-	return e, e.Version == "2.0" && e.RequestContext.HTTP.Method != ""
 }

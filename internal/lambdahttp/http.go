@@ -2,6 +2,7 @@ package lambdahttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,18 +17,20 @@ import (
 // proxy integrations for HTTP APIs, payload format version 2.0). It prints as redacted.
 type event struct {
 	hidden
-	Version        string            `json:"version"`
-	RawPath        string            `json:"rawPath"`
-	RawQueryString string            `json:"rawQueryString"`
-	Cookies        []string          `json:"cookies"`
-	Headers        map[string]string `json:"headers"`
-	Body           string            `json:"body"`
-	IsBase64       bool              `json:"isBase64Encoded"`
+	Version        string                     `json:"version"`
+	RouteKey       string                     `json:"routeKey"`
+	RawPath        string                     `json:"rawPath"`
+	PathParameters bounded[map[string]string] `json:"pathParameters"`
+	RawQueryString string                     `json:"rawQueryString"`
+	Cookies        bounded[[]string]          `json:"cookies"`
+	Headers        bounded[map[string]string] `json:"headers"`
+	Body           body                       `json:"body"`
+	IsBase64       bool                       `json:"isBase64Encoded"`
 	RequestContext struct {
-		RequestID  string          `json:"requestId"`
-		Stage      string          `json:"stage"`
-		DomainName string          `json:"domainName"`
-		Authorizer json.RawMessage `json:"authorizer"`
+		RequestID  string                   `json:"requestId"`
+		Stage      string                   `json:"stage"`
+		DomainName string                   `json:"domainName"`
+		Authorizer bounded[json.RawMessage] `json:"authorizer"`
 		HTTP       struct {
 			Method   string `json:"method"`
 			SourceIP string `json:"sourceIp"`
@@ -35,13 +38,32 @@ type event struct {
 	} `json:"requestContext"`
 }
 
+// maxHeader is far more than API Gateway passes on of request line and headers, whose values are
+// all that a bounded member has: 10,240 bytes (API Gateway: HTTP API quotas).
+const maxHeader = 256 << 10
+
+// bounded is a member of a payload that is left out if it is longer than API Gateway makes it: a
+// direct invocation may have one of that name, too, and a map takes many times the memory of its
+// text.
+type bounded[T any] struct {
+	hidden
+	value T
+}
+
+func (b *bounded[T]) UnmarshalJSON(text []byte) error {
+	if len(text) > maxHeader {
+		return nil
+	}
+	return json.Unmarshal(text, &b.value)
+}
+
 // RequestContext is what API Gateway knows of a request, the proof of its caller included: the part
 // of the payload's requestContext that is not in the [http.Request]. It prints as redacted.
 type RequestContext struct {
 	// RequestID is API Gateway's id of the request.
 	RequestID string
-	// Claims are the JSON values of a JWT's claims by name; nil without a JWT authorizer. API Gateway
-	// converts them to strings.
+	// Claims are the JSON values of a JWT's claims by name; nil without a JWT authorizer. API
+	// Gateway converts them to strings.
 	Claims map[string]json.RawMessage
 	// IAM is true if API Gateway authorised the request by IAM.
 	IAM bool
@@ -76,7 +98,7 @@ func (e event) context() RequestContext {
 			CognitoIdentity json.RawMessage `json:"cognitoIdentity"`
 		} `json:"iam"`
 	}
-	if json.Unmarshal(e.RequestContext.Authorizer, &authorizer) != nil {
+	if json.Unmarshal(e.RequestContext.Authorizer.value, &authorizer) != nil {
 		return c
 	}
 	c.Claims = authorizer.JWT.Claims
@@ -88,37 +110,51 @@ func (e event) context() RequestContext {
 }
 
 func (e event) request(ctx context.Context) *http.Request {
-	var body io.Reader = strings.NewReader(e.Body)
-	length := int64(len(e.Body))
+	var body io.Reader = bytes.NewReader(e.Body.text)
+	length := len(e.Body.text)
 	if e.IsBase64 {
-		body, length = base64.NewDecoder(base64.StdEncoding, body), -1
+		body = base64.NewDecoder(base64.StdEncoding, body)
+		length = length/4*3 - bytes.Count(e.Body.text[max(0, length-2):], []byte("="))
 	}
-	header := make(http.Header, len(e.Headers)+1)
-	for name, value := range e.Headers {
+	header := make(http.Header, len(e.Headers.value)+1)
+	for name, value := range e.Headers.value {
 		header.Set(name, value)
 	}
-	if len(e.Cookies) > 0 {
-		header.Set("Cookie", strings.Join(e.Cookies, "; "))
+	if cookies := e.Cookies.value; len(cookies) > 0 {
+		header.Set("Cookie", strings.Join(cookies, "; "))
+	}
+	r := &http.Request{
+		Method: e.RequestContext.HTTP.Method,
+		URL:    &url.URL{Path: e.path(), RawQuery: e.RawQueryString},
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        header,
+		Body:          io.NopCloser(body),
+		ContentLength: int64(length),
+		Host:          e.RequestContext.DomainName,
+		RemoteAddr:    e.RequestContext.HTTP.SourceIP,
+	}
+	return r.WithContext(ctx)
+}
+
+// path returns the path of the route that API Gateway matched, with the parameters in their places:
+// under a custom domain rawPath begins with the key of the API mapping. Without a route it is
+// rawPath.
+func (e event) path() string {
+	if _, route, ok := strings.Cut(e.RouteKey, " "); ok {
+		segments := strings.Split(route, "/")
+		for i, segment := range segments {
+			if name, ok := strings.CutPrefix(segment, "{"); ok {
+				segments[i] = e.PathParameters.value[strings.TrimRight(name, "+}")]
+			}
+		}
+		return strings.Join(segments, "/")
 	}
 	path := e.RawPath
 	// The path begins with the stage's name unless the stage is $default.
 	if stage := "/" + e.RequestContext.Stage; path == stage || strings.HasPrefix(path, stage+"/") {
 		path = strings.TrimPrefix(path, stage)
 	}
-	if path == "" {
-		path = "/"
-	}
-	r := &http.Request{
-		Method: e.RequestContext.HTTP.Method,
-		URL:    &url.URL{Path: path, RawQuery: e.RawQueryString},
-		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        header,
-		Body:          io.NopCloser(body),
-		ContentLength: length,
-		Host:          e.RequestContext.DomainName,
-		RemoteAddr:    e.RequestContext.HTTP.SourceIP,
-	}
-	return r.WithContext(ctx)
+	return cmp.Or(path, "/")
 }
 
 // recorder keeps what a handler writes. It prints as redacted.

@@ -1,3 +1,18 @@
+// Package lambdatest runs the binary of a function as Lambda runs it: with a Runtime API on
+// loopback, a clean environment, a deadline for each invocation, and as a process that can be
+// frozen, killed and measured. The tests of the built functions, "make invoke" and the benchmarks
+// use it. It needs a Unix system.
+//
+// A test learns about the function from its answers, its logs, and the requests that reach the
+// services behind it. Package awsfake has fakes of the AWS services, and package stage runs
+// everything that a function of this module needs.
+//
+// An error of [Function.Invoke] means that the function gave no answer: it crashed, timed out, or
+// answered too much. A function that answers with an error is a [Result] whose Failed method
+// reports true.
+//
+// A [Function] is one execution environment. After a crash or a timeout Lambda would start another
+// one; here the caller calls [Start] again.
 package lambdatest
 
 import (
@@ -63,7 +78,7 @@ func Start(ctx context.Context, options Options) (*Function, error) {
 	if f.logs, output, err = newLogSink(options.Logs); err != nil {
 		return nil, fmt.Errorf("collect the logs: %w", err)
 	}
-	server, address, err := awsfake.Serve(f.runtimeAPI())
+	server, address, err := awsfake.Serve(f.runtimeAPI(), nil)
 	if err != nil {
 		f.logs.close()
 		output.Close()
@@ -141,26 +156,22 @@ func (f *Function) WaitReady(ctx context.Context) (time.Duration, error) {
 	case <-ctx.Done():
 		return 0, fmt.Errorf("function has not finished its init: %w", context.Cause(ctx))
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.polls > 0 {
+	select {
+	case <-f.ready:
 		return f.readyAt.Sub(f.startedAt), nil
+	default:
+		return 0, f.failure()
 	}
-	return 0, f.failureLocked()
 }
 
-// failureLocked returns why there will be no answer. The caller holds mu.
-func (f *Function) failureLocked() error {
+// failure returns why there will be no answer.
+func (f *Function) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.initError != nil {
 		return f.initError
 	}
 	return f.exit
-}
-
-func (f *Function) failure() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.failureLocked()
 }
 
 // Logs returns what the function has written to stdout and stderr, in order. After an answer it

@@ -97,7 +97,9 @@ func (f *Function) await(ctx context.Context, inv *invocation) (Result, error) {
 	case <-ctx.Done():
 		late = fmt.Errorf("function has not answered request %s: %w", inv.id, context.Cause(ctx))
 	case <-timeout.C:
-		late = f.timedOut(inv)
+		f.kill("timed out")
+		<-f.exited
+		late = &TimeoutError{RequestID: inv.id, After: f.options.Timeout, Logs: f.logs.lastLines()}
 	}
 	// An answer from just before counts: a panic, for example, is reported and then ends the
 	// process.
@@ -107,12 +109,6 @@ func (f *Function) await(ctx context.Context, inv *invocation) (Result, error) {
 	default:
 		return Result{}, late
 	}
-}
-
-func (f *Function) timedOut(inv *invocation) error {
-	f.kill("timed out")
-	<-f.exited
-	return &TimeoutError{RequestID: inv.id, After: f.options.Timeout, Logs: f.logs.lastLines()}
 }
 
 // newTraceID returns the header of a trace that is not sampled (AWS X-Ray: tracing header).

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -68,10 +67,6 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-func (o Options) arn() string {
-	return "arn:aws:lambda:" + awsfake.Region + ":" + awsfake.Account + ":function:" + o.Name
-}
-
 // environment returns the variables of a function on an OS-only runtime (AWS Lambda: Defined
 // runtime environment variables), with o.Env on top.
 func (o Options) environment(runtimeAPI string) []string {
@@ -110,6 +105,5 @@ func (o Options) environment(runtimeAPI string) []string {
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
-	slices.Sort(list)
 	return list
 }

@@ -32,29 +32,19 @@ func stopped(pid int) bool {
 }
 
 // liveUsage reads from /proc what the running process has used (proc(5)).
-func liveUsage(pid int) (Usage, error) {
-	var u Usage
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return u, err
+func liveUsage(pid int) (u Usage) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if _, rest, found := bytes.Cut(status, []byte("\nVmHWM:")); found {
+		_, _ = fmt.Sscan(string(rest), &u.PeakMemory)
+		u.PeakMemory <<= 10
 	}
-	for line := range bytes.Lines(status) {
-		if kib, ok := strings.CutPrefix(string(line), "VmHWM:"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(kib), " kB"), 10, 64)
-			u.PeakMemory = n << 10
-		}
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// The second field is the program's name, which may contain spaces and parentheses.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 13 {
-		return u, fmt.Errorf("/proc/%d/stat has %d fields after the name", pid, len(fields))
+	if len(fields) > 12 {
+		u.UserCPU, u.SystemCPU = ticks(fields[11]), ticks(fields[12])
 	}
-	u.UserCPU, u.SystemCPU = ticks(fields[11]), ticks(fields[12])
-	return u, nil
+	return u
 }
 
 // ticks converts clock ticks, of which user space sees 100 a second on every architecture.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"didit-sessions/internal/awsfake"
 )
 
 // runtimeAPI returns the API that the function's process polls (AWS Lambda: Runtime API,
@@ -27,7 +29,13 @@ func (f *Function) runtimeAPI() http.Handler {
 }
 
 func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
-	f.countPoll()
+	f.mu.Lock()
+	if f.polls == 0 {
+		f.readyAt = time.Now()
+		close(f.ready)
+	}
+	f.polls++
+	f.mu.Unlock()
 	select {
 	case inv := <-f.queue:
 		f.send(w, inv)
@@ -36,22 +44,12 @@ func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (f *Function) countPoll() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.polls == 0 {
-		f.readyAt = time.Now()
-		close(f.ready)
-	}
-	f.polls++
-}
-
 func (f *Function) send(w http.ResponseWriter, inv *invocation) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(inv.payload)))
 	header.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
-	header.Set("Lambda-Runtime-Invoked-Function-Arn", f.options.arn())
+	header.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:"+awsfake.Region+":"+awsfake.Account+":function:"+f.options.Name)
 	header.Set("Lambda-Runtime-Trace-Id", newTraceID())
 
 	f.mu.Lock()
@@ -69,7 +67,7 @@ func (f *Function) serveAnswer(w http.ResponseWriter, r *http.Request, failed bo
 	inv := f.running[id]
 	f.mu.Unlock()
 	if inv == nil {
-		reply(w, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+		refuse(w, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxAnswer+1))
@@ -83,14 +81,13 @@ func (f *Function) serveAnswer(w http.ResponseWriter, r *http.Request, failed bo
 	f.mu.Unlock()
 	if len(body) > MaxAnswer {
 		inv.answer <- answer{err: fmt.Errorf("%w: more than %d bytes", ErrAnswerTooLarge, MaxAnswer)}
-		reply(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
+		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
 			fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", MaxAnswer))
 		return
 	}
-	result := Result{RequestID: id, Payload: body, AnsweredAt: time.Now()}
+	result := Result{RequestID: id, Payload: body, AnsweredAt: time.Now(), failed: failed}
 	result.Duration = result.AnsweredAt.Sub(inv.sentAt)
 	if failed {
-		result.failed = true
 		result.ErrorType, result.ErrorMessage = parseFailure(r.Header, body)
 	}
 	inv.answer <- answer{result: result}
@@ -126,14 +123,14 @@ func parseFailure(header http.Header, body []byte) (errorType, message string) {
 	return cmp.Or(document.ErrorType, header.Get("Lambda-Runtime-Function-Error-Type")), document.ErrorMessage
 }
 
-func accept(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusAccepted)
-	io.WriteString(w, `{"status":"OK"}`+"\n")
+func accept(w http.ResponseWriter) { reply(w, http.StatusAccepted, map[string]string{"status": "OK"}) }
+
+func refuse(w http.ResponseWriter, status int, errorType, message string) {
+	reply(w, status, map[string]string{"errorType": errorType, "errorMessage": message})
 }
 
-func reply(w http.ResponseWriter, status int, errorType, message string) {
+func reply(w http.ResponseWriter, status int, document map[string]string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]string{"errorType": errorType, "errorMessage": message})
+	_ = json.NewEncoder(w).Encode(document)
 }

@@ -3,43 +3,56 @@ package memory
 import (
 	"context"
 	"slices"
+	"time"
+
+	"didit-sessions/internal/verification"
 )
 
-// AddToken stores a token. Storing it again changes nothing.
-func (s *Store) AddToken(ctx context.Context, sessionID, token string) error {
-	if err := contextError(ctx); err != nil {
+// token is the token of a waiting task.
+type token struct {
+	text    string
+	expires time.Time
+}
+
+// AddToken stores a token. Storing it again only makes it expire later.
+func (s *Store) AddToken(ctx context.Context, sessionID, text string) error {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slices.Contains(s.tokens[sessionID], token) {
+	added := token{text, s.now().Add(verification.TaskRetention)}
+	if i := slices.IndexFunc(s.tokens[sessionID], func(t token) bool { return t.text == text }); i >= 0 {
+		s.tokens[sessionID][i] = added
 		return nil
 	}
 	if s.tokens == nil {
-		s.tokens = make(map[string][]string)
+		s.tokens = make(map[string][]token)
 	}
-	s.tokens[sessionID] = append(s.tokens[sessionID], token)
+	s.tokens[sessionID] = append(s.tokens[sessionID], added)
 	return nil
 }
 
-// Tasks returns the tokens that are stored for the session, in the order of their arrival.
-func (s *Store) Tokens(ctx context.Context, sessionID string) ([]string, error) {
-	if err := contextError(ctx); err != nil {
+// Tokens returns the tokens that are stored for the session, in the order of their arrival.
+func (s *Store) Tokens(ctx context.Context, sessionID string) (texts []string, err error) {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.tokens[sessionID]), nil
+	for _, t := range s.tokens[sessionID] {
+		if !s.expired(t.expires) {
+			texts = append(texts, t.text)
+		}
+	}
+	return texts, nil
 }
 
 // RemoveToken deletes a token.
-func (s *Store) RemoveToken(ctx context.Context, sessionID, token string) error {
-	if err := contextError(ctx); err != nil {
+func (s *Store) RemoveToken(ctx context.Context, sessionID, text string) error {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := slices.DeleteFunc(s.tokens[sessionID], func(t string) bool { return t == token })
+	left := slices.DeleteFunc(s.tokens[sessionID], func(t token) bool { return t.text == text })
 	if len(left) == 0 {
 		delete(s.tokens, sessionID)
 		return nil

@@ -18,8 +18,8 @@ import (
 // failing is a domain whose operations fail with its code.
 type failing verification.Code
 
-func (f failing) Create(context.Context, verification.CreateRequest) (verification.Session, error) {
-	return verification.Session{}, &verification.Error{Code: verification.Code(f)}
+func (f failing) Create(context.Context, verification.CreateRequest) (verification.Created, error) {
+	return verification.Created{}, &verification.Error{Code: verification.Code(f)}
 }
 
 // Ensure that the reference's error table has what callers get, and every code.

@@ -56,7 +56,7 @@ var meanings = []struct{ path, want, because string }{
 	{"GetDecisionFunction|Properties|Timeout", `28`, "two attempts at Didit of 10 s each fit"},
 	{"TrackStatusFunction|Properties|Timeout", `30`, "a final status completes every task that waits"},
 	{"AwaitDecisionFunction|Properties|Timeout", `30`, "two attempts at Didit of 10 s each fit"},
-	{"ReconcileFunction|Properties|Timeout", `60`, "a run ends before the next one but one begins"},
+	{"ReconcileFunction|Properties|Timeout", `50`, "a run ends before the next one begins"},
 
 	{"WebhookFunction|Properties|Events", `{Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /webhooks/didit, PayloadFormatVersion: "2.0"}}}`, "Didit's signature is the authority, so the route has no authorizer"},
 	{"CreateSessionFunction|Properties|Events", `{Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /sessions, PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}}}`,
@@ -72,7 +72,8 @@ var meanings = []struct{ path, want, because string }{
 	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|RetryPolicy", `{MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}`, "EventBridge's most: a day of trouble loses nothing"},
 	{"TrackStatusFunction|Properties|Events|StatusUpdated|Properties|DeadLetterConfig", `{Arn: !GetAtt HandOverQueue.Arn}`, "the queue that lets this rule in"},
 	{"TrackStatusFunction|Properties|EventInvokeConfig", `{MaximumEventAgeInSeconds: 21600, MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt FailedEventsQueue.Arn}}}`, "what the function fails on is kept, six hours of trouble are waited for"},
-	{"ReconcileFunction|Properties|Events", `{Every5Minutes: {Type: Schedule, Properties: {Description: Looks for sessions that stayed unfinished for too long (didit-sessions), Schedule: rate(5 minutes)}}}`, "a lost webhook costs minutes"},
+	{"ReconcileFunction|Properties|Events", `{EveryMinute: {Type: Schedule, Properties: {Description: Looks for sessions that stayed unfinished for too long (didit-sessions), Schedule: rate(1 minute)}}}`, "the reads of every minute are used"},
+	{"ReconcileFunction|Properties|EventInvokeConfig", `{MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0}`, "the next run makes up for one that failed, and two at once help nothing"},
 
 	{"HandOverQueuePolicy|Properties|Queues", `[!Ref HandOverQueue]`, "the rule's dead-letter queue"},
 	{"HandOverQueuePolicy|Properties|PolicyDocument|Statement", `[{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt HandOverQueue.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt TrackStatusFunctionStatusUpdated.Arn}}}]`,
@@ -172,6 +173,7 @@ var environment = map[string]string{
 	"EVENT_BUS_NAME":          `!Ref EventBus`,
 	"WEBHOOK_TOLERANCE":       `!Ref WebhookTolerance`,
 	"RECONCILE_AFTER":         `!Ref ReconcileAfter`,
+	"READS_PER_MINUTE":        `!Ref ReadsPerMinute`,
 }
 
 // Ensure that the template means what it should.
@@ -314,7 +316,7 @@ func TestTemplateQueuesAndAlarms(t *testing.T) {
 		}
 	}
 	pattern, _ := at(tm.resources, "FailedWebhooks|Properties|FilterPattern").(string)
-	same(t, "codes of deliveries that ring the alarm", all(`\$\.code = "(\w+)"`, pattern), []string{"backend_unavailable", "internal", "invalid_request", "signature_mismatch"})
+	same(t, "codes of deliveries that ring the alarm", all(`\$\.code = "(\w+)"`, pattern), []string{"backend_unavailable", "internal", "invalid_request", "signature_mismatch", "stale"})
 	if !strings.HasPrefix(pattern, `{ $.operation = "webhook" && (`) || strings.Contains(pattern, "!=") {
 		t.Errorf("the alarm on deliveries counts other lines: %s", pattern)
 	}

@@ -35,6 +35,10 @@ var probes = map[string]struct{ good, bad []string }{
 	"DiditApiUrl":              {good: probeOrigins, bad: probeNoOrigins},
 	"WebhookTolerance":         {good: probeDurations, bad: probeNoDurations},
 	"ReconcileAfter":           {good: probeDurations, bad: probeNoDurations},
+	"ReadsPerMinute": {
+		good: []string{"", "2", "8", "10", "50", "98", "100", "300", "598", "600"},
+		bad:  []string{"0", "1", "3", "51", "601", "602", "610", "1000", "02", "-2", "5e1", "50 ", "fifty"},
+	},
 	"RetentionDays": {
 		good: []string{"", "2", "9", "10", "365", "1095", "3599", "3650"},
 		bad:  []string{"0", "1", "-1", "02", "3651", "3700", "4000", "9999", "10000", "1e3", "30d", "2.5", " 30"},
@@ -57,6 +61,7 @@ var probes = map[string]struct{ good, bad []string }{
 		good: []string{"", "myapp://", "https://app.example.com", "https://app.example.com/verified", "https://app.example.com:8443/a/b/", "com.example.app://callback",
 			"myapp:///done", "https://app.example.com/verified, myapp://", "https://app.example.com/.well-known/x", "https://xn--mbile-kva.example.com/"},
 		bad: []string{"http://localhost:5173/callback", "http://app.example.com/", "javascript://x", "data://x", "file:///etc", "ws://x", "intent://x", "view-source://x",
+			"mailto://x", "tel://", "ms-msdt://x", "search-ms://x", "jar://x", "feed://x", "shell://", "coap+tcp://x", "z39.50://x", "c://x", "myapp://,market://x",
 			"myapp://,http://localhost/", "http://localhost/,myapp://", "myapp:// , javascript://x", "https://", "https:///x", "https://,myapp://", "https://app.example.com/?x", "https://app.example.com/#x",
 			"https://user@app.example.com/", "https://*.example.com/", "https://app.example.com:0/", "https://app.example.com:65536/", "https://app.example.com:/", "https://app.example.com:port/",
 			"https://app.example.com/a/../b", "https://app.example.com//..", "https://app.example.com/%2e", "https://app%2e.example.com/", "https://mobİle.example.com/", `https://app.example.com\x`,

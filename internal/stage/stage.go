@@ -91,18 +91,26 @@ func (s *Stage) Close() {
 	}
 }
 
+// Endpoints are the URLs of what a function talks to.
+type Endpoints struct{ DiditAuth, DiditAPI, Secrets, Table, Bus, Tasks string }
+
 // Environment returns the variables that make any function of this module use the stage, after
 // Start.
 func (s *Stage) Environment() map[string]string {
+	return Endpoints{s.Didit.URL(), s.Didit.URL(), s.Secrets.URL(), s.Table.URL(), s.Bus.URL(), s.Tasks.URL()}.Environment()
+}
+
+// Environment returns the variables that make any function of this module use the endpoints.
+func (e Endpoints) Environment() map[string]string {
 	return map[string]string{
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER": s.Secrets.URL(),
-		"AWS_ENDPOINT_URL_DYNAMODB":        s.Table.URL(),
-		"AWS_ENDPOINT_URL_EVENTBRIDGE":     s.Bus.URL(),
-		"AWS_ENDPOINT_URL_SFN":             s.Tasks.URL(),
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": e.Secrets,
+		"AWS_ENDPOINT_URL_DYNAMODB":        e.Table,
+		"AWS_ENDPOINT_URL_EVENTBRIDGE":     e.Bus,
+		"AWS_ENDPOINT_URL_SFN":             e.Tasks,
 		"DIDIT_SECRET_ID":                  SecretID,
 		"DIDIT_WEBHOOK_SECRET_ID":          WebhookSecretID,
-		"DIDIT_AUTH_URL":                   s.Didit.URL(),
-		"DIDIT_API_URL":                    s.Didit.URL(),
+		"DIDIT_AUTH_URL":                   e.DiditAuth,
+		"DIDIT_API_URL":                    e.DiditAPI,
 		"WORKFLOW_IDS":                     Workflow,
 		"ALLOWED_CALLBACKS":                "https://example.com/verification,myapp://",
 		"TABLE_NAME":                       TableName,

@@ -8,6 +8,7 @@ type Problem string
 // Problems that end the reading: there is no value. They come in an [*Error].
 const (
 	NotUTF8       Problem = "not UTF-8"
+	ByteOrderMark Problem = "a byte order mark before the JSON"
 	NotJSON       Problem = "not JSON"
 	Truncated     Problem = "JSON that ends too early"
 	TrailingData  Problem = "more than one JSON document"
@@ -21,6 +22,7 @@ const (
 	DuplicateName Problem = "a duplicate key"
 	BadName       Problem = "a key with a lone surrogate or a NUL character"
 	BadString     Problem = "a string with a lone surrogate or a NUL character"
+	TooLong       Problem = "a member that is too long"
 )
 
 // Error is the error for a document that has no value. It quotes nothing of the document.

@@ -17,27 +17,33 @@ import (
 type Options struct {
 	// MaxDepth is how many braces and brackets may be open at once; 0 means 10,000.
 	MaxDepth int
-	// MaxValues is how many values the document may have, the outermost one and containers included;
-	// names do not count. 0 means as many as fit.
+	// MaxValues is how many values the document may have, the outermost one and containers
+	// included; names do not count. 0 means as many as fit.
 	MaxValues int
 	// AnyString accepts lone surrogates, NUL characters and bytes that are not UTF-8 in names and
 	// strings.
 	AnyString bool
-	// Opaque, if set, reports whether only the raw text is wanted of the outermost object's member of
-	// that name. What is inside such a member has to be valid, too, and its faults are reported; but
-	// it does not count for MaxValues, and the member's value has neither members nor items.
-	Opaque func(name string) bool
+	// Opaque, if set, returns a positive number for the name of an outermost object's member of
+	// which only the raw text is wanted. What is inside such a member has to be valid, too, and its
+	// faults are reported; but it does not count for MaxValues, and the member's value has neither
+	// members nor items. The number is how many bytes of an object or an array are checked like
+	// that: a longer one has the fault [TooLong], and the rest is checked for depth and syntax
+	// alone.
+	Opaque func(name string) (maxBytes int)
 }
 
 // Parse reads a document. It returns an [*Error] if there is no value, and [Faults] beside a value.
 //
-// It uses 12 bytes of memory for each value and each name outside of opaque members, and 16 bytes
+// It uses 12 bytes of memory for each value and each name outside of opaque members, and 8 bytes
 // for each name, opaque members included, while the object of that name is open.
 func Parse(text []byte, o Options) (Value, error) {
 	if uint64(len(text)) > math.MaxUint32 {
 		return Value{}, &Error{Problem: TooLarge}
 	}
-	if !o.AnyString && !utf8.Valid(text) {
+	switch {
+	case bytes.HasPrefix(text, []byte("\ufeff")):
+		return Value{}, &Error{Problem: ByteOrderMark}
+	case !o.AnyString && !utf8.Valid(text):
 		return Value{}, &Error{NotUTF8, validPrefix(string(text))}
 	}
 	p := &parser{
@@ -68,7 +74,7 @@ type parser struct {
 	values  int
 	open    []level
 	names   []name // of all open objects
-	opaque  bool   // inside an opaque member
+	opaque  int    // the offset up to which the open opaque member is checked; see beyond
 	faults  Faults
 	scratch []byte
 }
@@ -82,12 +88,12 @@ type level struct {
 	index  int  // of an array's last item
 }
 
-// name is a name in an open object. Duplicates are found by sorting the hashes, which take less
-// memory than a map of the names.
-type name struct {
-	hash       uint64
-	start, end uint32
-}
+// name is a name in an open object: 32 bits of a hash, and its offset. Duplicates are found by
+// sorting, which takes less memory than a map of the names.
+type name uint64
+
+func (n name) hash() uint32 { return uint32(n >> 32) }
+func (n name) offset() int  { return int(uint32(n)) }
 
 func (p *parser) document() error {
 	for begun := false; !begun || len(p.open) > 0; begun = true {
@@ -109,6 +115,7 @@ func (p *parser) token() error {
 		if _, err := p.decoder.ReadToken(); err != nil {
 			return p.syntaxError(err)
 		}
+		p.beyond()
 		p.end()
 		return nil
 	case Object, Array:
@@ -124,7 +131,10 @@ func (p *parser) token() error {
 		end := int(p.decoder.InputOffset())
 		if top := p.top(); top != nil && top.object && !top.named {
 			top.named = true
-			return p.name(end-len(raw), end)
+			if !p.beyond() {
+				p.name(end-len(raw), end)
+			}
+			return nil
 		}
 		return p.scalar(kind, end-len(raw), end)
 	}
@@ -158,8 +168,9 @@ func (p *parser) begin(object bool) error {
 		return err
 	}
 	if len(p.open) == 1 && p.open[0].object && p.Opaque != nil {
-		last := p.names[len(p.names)-1]
-		p.opaque = p.Opaque(unquote(p.text[last.start:last.end]))
+		if maxBytes := p.Opaque(unquote(p.quoted(p.names[len(p.names)-1].offset()))); maxBytes > 0 {
+			p.opaque = start + min(maxBytes, len(p.text))
+		}
 	}
 	p.open = append(p.open, level{node: len(p.nodes) - 1, names: len(p.names), object: object, index: -1})
 	return nil
@@ -173,9 +184,9 @@ func (p *parser) end() {
 	}
 	p.open = p.open[:len(p.open)-1]
 	if len(p.open) == 1 {
-		p.opaque = false
+		p.opaque = 0
 	}
-	if !p.opaque {
+	if p.opaque == 0 {
 		n := &p.nodes[last.node]
 		n.end, n.next = uint32(p.decoder.InputOffset()), uint32(len(p.nodes))
 	}
@@ -187,7 +198,7 @@ func (p *parser) value(start, end int) error {
 		top.named = false
 		top.index++
 	}
-	if p.opaque {
+	if p.opaque != 0 {
 		return nil
 	}
 	if p.values++; p.MaxValues > 0 && p.values > p.MaxValues {
@@ -201,72 +212,83 @@ func (p *parser) index(start, end int) {
 	p.nodes = append(p.nodes, node{uint32(start), uint32(end), uint32(len(p.nodes) + 1)})
 }
 
+// beyond reports whether the parser is so far inside an opaque member that it checks no more than
+// the syntax, and notes the fault when it gets there. It must be called while the member is open.
+func (p *parser) beyond() bool {
+	const noMore = -1
+	if p.opaque > 0 && int(p.decoder.InputOffset()) > p.opaque {
+		p.opaque = noMore
+		p.fault(TooLong, p.names[p.open[1].names-1].offset(), func() []Step { return p.path()[:1] })
+	}
+	return p.opaque == noMore
+}
+
 func (p *parser) scalar(kind Kind, start, end int) error {
 	if err := p.value(start, end); err != nil {
 		return err
 	}
-	if kind == String {
-		if _, sound := p.decode(start, end); !sound {
-			p.fault(BadString, start, end)
-		}
+	if !p.beyond() && kind == String && !p.sound(start, end) {
+		p.fault(BadString, start, p.path)
 	}
 	return nil
 }
 
-func (p *parser) name(start, end int) error {
-	if !p.opaque {
+func (p *parser) name(start, end int) {
+	if p.opaque == 0 {
 		p.index(start, end)
 	}
-	text, sound := p.decode(start, end)
-	p.names = append(p.names, name{maphash.Bytes(p.seed, text), uint32(start), uint32(end)})
-	if !sound {
-		p.fault(BadName, start, end)
+	text, plain := unescaped(p.text[start:end])
+	if !plain {
+		p.scratch = decode(p.scratch[:0], p.text[start:end])
+		text = p.scratch
 	}
-	return nil
+	hash := maphash.Bytes(p.seed, text)
+	p.names = append(p.names, name(hash<<32|uint64(start)))
+	if !p.sound(start, end) {
+		p.fault(BadName, start, p.path)
+	}
 }
 
-// decode returns the text of a string, valid until the next call, and whether it may be in the
-// document.
-func (p *parser) decode(start, end int) (text []byte, sound bool) {
-	quoted := p.text[start:end]
-	if inner, plain := unescaped(quoted); plain {
-		return inner, true
+// sound reports whether a name or a string may be in the document.
+func (p *parser) sound(start, end int) bool { return p.AnyString || sound(p.text[start:end]) }
+
+// quoted returns the valid JSON string that begins at the offset.
+func (p *parser) quoted(offset int) []byte {
+	end := offset + 1
+	for p.text[end] != '"' {
+		if p.text[end] == '\\' {
+			end++
+		}
+		end++
 	}
-	text, whole := decode(p.scratch[:0], quoted)
-	p.scratch = text
-	return text, p.AnyString || whole && bytes.IndexByte(text, 0) < 0
+	return p.text[offset : end+1]
 }
 
 // checkNames looks for duplicates among the names of the innermost object. It changes their order.
 func (p *parser) checkNames() {
 	names := p.names[p.top().names:]
-	slices.SortFunc(names, func(a, b name) int {
-		if a.hash != b.hash {
-			return cmp.Compare(a.hash, b.hash)
-		}
-		return cmp.Compare(a.start, b.start)
-	})
+	slices.Sort(names)
 	for i := 1; i < len(names) && len(p.faults) < maxFaults; i++ {
-		a, b := names[i-1], names[i]
-		if a.hash != b.hash || !equal(p.text[a.start:a.end], unquote(p.text[b.start:b.end])) {
+		if names[i-1].hash() != names[i].hash() {
 			continue
 		}
-		if _, sound := p.decode(int(b.start), int(b.end)); sound { // else it is reported already
-			p.fault(DuplicateName, int(b.start), int(b.end))
+		first, second := p.quoted(names[i-1].offset()), p.quoted(names[i].offset())
+		// One that is not sound is reported already.
+		if equal(first, unquote(second)) && (p.AnyString || sound(second)) {
+			p.fault(DuplicateName, names[i].offset(), func() []Step {
+				path := p.path()
+				path[len(path)-1] = Step{beginning(second), -1}
+				return path
+			})
 		}
 	}
 }
 
-// fault notes a problem with the string or the name between start and end.
-func (p *parser) fault(problem Problem, start, end int) {
-	if len(p.faults) == maxFaults {
-		return
+// fault notes a problem with the string or the name at the offset, unless there are many already.
+func (p *parser) fault(problem Problem, offset int, path func() []Step) {
+	if len(p.faults) < maxFaults {
+		p.faults = append(p.faults, Fault{problem, offset, path()})
 	}
-	path := p.path()
-	if problem == DuplicateName {
-		path[len(path)-1] = Step{beginning(p.text[start:end]), -1}
-	}
-	p.faults = append(p.faults, Fault{problem, start, path})
 }
 
 // path returns the path to the value or the name that was read last.
@@ -281,8 +303,7 @@ func (p *parser) path() []Step {
 		if i+1 < len(p.open) {
 			count = p.open[i+1].names
 		}
-		last := p.names[count-1]
-		path[i] = Step{beginning(p.text[last.start:last.end]), -1}
+		path[i] = Step{beginning(p.text[p.names[count-1].offset():]), -1}
 	}
 	return path
 }

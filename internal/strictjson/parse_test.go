@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -34,7 +35,9 @@ func TestParse_errors(t *testing.T) {
 		{`[1.]`, NotJSON, 3},
 		{"\"\n\"", NotJSON, 1},
 		{`"\x"`, NotJSON, 1},
-		{"\ufeff{}", NotJSON, 0},
+		{"\ufeff{}", ByteOrderMark, 0},
+		{"\ufeff", ByteOrderMark, 0},
+		{" \ufeff{}", NotJSON, 1},
 		{"\f{}", NotJSON, 0},
 		{`[}`, NotJSON, 1},
 		{"[\"ab\xff\"]", NotUTF8, 4},
@@ -90,7 +93,7 @@ func TestParse_faults(t *testing.T) {
 		}},
 	} {
 		for _, opaque := range []bool{false, true} {
-			v, err := Parse([]byte(tt.text), Options{Opaque: func(name string) bool { return opaque && len(name) == 1 }})
+			v, err := Parse([]byte(tt.text), Options{Opaque: func(name string) int { return limitOf(opaque && len(name) == 1) }})
 			faults, _ := errors.AsType[Faults](err)
 			var got []string
 			for _, f := range faults {
@@ -153,7 +156,7 @@ func TestFaults_bounds(t *testing.T) {
 func TestParse_opaque(t *testing.T) {
 	t.Parallel()
 	text := `{"list":[1,2],"raw":{"a":[` + strings.Repeat("0,", 100) + `0], "list":[3]},"text":"\u0061","after":{"raw":{"x":1}}}`
-	opaque := func(name string) bool { return name == "raw" || name == "text" }
+	opaque := func(name string) int { return limitOf(name == "raw" || name == "text") }
 	v, err := Parse([]byte(text), Options{MaxValues: 9, Opaque: opaque})
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +178,58 @@ func TestParse_opaque(t *testing.T) {
 	} {
 		if _, err := Parse([]byte(refused), o); err == nil {
 			t.Errorf("%s: got no error", refused)
+		}
+	}
+}
+
+func limitOf(opaque bool) int {
+	if opaque {
+		return math.MaxInt
+	}
+	return 0
+}
+
+// Ensure that a member which is too long is reported once, that nothing after its limit is looked
+// at but depth and syntax, and that the members around it are read as ever.
+func TestParse_tooLong(t *testing.T) {
+	t.Parallel()
+	const limit = 20
+	parse := func(text string) (v Value, got []string, err error) {
+		v, err = Parse([]byte(text), Options{MaxDepth: 6, MaxValues: 10, Opaque: func(name string) int {
+			if name == "raw" {
+				return limit
+			}
+			return 0
+		}})
+		faults, _ := errors.AsType[Faults](err)
+		for _, f := range faults {
+			got = append(got, fmt.Sprintf("%s at %d %s", f.Problem, f.Offset, pathText(f.Path)))
+		}
+		return v, got, err
+	}
+	long := string(TooLong)
+	for value, want := range map[string][]string{
+		`[` + strings.Repeat(" ", limit-2) + `]`:                     nil,
+		`[` + strings.Repeat(" ", limit-1) + `]`:                     {long + " at 1 $.raw"},
+		`{"a":1,"b":[1,2,345]}`:                                      {long + " at 1 $.raw"},
+		`{"a":1,"b":[1,2,34]}`:                                       nil,
+		`[1,2,3,4,5,6,7,"` + strings.Repeat("a", limit) + `"]`:       {long + " at 1 $.raw"},
+		`{"a":1,"a":2,"` + strings.Repeat(`\u0000`, limit) + `":3}`:  {long + " at 1 $.raw", "a duplicate key at 14 $.raw.a"},
+		`[["1234567890123456",{"\ud800":"\u0000","x":1,"x":2}]]`:     {long + " at 1 $.raw"},
+		`{"a":{"b":"1234567890"},"a":[{"c":1,"c":[{"d":1,"d":1}]}]}`: {long + " at 1 $.raw"},
+		`"` + strings.Repeat("a", limit) + `"`:                       nil, // neither an object nor an array
+	} {
+		text := `{"raw":` + value + `,"after":{"x":[1,2],"x":"\u0000"}}`
+		v, got, _ := parse(text)
+		at := len(`{"raw":` + value + `,"after":{"x":[1,2],`)
+		want = append(want, fmt.Sprintf("a duplicate key at %d $.after.x", at), fmt.Sprintf("%s at %d $.after.x", BadString, at+4))
+		if !reflect.DeepEqual(got, want) || string(v.Get("raw").Raw()) != value || count(v.Get("raw")) != 0 || count(v.Get("after").Get("x")) != 2 {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+	for _, value := range []string{`[1234567890123456789,]`, `[12345678901234567890,[[[[[[]]]]]]]`, `["12345678901234567890","\x"]`} {
+		if v, got, err := parse(`{"raw":` + value + `}`); got != nil || err == nil || v != (Value{}) {
+			t.Errorf("%s: got %q, %v, want an error alone", value, got, err)
 		}
 	}
 }
@@ -239,12 +294,25 @@ func TestAppendQuote(t *testing.T) {
 		"\xed\xa0\x80":              `"\ud800"`,
 		"a\xed\xbf\xbfb\ufffd":      "\"a\\udfffb\ufffd\"",
 		"\xed\xa0\xbdx\xed\xb8\x80": `"\ud83dx\ude00"`,
+		"\xed\xb4\x9a\xed\xab\xa5":  `"\udd1a\udae5"`,
 	} {
 		if got := string(AppendQuote([]byte("before"), text)); got != "before"+want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
 		if v, err := Parse([]byte(want), Options{AnyString: true}); err != nil || v.Text() != text {
 			t.Errorf("%s: got %q, %v, want %q", want, v.Text(), err, text)
+		}
+	}
+}
+
+// Ensure that bytes that are no text become one that can be read.
+func TestAppendQuote_notUTF8(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"\xff": "\"\ufffd\"", "a\xc3": "\"a\ufffd\"", "\xed\xa0": "\"\ufffd\ufffd\"", "\xed\x9f\xff\xfe": "\"\ufffd\ufffd\ufffd\ufffd\"", "\xe0\xa0\xed\xa0\x80": "\"\ufffd\ufffd\\ud800\"",
+	} {
+		if got := string(AppendQuote(nil, text)); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -277,7 +345,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		hidden := 0
-		opaque, err2 := Parse(text, Options{Opaque: func(string) bool { hidden++; return true }})
+		opaque, err2 := Parse(text, Options{Opaque: func(string) int { hidden++; return math.MaxInt }})
 		if fmt.Sprint(err2) != fmt.Sprint(err) || !bytes.Equal(opaque.Raw(), v.Raw()) || hidden > count(v) {
 			t.Errorf("%q, opaque: got %v, want %v", text, err2, err)
 		}
@@ -370,7 +438,7 @@ func BenchmarkParse(b *testing.B) {
 	for i := 0; many.Len() < size; i++ {
 		many.WriteString(`{"a":1,"b":2,"a":3},`)
 	}
-	opaque := func(string) bool { return true }
+	opaque := func(string) int { return math.MaxInt }
 	for _, bm := range []struct {
 		name, text string
 		o          Options

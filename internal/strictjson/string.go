@@ -2,8 +2,8 @@ package strictjson
 
 import (
 	"bytes"
+	"iter"
 	"slices"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -15,19 +15,18 @@ func unquote(quoted []byte) string {
 	if inner, plain := unescaped(quoted); plain {
 		return string(inner)
 	}
-	text, _ := decode(nil, quoted)
-	return string(text)
+	return string(decode(nil, quoted))
 }
 
-// beginning decodes the first characters of a valid JSON string.
-func beginning(quoted []byte) string {
-	inner, _ := unescaped(quoted)
-	end := 0
-	for n := 0; n < maxStepName && end < len(inner); n++ {
-		_, size := escape(inner[end:])
-		end += size
+// beginning decodes the first characters of the valid JSON string that the text begins with.
+func beginning(text []byte) string {
+	start := make([]byte, 0, 4*maxStepName)
+	for i, n := 1, 0; n < maxStepName && text[i] != '"'; n++ {
+		r, size := char(text[i:])
+		start = appendRune(start, r)
+		i += size
 	}
-	return unquote(quote(inner[:end]))
+	return string(start)
 }
 
 // equal reports whether a valid JSON string says the same as the text.
@@ -44,70 +43,125 @@ func unescaped(quoted []byte) (inner []byte, plain bool) {
 	return inner, bytes.IndexByte(inner, '\\') < 0
 }
 
-func quote(inner []byte) []byte { return slices.Concat([]byte{'"'}, inner, []byte{'"'}) }
-
-// decode appends the text of a valid JSON string. whole reports that it is without lone surrogates.
-func decode(to, quoted []byte) (text []byte, whole bool) {
-	text, err := jsontext.AppendUnquote(to, quoted)
-	if err == nil {
-		return text, true
-	}
-	// jsontext replaces lone surrogates by U+FFFD, which would make different names the same: decode
-	// what is between them, and keep them.
-	text = to
-	inner, _ := unescaped(quoted)
-	begin := 0
-	for i := 0; i < len(inner); {
-		unit, size := escape(inner[i:])
-		if 0xD800 <= unit && unit < 0xE000 {
-			if begin < i {
-				text, _ = jsontext.AppendUnquote(text, quote(inner[begin:i]))
+// escapes yields the escaped characters of a valid JSON string, each with the unescaped text before
+// it; at last, a negative character with the text after them.
+func escapes(quoted []byte) iter.Seq2[[]byte, rune] {
+	return func(yield func([]byte, rune) bool) {
+		rest := quoted[1 : len(quoted)-1]
+		for {
+			i := bytes.IndexByte(rest, '\\')
+			if i < 0 {
+				yield(rest, -1)
+				return
 			}
-			text = append(text, 0xE0|byte(unit>>12), 0x80|byte(unit>>6&0x3F), 0x80|byte(unit&0x3F))
-			begin = i + size
+			r, size := char(rest[i:])
+			if !yield(rest[:i], r) {
+				return
+			}
+			rest = rest[i+size:]
 		}
-		i += size
 	}
-	text, _ = jsontext.AppendUnquote(text, quote(inner[begin:]))
-	return text, false
 }
 
-// escape returns the size of the first character in the inside of a JSON string, and its UTF-16
-// unit if it is escaped, else -1. A pair of escaped surrogates is one character.
-func escape(text []byte) (unit, size int) {
-	if text[0] != '\\' {
-		_, size = utf8.DecodeRune(text)
-		return -1, size
-	}
-	if text[1] != 'u' {
-		return -1, 2
-	}
-	n, _ := strconv.ParseUint(string(text[2:6]), 16, 16)
-	if len(text) >= 12 && text[6] == '\\' && text[7] == 'u' {
-		second, _ := strconv.ParseUint(string(text[8:12]), 16, 16)
-		if utf16.DecodeRune(rune(n), rune(second)) != utf8.RuneError {
-			return -1, 12
+// decode appends the text of a valid JSON string.
+func decode(to, quoted []byte) []byte {
+	to = slices.Grow(to, len(quoted))
+	for before, r := range escapes(quoted) {
+		if to = append(to, before...); r >= 0 {
+			to = appendRune(to, r)
 		}
 	}
-	return int(n), 6
+	return to
+}
+
+// sound reports whether a valid JSON string is without lone surrogates and NUL characters.
+func sound(quoted []byte) bool {
+	for _, r := range escapes(quoted) {
+		if r == 0 || utf16.IsSurrogate(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// simpleEscapes are the characters after a backslash, and what they mean.
+var simpleEscapes = [256]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', '"': '"', '\\': '\\', '/': '/'}
+
+// char decodes the first character in the inside of a valid JSON string. A pair of escaped
+// surrogates is one character; a lone one is returned as it is.
+func char(text []byte) (r rune, size int) {
+	switch {
+	case text[0] != '\\':
+		return utf8.DecodeRune(text)
+	case text[1] != 'u':
+		return rune(simpleEscapes[text[1]]), 2
+	}
+	r = unit(text)
+	if len(text) >= 12 && text[6] == '\\' && text[7] == 'u' {
+		if pair := utf16.DecodeRune(r, unit(text[6:])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6
+}
+
+// unit returns the UTF-16 unit that the text begins with, as \u and four hexadecimal digits.
+func unit(text []byte) (u rune) {
+	for _, digit := range text[2:6] {
+		u <<= 4
+		if digit <= '9' {
+			u |= rune(digit - '0')
+		} else {
+			u |= rune(digit|0x20) - 'a' + 10
+		}
+	}
+	return u
+}
+
+// appendRune appends a character in UTF-8. A lone surrogate gets the bytes that UTF-8 would use for
+// it: U+FFFD would make different names the same.
+func appendRune(to []byte, r rune) []byte {
+	if utf16.IsSurrogate(r) {
+		return append(to, 0xE0|byte(r>>12), 0x80|byte(r>>6&0x3F), 0x80|byte(r&0x3F))
+	}
+	return utf8.AppendRune(to, r)
 }
 
 // AppendQuote appends a JSON string with this text, and with no more escapes than JSON demands (RFC
-// 8785, section 3.2.2.2). A lone surrogate, as [Value.Text] returns it, is escaped.
+// 8785, section 3.2.2.2). A lone surrogate, as [Value.Text] returns it, is escaped; other bytes
+// that are not UTF-8 become U+FFFD.
 func AppendQuote(to []byte, text string) []byte {
-	to = append(to, '"')
-	for {
-		valid := validPrefix(text)
-		opening := len(to)
-		to, _ = jsontext.AppendQuote(to, text[:valid])
-		to = append(to[:opening], to[opening+1:len(to)-1]...)
-		if text = text[valid:]; len(text) < 3 {
-			return append(to, '"')
-		}
-		unit := uint64(text[0]&0x0F)<<12 | uint64(text[1]&0x3F)<<6 | uint64(text[2]&0x3F)
-		to = strconv.AppendUint(append(to, `\u`...), unit, 16)
-		text = text[3:]
+	if isPlain(text) { // most names
+		return append(append(append(to, '"'), text...), '"')
 	}
+	to = append(to, '"')
+	for text != "" {
+		valid := validPrefix(text)
+		if valid > 0 {
+			opening := len(to)
+			to, _ = jsontext.AppendQuote(to, text[:valid])
+			to = append(to[:opening], to[opening+1:len(to)-1]...)
+		} else if len(text) >= 3 && text[0] == 0xED && text[1] >= 0xA0 {
+			const digits = "0123456789abcdef"
+			to = append(to, '\\', 'u', 'd', digits[text[1]>>2&0xF], digits[text[1]<<2&0xC|text[2]>>4&0x3], digits[text[2]&0xF])
+			valid = 3
+		} else {
+			to = append(to, "\uFFFD"...)
+			valid = 1
+		}
+		text = text[valid:]
+	}
+	return append(to, '"')
+}
+
+// isPlain reports whether the string is ASCII without characters that JSON escapes.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // validPrefix returns the length of the longest prefix in UTF-8.

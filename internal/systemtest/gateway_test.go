@@ -66,8 +66,8 @@ var recordedOutcomes = map[string]outcome{
 	"createsession-direct-full":          {},
 	"createsession-direct-minimal":       {},
 	"createsession-direct-refused":       {code: "InvalidRequest"},
-	"createsession-http-full":            {status: http.StatusCreated},
-	"createsession-http-minimal":         {status: http.StatusCreated},
+	"createsession-http-full":            {status: http.StatusOK}, // the session of createsession-direct-full
+	"createsession-http-minimal":         {status: http.StatusOK},
 	"createsession-http-refused":         {http.StatusBadRequest, "invalid_request"},
 	"createsession-http-iam":             {http.StatusUnauthorized, "unauthenticated"},
 	"createsession-http-unauthenticated": {http.StatusUnauthorized, "unauthenticated"},
@@ -148,7 +148,7 @@ func (s *system) testIAM(t *testing.T) {
 			return true, err // the SAM CLI's own: a failure of the function is output
 		}
 		got, err := invocation{payload: lastLines(out, 1)}.outcome()
-		if want := (outcome{status: http.StatusCreated}); err == nil && got != want {
+		if want := (outcome{status: http.StatusOK}); err == nil && got != want {
 			err = mismatch("answer", got, want)
 		}
 		return got.mayBeLimit(time.Since(begin)), err

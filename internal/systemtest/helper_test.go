@@ -194,7 +194,7 @@ const exampleTemplate = `{"Transformed": {"Resources": {
 	"Sessions": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
 	"WebhookFunction": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"TABLE_NAME": {"Ref": "Sessions"}}}}},
 	"WebhookAlias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "WebhookFunction"}, "Name": "live"}},
-	"Schedule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(5 minutes)"}},
+	"Schedule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 minute)"}},
 	"OnBus": {"Type": "AWS::Events::Rule", "Properties": {"EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["a"]},
 		"Targets": [{"Arn": {"Ref": "WebhookAlias"}}]}}
 }}, "Source": {"Resources": {"Machine": {"Type": "AWS::Serverless::StateMachine", "Properties": {"DefinitionUri": "a.json"}}}}}`

@@ -75,11 +75,11 @@ func (s *system) reconcile(t *testing.T, id string) {
 	})
 }
 
-// makeDue makes the session due since an hour ago.
+// makeDue makes the session due since an hour ago, and forgets that it was read.
 func (s *system) makeDue(ctx context.Context, id string) error {
 	ago := fmt.Sprint(time.Now().Add(-time.Hour).UnixMilli())
 	return s.aws.call(ctx, dynamodb, "UpdateItem", map[string]any{
 		"TableName": s.table, "Key": map[string]attribute{"pk": {S: id}, "sk": {S: "S"}},
-		"UpdateExpression": "SET due_from = :ago", "ConditionExpression": "attribute_exists(due_from)",
+		"UpdateExpression": "SET due_from = :ago REMOVE read_at", "ConditionExpression": "attribute_exists(due_from)",
 		"ExpressionAttributeValues": map[string]attribute{":ago": {N: ago}}}, nil)
 }

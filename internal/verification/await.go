@@ -2,8 +2,8 @@ package verification
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"time"
 )
 
 // maxToken is the length of the longest task token in characters (Step Functions: SendTaskSuccess).
@@ -14,10 +14,10 @@ const maxToken = 2048
 // once; otherwise when it becomes final.
 //
 // It returns an [*Error] with code invalid_request for a malformed session id or token, with
-// not_found for a session that Didit does not know (the token is removed), and with
-// backend_unavailable or internal when the token could not be stored, or the session could not be
-// put on record. What fails after that is not returned: the task waits until Reconcile or an event
-// ends it.
+// not_found for a session that was not on record and that Didit does not know (the token is
+// removed), and with backend_unavailable or internal when the token could not be stored, or the
+// session could not be put on record. What fails after that is not returned: the task waits until
+// Reconcile or an event ends it.
 func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
 	id, err := checkTask(sessionID, token)
 	if err != nil {
@@ -28,7 +28,7 @@ func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
 	}
 	// Order matters: Await stores the token, then writes the record; all others read the record, then
 	// the tokens. The later one sees the earlier one's write.
-	r, err := t.enroll(ctx, id)
+	r, known, err := t.enroll(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -36,20 +36,42 @@ func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
 		t.logRecovered(ctx, t.settle(ctx, r))
 		return nil
 	}
-	return t.askOnce(ctx, id, token)
+	return t.askOnce(ctx, r, known, token)
 }
 
-// askOnce finds a result that Didit had before the task began to wait.
-func (t *Tracker) askOnce(ctx context.Context, id, token string) error {
-	e, err := t.ask(ctx, id)
-	if failure, ok := errors.AsType[*Error](err); ok && failure.Code == CodeNotFound {
-		return t.withdraw(ctx, id, token)
+// askOnce finds a result that Didit had before the task began to wait, unless the session was read
+// within the last minute. known tells that the session was on record before.
+func (t *Tracker) askOnce(ctx context.Context, r Record, known bool, token string) error {
+	r, claimed, err := t.Store.Claim(ctx, r.SessionID, t.now(), r.readPause())
+	if err != nil || !claimed {
+		t.logRecovered(ctx, err)
+		return nil
 	}
-	if err == nil {
-		_, err = t.observe(ctx, e, nil)
+	e, err := t.ask(ctx, r)
+	switch {
+	case err == nil:
+		_, err = t.observe(ctx, e, false)
+	case AsError(err).Code != CodeNotFound:
+	case known:
+		t.logRecovered(ctx, err)
+		err = t.reportMissing(ctx, r)
+	default:
+		return t.withdraw(ctx, r.SessionID, token)
 	}
 	t.logRecovered(ctx, err)
 	return nil
+}
+
+// reportMissing has Reconcile look into a session that Didit answered not to have.
+func (t *Tracker) reportMissing(ctx context.Context, read Record) error {
+	_, err := t.write(ctx, read.SessionID, func(r Record) (Record, bool, error) {
+		if r.News != read.News {
+			return r, false, nil
+		}
+		next, changed := r.missing(t.moment())
+		return next, changed, nil
+	})
+	return err
 }
 
 func checkTask(sessionID, token string) (id string, err error) {
@@ -74,36 +96,45 @@ func checkTask(sessionID, token string) (id string, err error) {
 }
 
 // enroll puts the session on record as awaited and as due, so that Reconcile comes back to it until
-// its tasks are completed. It writes the record even if that changes nothing: an operation that
-// read the record before the token was stored can then neither remove it nor make it not due.
-func (t *Tracker) enroll(ctx context.Context, id string) (Record, error) {
-	for range maxWrites {
-		r, found, err := t.Store.Record(ctx, id)
-		if err != nil {
-			return Record{}, err
-		}
-		if !found {
-			placeholder := NewRecord(id, "", "", StatusNotStarted, t.now())
-			placeholder.Awaited = true
-			if err := t.Store.Add(ctx, placeholder); err != nil {
-				return Record{}, err
-			}
-			continue // a concurrent Add may have won: read it
-		}
-		r.Awaited = true
-		if r.DueFrom.IsZero() {
-			r.DueFrom = t.now()
-		}
-		written, err := t.Store.Replace(ctx, r)
-		if err != nil {
-			return Record{}, err
-		}
-		if written {
-			r.Version++
-			return r, nil
-		}
+// its tasks are completed. That write changes the version even if it changes nothing else: an
+// operation that read the record before the token was stored can then neither remove it nor make it
+// not due. known tells that the session was on record before.
+func (t *Tracker) enroll(ctx context.Context, id string) (r Record, known bool, err error) {
+	m := t.moment()
+	placeholder := NewRecord(id, "", "", StatusNotStarted, m.now)
+	placeholder.Awaited, placeholder.DueFrom = true, m.now.Add(m.after)
+	placeholder.Expires = m.now.Add(max(m.retention, TaskRetention)).Truncate(time.Second)
+	was, known, err := t.Store.Enroll(ctx, placeholder)
+	if err != nil {
+		return Record{}, false, err
 	}
-	return Record{}, errContended()
+	r, found, err := t.Store.Record(ctx, id)
+	if err != nil {
+		return Record{}, false, err
+	}
+	if !found {
+		return Record{}, false, errContended() // removed at this very moment
+	}
+	// An awaited session can be more urgent. A write after the enrolment has seen to that.
+	latest := m.now.Add(maxPause)
+	if pause, _ := r.pause(m.after); pause < maxPause {
+		latest = m.now.Add(pause)
+	}
+	early := min(r.DueFrom.UnixMilli(), latest.UnixMilli()) == r.DueFrom.UnixMilli()
+	if !known || early && was.Class() == r.Class() && !was.DueFrom.IsZero() {
+		return r, known, nil
+	}
+	if !early {
+		r.DueFrom = latest
+	}
+	written, err := t.Store.Replace(ctx, r)
+	if err != nil {
+		return Record{}, false, err
+	}
+	if written {
+		r.Version++
+	}
+	return r, known, nil
 }
 
 // withdraw undoes Await for a session that Didit does not know, and returns not_found.

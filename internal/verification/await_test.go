@@ -2,8 +2,10 @@ package verification_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +43,7 @@ func TestTracker_Await_invalid(t *testing.T) {
 // Ensure what Await does, for each way in which a session may stand.
 func TestTracker_Await(t *testing.T) {
 	t.Parallel()
-	const enrolled = "AddToken, Replace "
+	const enrolled, asked = "AddToken, Enroll, ", "AddToken, Enroll, Claim, Decision"
 	for _, test := range []struct {
 		name   string
 		known  func(*verification.Record) // nil: not on record
@@ -50,22 +52,22 @@ func TestTracker_Await(t *testing.T) {
 		ended  string
 		status string
 	}{
-		{"unfinished", func(*verification.Record) {}, says("Not Started"), enrolled + "Not Started, Decision, Replace Not Started", "", "Not Started"},
+		{"unfinished", func(*verification.Record) {}, says("Not Started"), asked + ", Replace Not Started", "", "Not Started"},
 		{"finished on record", func(r *verification.Record) { r.Status, r.DueFrom = "Approved", time.Time{} }, says("Declined"),
-			enrolled + "Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
+			enrolled + "Replace Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
 		{"expired on record", func(r *verification.Record) { r.Status, r.DueFrom = "Expired", time.Time{} }, nil,
-			enrolled + "Expired, Fail SessionExpired, RemoveToken, Replace Expired", "SessionExpired", "Expired"},
+			enrolled + "Replace Expired, Fail SessionExpired, RemoveToken, Replace Expired", "SessionExpired", "Expired"},
 		{"finished at Didit", func(*verification.Record) {}, says("Declined"),
-			enrolled + "Not Started, Decision, Publish Declined, Replace Declined, Succeed, RemoveToken, Replace Declined", "Declined", "Declined"},
+			asked + ", Publish Declined, Replace Declined, Succeed, RemoveToken, Replace Declined", "Declined", "Declined"},
 		{"abandoned at Didit", func(*verification.Record) {}, says("Abandoned"),
-			enrolled + "Not Started, Decision, Publish Abandoned, Replace Abandoned, Fail SessionAbandoned, RemoveToken, Replace Abandoned", "SessionAbandoned", "Abandoned"},
-		{"further at Didit", func(*verification.Record) {}, says("In Review"), enrolled + "Not Started, Decision, Publish In Review, Replace In Review", "", "In Review"},
-		{"not on record, unfinished", nil, says("Not Started"), "AddToken, Add, Replace Not Started, Decision, Replace Not Started", "", "Not Started"},
+			asked + ", Publish Abandoned, Replace Abandoned, Fail SessionAbandoned, RemoveToken, Replace Abandoned", "SessionAbandoned", "Abandoned"},
+		{"further at Didit", func(*verification.Record) {}, says("In Review"), asked + ", Publish In Review, Replace In Review", "", "In Review"},
+		{"not on record, unfinished", nil, says("Not Started"), asked + ", Replace Not Started", "", "Not Started"},
 		{"not on record, finished", nil, says("Approved"),
-			"AddToken, Add, Replace Not Started, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
-		{"Didit is down", func(*verification.Record) {}, fails(503), enrolled + "Not Started, Decision", "", "Not Started"},
-		{"not on record, Didit is down", nil, fails(503), "AddToken, Add, Replace Not Started, Decision", "", "Not Started"},
-		{"Didit refuses", nil, fails(401), "AddToken, Add, Replace Not Started, Decision", "", "Not Started"},
+			asked + ", Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved", "Approved", "Approved"},
+		{"Didit is down", func(*verification.Record) {}, fails(503), asked + "", "", "Not Started"},
+		{"not on record, Didit is down", nil, fails(503), asked + "", "", "Not Started"},
+		{"Didit refuses", nil, fails(401), asked + "", "", "Not Started"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -83,7 +85,7 @@ func TestTracker_Await(t *testing.T) {
 			want(t, "task", s.ended(token), test.ended)
 			r := s.stored(t, session)
 			want(t, "status", r.Status, test.status)
-			want(t, "awaited", r.Awaited, true)
+			want(t, "awaited", r.Awaited, test.ended == "")
 			want(t, "not due", r.DueFrom.IsZero(), test.ended != "")
 			want(t, "tasks that wait", len(s.waiting(t, session)) == 0, test.ended != "")
 			if test.known == nil {
@@ -97,20 +99,22 @@ func TestTracker_Await(t *testing.T) {
 	}
 }
 
-// Ensure that a session that Didit does not know is an error, and leaves nothing behind that was
-// not there.
+// Ensure that a session that Didit does not know is an error only if it was not on record, and
+// leaves nothing behind then; otherwise the task waits, and the session is due at once.
 func TestTracker_Await_notFound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		known  func(*verification.Record)
 		others []string
+		code   verification.Code
 		stays  bool
 	}{
-		{"not on record", nil, nil, false},
-		{"created through this backend", func(*verification.Record) {}, nil, true},
-		{"created without an owner", func(r *verification.Record) { r.VendorData = "" }, nil, true},
-		{"another task waits", nil, []string{"other"}, true},
+		{"not on record", nil, nil, verification.CodeNotFound, false},
+		{"created through this backend", func(*verification.Record) {}, nil, "", true},
+		{"created without an owner", func(r *verification.Record) { r.VendorData = "" }, nil, "", true},
+		{"awaited by its id alone", func(r *verification.Record) { r.VendorData, r.WorkflowID, r.Awaited = "", "", true }, nil, "", true},
+		{"another task waits", nil, []string{"other"}, verification.CodeNotFound, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -123,8 +127,16 @@ func TestTracker_Await_notFound(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			wantCode(t, "Await", s.Await(t.Context(), session, token), verification.CodeNotFound)
-			want(t, "tasks that wait", strings.Join(s.waiting(t, session), " "), strings.Join(test.others, " "))
+			s.clock.pass(300 * time.Millisecond) // Didit may answer so shortly after it made a session
+			wantCode(t, "Await", s.Await(t.Context(), session, token), test.code)
+			waiting := test.others
+			if test.code == "" {
+				waiting = []string{token}
+				r := s.stored(t, session)
+				want(t, "due from", r.DueFrom, s.clock.now())
+				want(t, "class", r.Class(), verification.ClassUnread)
+			}
+			want(t, "tasks that wait", strings.Join(s.waiting(t, session), " "), strings.Join(waiting, " "))
 			_, found, err := s.store.Record(t.Context(), session)
 			if err != nil || found != test.stays {
 				t.Errorf("got on record %v, error %v, want %v", found, err, test.stays)
@@ -133,12 +145,95 @@ func TestTracker_Await_notFound(t *testing.T) {
 	}
 }
 
+// Ensure what a task gets that registers 300 ms after the session was created.
+func TestTracker_Await_afterCreate(t *testing.T) {
+	t.Parallel()
+	for status, end := range map[string]string{"Not Started": "", "In Progress": "", "Approved": "Approved", "Expired": "SessionExpired"} {
+		s := newSystem()
+		s.tasks.Open(token)
+		s.wire.set(says(status))
+		s.record(t, session, nil)
+		s.clock.pass(300 * time.Millisecond)
+		wantCode(t, status, s.Await(t.Context(), session, token), "")
+		want(t, status+": status", s.stored(t, session).Status, status)
+		want(t, status+": task", s.ended(token), end)
+		want(t, status+": due", s.stored(t, session).DueFrom.IsZero(), end != "")
+	}
+}
+
+// Ensure that all tasks that register on one session at once are stored, with one request to Didit,
+// and that each gets the result.
+func TestTracker_Await_storm(t *testing.T) {
+	t.Parallel()
+	const tasks = 300
+	s := newSystem()
+	s.wire.set(says("In Progress"))
+	s.record(t, session, nil)
+	s.clock.pass(time.Hour)
+	var all sync.WaitGroup
+	for n := range tasks {
+		s.tasks.Open(fmt.Sprint(n))
+		all.Go(func() { wantCode(t, "Await", s.Await(t.Context(), session, fmt.Sprint(n)), "") })
+	}
+	all.Wait()
+	want(t, "tasks that wait", len(s.waiting(t, session)), tasks)
+	want(t, "requests to Didit", s.wire.count(), 1)
+	r := s.stored(t, session)
+	want(t, "awaited", r.Awaited, true)
+	want(t, "due", r.DueFrom.IsZero(), false)
+	wantCode(t, "Track", s.track(t, "e1", "Approved", s.clock.now().Add(time.Second)), "")
+	for n := range tasks {
+		want(t, "task", s.ended(fmt.Sprint(n)), "Approved")
+	}
+}
+
+// Ensure that a session that is rarely looked at is looked at as often as others once a task waits.
+func TestTracker_Await_dueEarlier(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.wire.set(fails(503))
+	s.record(t, session, func(r *verification.Record) { r.Asked, r.DueFrom = 5, noon().Add(120*time.Hour) })
+	r := s.stored(t, session)
+	r.Unread = false
+	if ok, err := s.store.Replace(t.Context(), r); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	wantCode(t, "Await", s.Await(t.Context(), session, token), "")
+	r = s.stored(t, session)
+	want(t, "due from", r.DueFrom, noon().Add(8*time.Hour))
+	want(t, "class", r.Class(), verification.ClassAwaited)
+}
+
+// Ensure that the record of an awaited session lives at least as long as its tasks.
+func TestTracker_Await_retention(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, test := range []struct{ retention, want time.Duration }{{2 * day, 366 * day}, {0, 1095 * day}, {400 * day, 400 * day}} {
+		s := newSystem()
+		s.Retention = test.retention
+		s.tasks.Open(token)
+		s.wire.set(says("In Progress"))
+		if test.retention != 0 {
+			s.record(t, session, func(r *verification.Record) { r.Expires = noon().Add(test.retention) })
+		}
+		wantCode(t, "Await", s.Await(t.Context(), session, token), "")
+		want(t, "expires", s.stored(t, session).Expires, noon().Add(test.want))
+		// Creating again and an event do not shorten it.
+		s.record(t, session, func(r *verification.Record) { r.Expires = noon().Add(test.retention) })
+		wantCode(t, "Track", s.track(t, "e1", "In Review", noon().Add(time.Second)), "")
+		want(t, "expires later", s.stored(t, session).Expires, noon().Add(test.want))
+		s.clock.pass(365 * day)
+		wantCode(t, "Track", s.track(t, "e2", "Approved", s.clock.now()), "")
+		want(t, "task after a year", s.ended(token), "Approved")
+	}
+}
+
 // Ensure that Await fails where the token is not stored for good, and nowhere else.
 func TestTracker_Await_trouble(t *testing.T) {
 	t.Parallel()
 	for call, code := range map[string]verification.Code{
 		"AddToken": verification.CodeBackendUnavailable, "Record": verification.CodeBackendUnavailable,
-		"Add": verification.CodeBackendUnavailable, "Replace": verification.CodeBackendUnavailable,
+		"Enroll": verification.CodeBackendUnavailable, "Claim": "", "Replace": "",
 		"Decision": "", "Publish": "", "Tokens": "", "Succeed": "", "RemoveToken": "",
 	} {
 		s := newSystem()
@@ -173,7 +268,7 @@ func TestTracker_Await_sameSecond(t *testing.T) {
 	s.clock.pass(999 * time.Millisecond)
 	s.did()
 	wantCode(t, "Await", s.Await(t.Context(), session, token), "")
-	want(t, "calls", s.did(), "AddToken, Replace In Progress, Decision")
+	want(t, "calls", s.did(), "AddToken, Enroll, Claim, Decision")
 	after := s.stored(t, session)
 	want(t, "confirmed at", after.CheckedAt, before.CheckedAt)
 	want(t, "due from", after.DueFrom, before.DueFrom)

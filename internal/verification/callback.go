@@ -9,21 +9,22 @@ import (
 	"unicode"
 )
 
-// forbiddenSchemes run code, read files, or are not encrypted: no end user may be sent there.
-var forbiddenSchemes = []string{
-	"http", "ftp", "file", "javascript", "data", "vbscript", "blob", "about", "intent",
-	"ws", "wss", "filesystem", "view-source", "content",
-}
-
 // checkCallback requires an absolute https URL or a URL of an app's own scheme.
 func checkCallback(callback string) string {
 	_, problem := parseCallback(callback)
 	return problem
 }
 
+// isWeb reports whether a valid callback is a web page's, not an app's.
+func isWeb(callback string) bool {
+	u, _ := parseCallback(callback)
+	return u != nil && u.Scheme == "https"
+}
+
 // parseCallback parses a callback, and returns the rule that it breaks, or "". Browsers silently
 // repair some URLs that Go parses differently (a backslash becomes a slash, a tab disappears), so
-// what they would repair is refused.
+// what they would repair is refused. They also map other hosts to ASCII than Go does: to Go, a
+// Turkish İ in lower case is i.
 func parseCallback(callback string) (u *url.URL, problem string) {
 	if strings.ContainsFunc(callback, func(r rune) bool {
 		return r == '\\' || unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
@@ -37,12 +38,14 @@ func parseCallback(callback string) (u *url.URL, problem string) {
 	switch {
 	case u.Scheme == "":
 		return nil, "must be an absolute URL, with https or an app's own scheme."
-	case slices.Contains(forbiddenSchemes, u.Scheme):
+	case u.Scheme != "https" && !IsAppScheme(u.Scheme):
 		return nil, "must use https or an app's own scheme, not " + u.Scheme + "."
 	case u.User != nil:
 		return nil, "must not contain a user name or a password."
 	case u.Scheme == "https" && (u.Opaque != "" || u.Hostname() == ""):
 		return nil, "must name a host, for example https://app.example.com/verified."
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return nil, "must name its host in ASCII (punycode), for example https://xn--bcher-kva.example/."
 	case strings.Contains(u.Host, "%") || !validPort(u):
 		return nil, "must name a valid host and port."
 	}
@@ -70,7 +73,8 @@ var ErrCallbackPrefix = errors.New(
 	"must be an https URL prefix or an app scheme, such as https://app.example.com/verified or myapp://")
 
 // ParseCallbackPrefix parses an entry of the allow-list. It returns [ErrCallbackPrefix] for a
-// forbidden scheme, a user name, a query, a fragment, a wildcard, or https without a host.
+// scheme that is no app's, a user name, a query, a fragment, a wildcard, https without a host, or a
+// host that is not in ASCII.
 func ParseCallbackPrefix(entry string) (CallbackPrefix, error) {
 	u, problem := parseCallback(entry)
 	if problem != "" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || strings.Contains(u.Host, "*") {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Ensure that a callback that no browser should follow is refused on every door, and that what
@@ -24,11 +25,16 @@ func TestCreator_Create_callback(t *testing.T) {
 		{"https://[2001:db8::1]/verified", taken},
 		{"https://[2001:db8::1]:8443/verified", taken},
 		{"https://app.example.com/a/%2e%2e/%2f", taken},
-		{"https://bücher.example/", taken},
+		{"https://xn--bcher-kva.example/", taken},
 		{"myapp://", taken},
 		{"myapp://verified?session=1#x", taken},
 		{"com.example.my-app+x:/verified", taken},
 		{"myapp:verified", taken},
+		{"myapp:https://app.example.com/", taken},
+		{"fb1234567890://authorize", taken},
+		{"web+myapp://verified", taken},
+		{"myapp://verified/İ?q=ü", taken},
+		{"https://app.example.com/İ/ü?q=日本", taken},
 
 		{"/verified", "absolute"},
 		{"verified", "absolute"},
@@ -60,6 +66,18 @@ func TestCreator_Create_callback(t *testing.T) {
 		{"filesystem:https://app.example.com/temporary/x", "not filesystem."},
 		{"wss://app.example.com/", "not wss."},
 		{"content://x/y", "not content."},
+
+		{"https://bücher.example/", "punycode"},
+		{"https://mobİle.example.com/", "punycode"},
+		{"https://m%C3%B6bile.example.com/", "punycode"},
+		{"https://mob\u0131le.example.com/", "punycode"}, // ı
+		{"https://\u212aapp.example.com/", "punycode"},   // the Kelvin sign, which lower-cases to k
+		{"https://app\uff0eexample.com/", "punycode"},    // a full stop to browsers
+		{"https://app\u3002example.com:8443/x", "punycode"},
+		{"https://app.example.com\u00ad/", "punycode"},
+		{"https://app.example.com\u200b/", "punycode"},
+		{"myapp://mobİle/x", "punycode"},
+		{"com.example.app://\uff48ost", "punycode"},
 
 		{"https://user@app.example.com/", "user name"},
 		{"https://user:pass@app.example.com/", "user name"},
@@ -113,6 +131,54 @@ func TestCreator_Create_callback(t *testing.T) {
 				t.Errorf("%q: got %q, want it to say %q", test.callback, got, test.says)
 			}
 		})
+	}
+}
+
+// Ensure that no door takes a scheme that means something else than an app of the operator's.
+func TestCreator_Create_takenSchemes(t *testing.T) {
+	t.Parallel()
+	schemes := []string{ // what the contract names, and what attackers would try
+		"javascript", "data", "vbscript", "blob", "about", "intent", "shell", "mhtml", "chrome", "res", "mailto", "tel", "ms-msdt", "jar", "feed", "ftp", "file",
+		"search-ms", "search", "ms-settings", "ms-word", "ms-officecmd", "ms-its", "view-source", "wyciwyg", "sms", "callto", "facetime", "skype", "market", "itms-services",
+		"ldap", "smb", "nfs", "ssh", "telnet", "sftp", "gopher", "news", "irc", "magnet", "bitcoin", "steam", "vscode", "chrome-extension", "moz-extension", "android-app",
+		"content", "filesystem", "ws", "wss", "http", "urn", "cid", "z39.50", "coap+tcp", "iris.beep", "x-apple.systempreferences", "livescript", "c",
+	}
+	anywhere := CallbackPrefix{}
+	for _, scheme := range append(schemes, takenSchemes...) {
+		for _, rest := range []string{"x", "javascript:alert(1)", "//app.example.com/verified", "https://app.example.com/"} {
+			for _, callback := range []string{scheme + ":" + rest, strings.ToUpper(scheme) + ":" + rest} {
+				anywhere.scheme, anywhere.any = scheme, true
+				policy := newCreator(nil).Policy
+				policy.AllowedCallbacks = []CallbackPrefix{anywhere}
+				for _, caller := range []Caller{trusted, signedIn} {
+					wantRefusal(t, callback, refused(t, policy, caller, bodyWith("callback", quote(callback), "")), CodeInvalidRequest, "callback")
+				}
+			}
+		}
+		if _, err := ParseCallbackPrefix(scheme + "://"); !errors.Is(err, ErrCallbackPrefix) {
+			t.Errorf("%s:// as an entry: got error %v, want %v", scheme, err, ErrCallbackPrefix)
+		}
+	}
+	for _, scheme := range []string{"myapp", "com.example.app", "com.example.my-app+x", "msal1234", "jars", "feeds2", "my-javascript", "x1", "mailto.app", "didit"} {
+		if !IsAppScheme(scheme) {
+			t.Errorf("%s: got taken, want an app's scheme", scheme)
+		}
+	}
+}
+
+// Ensure that the table of schemes is as the comparison needs it.
+func TestTakenSchemes(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, scheme := range takenSchemes {
+		u, err := url.Parse(scheme + ":x")
+		if err != nil || u.Scheme != scheme || seen[scheme] || scheme == "https" || strings.HasPrefix(scheme, "ms-") {
+			t.Errorf("%q: got scheme %v, error %v, want it valid, in lower case and once", scheme, u, err)
+		}
+		seen[scheme] = true
+	}
+	if len(seen) < 400 {
+		t.Errorf("got %d schemes, want IANA's and those of systems", len(seen))
 	}
 }
 
@@ -211,6 +277,7 @@ func TestParseCallbackPrefix_refused(t *testing.T) {
 		"", "app.example.com", "/verified", "*", "https://*", "https://*.example.com/", "myapp://*", "https://", "https:///x", "https:app", "http://app.example.com/", "http://localhost/", "javascript:", "data:",
 		"https://user@app.example.com/", "https://app.example.com/?x=1", "https://app.example.com/#x", "https://app.example.com:0/", "https://app.example.com:99999/",
 		"https://app.example.com/%2f", "https://app.example.com/a%5cb", `https://app.example.com\`, "https://app.example.com/ x", "myapp:x", "myapp", "https://[::1",
+		"https://mobİle.example.com/", "https://bücher.example/verified", "myapp://mobİle", "mailto:", "tel://", "ms-msdt://", "market://details", "shell:", "c:", "jar:",
 	} {
 		switch prefix, err := ParseCallbackPrefix(entry); {
 		case !errors.Is(err, ErrCallbackPrefix):
@@ -232,7 +299,7 @@ func FuzzCallbackPrefix(f *testing.F) {
 	for _, seed := range []string{
 		entry, entry + "/../admin", entry + "/%2e%2e/x", entry + "/%2f..", "https://app.example.com.evil.com/verified", "https://app.example.com@evil.com/verified",
 		`https://app.example.com\@evil.com/verified`, "https://app.example.com:443/./verified/a//b/..?x#y", "//evil.com/verified", "javascript:alert(1)", "https://[::1]/verified",
-		"https://app.example.com:443/./verified//..",
+		"https://app.example.com:443/./verified//..", "https://app.exampİe.com/verified", "https://\u212aapp.example.com/verified", "https://app\u3002example.com/verified",
 	} {
 		f.Add(seed)
 	}
@@ -244,6 +311,9 @@ func FuzzCallbackPrefix(f *testing.F) {
 		again, err := url.Parse(callback)
 		if err != nil || again.Scheme != "https" || again.User != nil || strings.TrimSuffix(strings.ToLower(again.Host), ":443") != "app.example.com" {
 			t.Fatalf("%q: got through with origin %v, error %v", callback, again, err)
+		}
+		if strings.ContainsFunc(again.Host, func(r rune) bool { return r > unicode.MaxASCII }) {
+			t.Errorf("%q: got through with host %q, which is not in ASCII", callback, again.Host)
 		}
 		if clean := path.Clean("/" + again.Path); clean != "/verified" && !strings.HasPrefix(clean, "/verified/") {
 			t.Errorf("%q: got through, and leads to %q", callback, clean)

@@ -38,47 +38,62 @@ type CreateRequest struct {
 
 // Recorder keeps records of new sessions. Every [Store] is one.
 type Recorder interface {
-	Add(ctx context.Context, r Record) error
+	Add(ctx context.Context, r Record) (was Record, known bool, err error)
+}
+
+// Created is a session that was created, or the end user's unfinished one. It prints as its
+// session.
+type Created struct {
+	Session
+	// Known is true if the session was on record already.
+	Known bool
 }
 
 // Creator creates sessions. Set its fields before first use; it is safe for concurrent use.
 type Creator struct {
 	Didit  Provider // required
 	Policy Policy
-	Store  Recorder         // gets every session before its URL is handed out; nil: none is recorded
-	Now    func() time.Time // nil means [time.Now]
+	Store  Recorder // gets every session before its URL is handed out; nil: none is recorded
+	// Retention and ReconcileAfter are those of [Tracker].
+	Retention, ReconcileAfter time.Duration
+	Now                       func() time.Time // nil means [time.Now]
 }
 
 // Create validates the request and creates a session at Didit, or gets the end user's unfinished
 // one. Its errors are [*Error]s. Of several, the first in this order is returned:
 // field_not_allowed, invalid_request with all invalid fields, vendor_data_mismatch,
-// workflow_not_allowed; then Didit's refusal; then, if the session was created but could not be
-// recorded, backend_unavailable or internal.
-func (c *Creator) Create(ctx context.Context, r CreateRequest) (Session, error) {
+// workflow_not_allowed; then Didit's refusal, or internal if Didit answered with another session
+// than was asked for; then, if the session was created but could not be recorded,
+// backend_unavailable or internal.
+func (c *Creator) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if !r.Caller.Trusted {
 		if refused := c.Policy.fieldsNotAllowed(r.Fields); len(refused) > 0 {
-			return Session{}, &Error{Code: CodeFieldNotAllowed, Fields: refused}
+			return Created{}, &Error{Code: CodeFieldNotAllowed, Fields: refused}
 		}
 	}
 	d := c.draft(r)
 	if len(d.invalid) > 0 {
-		return Session{}, &Error{Code: CodeInvalidRequest, Fields: d.invalid}
+		return Created{}, &Error{Code: CodeInvalidRequest, Fields: d.invalid}
 	}
 	if sent, ok := d.texts["vendor_data"]; ok && !r.Caller.Trusted && sent != r.Caller.Principal {
-		return Session{}, mismatch()
+		return Created{}, mismatch()
 	}
 	if !c.Policy.AnyWorkflow && !slices.Contains(c.Policy.WorkflowIDs, d.workflowID) {
-		return Session{}, &Error{Code: CodeWorkflowNotAllowed, Fields: []FieldError{{
+		return Created{}, &Error{Code: CodeWorkflowNotAllowed, Fields: []FieldError{{
 			Field: "workflow_id", Message: "is not one of the workflows of this deployment."}}}
 	}
 	session, err := c.create(ctx, d)
 	if err != nil {
-		return Session{}, explain(err, d.defaulted)
+		return Created{}, c.explain(err, d, r.Caller)
 	}
-	if err := c.record(ctx, session, d); err != nil {
-		return Session{}, err
+	if err := c.checkAnswer(session, d, r.Caller); err != nil {
+		return Created{}, err
 	}
-	return session, nil
+	known, err := c.record(ctx, session, d)
+	if err != nil {
+		return Created{}, err
+	}
+	return Created{Session: session, Known: known}, nil
 }
 
 // maxRecordReserve is the part of the deadline reserved for recording Didit's answer: time for a
@@ -103,21 +118,51 @@ func (c *Creator) create(ctx context.Context, d *draft) (Session, error) {
 	return c.Didit.CreateSession(ctx, d.request())
 }
 
-// record puts the session on record, so that every URL that was handed out has one.
-func (c *Creator) record(ctx context.Context, session Session, d *draft) error {
-	if c.Store == nil {
+// checkAnswer refuses a session that is not the one asked for: how Didit compares vendor data is
+// its own matter, and a session of another end user must not reach the caller.
+func (c *Creator) checkAnswer(session Session, d *draft, caller Caller) error {
+	if session.VendorData != nil && *session.VendorData != d.vendorData {
+		return NewError(CodeInternal, "Didit answered with other vendor data than was sent: with another end user's session")
+	}
+	if caller.Trusted && c.Policy.AnyWorkflow {
+		return nil // Didit takes the id of a version too, and answers with the workflow's own
+	}
+	switch answered := session.WorkflowID; {
+	case answered == "", strings.EqualFold(answered, d.workflowID):
 		return nil
+	case !ValidUUID(answered):
+		return NewError(CodeInternal, "Didit answered with a workflow whose id is not a UUID")
+	default:
+		return NewError(CodeInternal, "Didit answered with workflow "+answered+" instead of "+d.workflowID+
+			": WORKFLOW_IDS must hold the ids that Didit answers")
+	}
+}
+
+// record puts the session on record, so that every URL that was handed out has one, and reports
+// whether it was on record already. It refuses a session of another end user.
+func (c *Creator) record(ctx context.Context, session Session, d *draft) (known bool, err error) {
+	if c.Store == nil {
+		return false, nil
 	}
 	id, ok := normalID(session.ID)
 	if !ok {
-		return &Error{Code: CodeDiditUnavailable, RetryAfter: defaultRetryAfter, Reason: "Didit's session id is not a UUID"}
+		return false, &Error{Code: CodeDiditUnavailable, RetryAfter: defaultRetryAfter, Reason: "Didit's session id is not a UUID"}
 	}
-	workflowID := cmp.Or(strings.ToLower(session.WorkflowID), d.workflowID)
+	workflowID := d.workflowID
+	if ValidUUID(session.WorkflowID) {
+		workflowID = strings.ToLower(session.WorkflowID)
+	}
 	status := cmp.Or(session.Status, StatusNotStarted)
-	if err := c.Store.Add(ctx, NewRecord(id, d.vendorData, workflowID, status, c.now())); err != nil {
-		return AsError(err)
+	r := NewRecord(id, d.vendorData, workflowID, status, c.now())
+	m := newMoment(r.CreatedAt, c.ReconcileAfter, c.Retention)
+	was, known, err := c.Store.Add(ctx, r.renewed(m).scheduled(m))
+	if err != nil {
+		return false, AsError(err)
 	}
-	return nil
+	if was.VendorData != "" && was.VendorData != d.vendorData {
+		return false, NewError(CodeInternal, "Didit answered with session "+id+", which is on record for another end user")
+	}
+	return known, nil
 }
 
 func (c *Creator) now() time.Time {
@@ -131,42 +176,3 @@ func mismatch() *Error {
 	return &Error{Code: CodeVendorDataMismatch, Fields: []FieldError{{
 		Field: "vendor_data", Message: "must be left out, or be the signed-in user's own id."}}}
 }
-
-// fieldsNotAllowed lists the fields of a body that a signed-in user may not send.
-func (p Policy) fieldsNotAllowed(body Value) []FieldError {
-	var refused []FieldError
-	for _, m := range body.Members {
-		switch {
-		case dotted(m.Name):
-			refused = append(refused, FieldError{Field: FieldPath("", m.Name), Message: unknownField})
-		case slices.Contains(p.UserFields, m.Name), m.Name == "vendor_data", isUnset(m.Name, m.Value):
-		case !p.allowsWithin(m.Name):
-			refused = append(refused, p.refuse(FieldPath("", m.Name)))
-		default:
-			for _, inner := range m.Value.Members {
-				path := FieldPath(m.Name, inner.Name)
-				if !slices.Contains(p.UserFields, path) && !isUnset(path, inner.Value) {
-					refused = append(refused, p.refuse(path))
-				}
-			}
-		}
-	}
-	return refused
-}
-
-// isUnset reports whether a field counts as not sent: null in a field that exists.
-func isUnset(path string, v Value) bool { return v.Kind == KindNull && KnownField(path) }
-
-// allowsWithin reports whether any member of a top-level field is allowed.
-func (p Policy) allowsWithin(name string) bool {
-	return slices.ContainsFunc(p.UserFields, func(f string) bool { return strings.HasPrefix(f, name+".") })
-}
-
-func (p Policy) refuse(path string) FieldError {
-	if KnownField(path) || slices.Contains(p.ExtraFields, path) {
-		return FieldError{Field: path, Message: "may not be sent by a signed-in user."}
-	}
-	return FieldError{Field: path, Message: unknownField}
-}
-
-const unknownField = "is not a field of this request."

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,15 @@ type Decisions interface {
 	Decision(ctx context.Context, sessionID string) (didit.Decision, error)
 }
 
+// Statuses reads sessions' statuses at Didit; [*didit.Client] implements it. It returns errors as
+// [Provider] does.
+type Statuses interface {
+	// Status reads the status of a session, in one request that is not repeated.
+	Status(ctx context.Context, sessionID string) (didit.Decision, error)
+	// APIVersion returns the version of Didit's API that the credentials belong to.
+	APIVersion(ctx context.Context) (didit.Version, error)
+}
+
 // Didit's types that the domain uses as they are. All but Check print without personal data, which
 // Check does not have.
 type (
@@ -37,9 +48,29 @@ func (d *draft) request() didit.SessionRequest {
 	return didit.SessionRequest{WorkflowID: d.workflowID, VendorData: d.vendorData, Fields: d.fields}
 }
 
-// explain turns an error of Didit's client into one for the caller. defaulted tells that the
-// workflow is the configuration's choice: then it is for the operator to fix.
-func explain(err error, defaulted bool) *Error {
+// explain turns an error of Didit's client into one for the caller of create. What the operator
+// chose is for the operator to fix: the workflow of the configuration, and a callback on the web
+// that the deployment's own list allows a signed-in user.
+func (c *Creator) explain(err error, d *draft, caller Caller) *Error {
+	e := explain(err, c.Policy.ExtraFields...)
+	if e.Code != CodeInvalidRequest {
+		return e
+	}
+	for _, f := range e.Fields {
+		switch {
+		case f.Field == "workflow_id" && d.defaulted:
+			return NewError(CodeInternal, "Didit refuses the workflow of the configuration")
+		case f.Field == "callback" && !caller.Trusted && isWeb(d.texts["callback"]):
+			return NewError(CodeInternal, "Didit refuses a callback that ALLOWED_CALLBACKS allows: "+
+				"is its domain among the application's allowed domains?")
+		}
+	}
+	return e
+}
+
+// explain turns an error of Didit's client into one for the caller. Of Didit's words only sentences
+// are passed on: about the whole request, and about fields that create takes.
+func explain(err error, extraFields ...string) *Error {
 	failure, ok := errors.AsType[*didit.Error](err)
 	if !ok {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -52,31 +83,49 @@ func explain(err error, defaulted bool) *Error {
 	e := &Error{Code: Code(failure.Kind), Reason: failure.Error()}
 	switch e.Code {
 	case CodeInvalidRequest:
-		for _, f := range failure.Fields {
-			if f.Field == "workflow_id" && defaulted {
-				return NewError(CodeInternal, "Didit refuses the workflow of the configuration")
-			}
-			e.Fields = append(e.Fields, FieldError{Field: f.Field, Message: f.Message, Private: true})
+		e.Detail, e.Fields = failure.Detail, knownFields(failure, extraFields)
+		if e.Detail == "" && len(e.Fields) == 0 {
+			e.Detail = "Didit refused the request, and named none of its fields."
 		}
-		e.Detail = failure.Detail
 	case CodeNotFound:
 		e.Detail = noSession().Detail
 	case CodePlanRequired, CodeInsufficientCredits:
-		e.Detail = sentenceOf(failure)
+		e.Detail = sentenceOf(failure, extraFields)
 	case CodeThrottled, CodeDiditUnavailable:
 		e.RetryAfter = cmp.Or(failure.RetryAfter, defaultRetryAfter)
 	}
 	return e
 }
 
-// sentenceOf joins the sentences of Didit's answer: its detail, and those beside fields.
-func sentenceOf(e *didit.Error) string {
-	sentences := []string{}
+// itemForm is how a path names the items of an array: expected_document_types[0], or .0.
+var itemForm = regexp.MustCompile(`(\[[0-9]+\]|\.[0-9]+)+$`)
+
+// knownFields returns Didit's messages about fields that create takes. What else Didit names may be
+// about its own affairs.
+func knownFields(e *didit.Error, extraFields []string) (known []FieldError) {
+	for _, f := range e.Fields {
+		path := itemForm.ReplaceAllString(f.Field, "")
+		if top := path[:min(len(path), strings.IndexAny(path+".", ".["))]; slices.Contains(extraFields, top) {
+			path = top
+		} else if !KnownField(path) {
+			continue
+		}
+		known = append(known, FieldError{Field: path, Message: f.Message, Private: true})
+	}
+	return known
+}
+
+// sentenceOf joins the sentences of Didit's answer: its detail, and those about fields. A single
+// word beside a field is a value.
+func sentenceOf(e *didit.Error, extraFields []string) string {
+	var sentences []string
 	if e.Detail != "" {
 		sentences = append(sentences, e.Detail)
 	}
-	for _, f := range e.Fields {
-		sentences = append(sentences, f.Message)
+	for _, f := range knownFields(e, extraFields) {
+		if strings.Contains(f.Message, " ") {
+			sentences = append(sentences, f.Message)
+		}
 	}
 	return strings.Join(sentences, " ")
 }
@@ -85,24 +134,39 @@ func deliveredEvent(w WebhookEvent) Event {
 	return Event{
 		ID: boundedID(w.ID), DataUpdated: w.Type == didit.TypeDataUpdated, SessionID: w.SessionID,
 		VendorData: valueOf(w.VendorData), WorkflowID: valueOf(w.WorkflowID), Status: w.Status, Checks: w.Checks,
-		OccurredAt: w.OccurredAt.UTC(), Environment: valueOf(w.Environment),
+		OccurredAt: w.OccurredAt.UTC(), SentAt: w.SentAt.UTC(), Environment: valueOf(w.Environment),
 	}
 }
 
 // ask reads the status of a session at Didit. The time of the event is the start of the read.
-func (t *Tracker) ask(ctx context.Context, sessionID string) (Event, error) {
+func (t *Tracker) ask(ctx context.Context, r Record) (Event, error) {
 	ctx, cancel := withReserve(ctx)
 	defer cancel()
 	start := t.now().Truncate(time.Second)
-	d, err := t.Didit.Decision(ctx, sessionID)
+	d, err := t.Didit.Status(ctx, r.SessionID)
 	if err != nil {
-		return Event{}, explain(err, false)
+		return Event{}, explain(err)
 	}
 	return Event{
-		ID: readID(sessionID, d.Status, start), Recorded: true, SessionID: sessionID,
+		ID: readID(r.SessionID, d.Status, start, r.News), Recorded: true, SessionID: r.SessionID,
 		VendorData: valueOf(d.VendorData), WorkflowID: valueOf(d.WorkflowID), Status: d.Status, Checks: d.Checks,
-		OccurredAt: start,
+		OccurredAt: start, SentAt: start,
 	}, nil
+}
+
+// readsPerMinute returns how many decisions the deployment may read at Didit in a minute.
+func (t *Tracker) readsPerMinute(ctx context.Context) (int, error) {
+	if t.ReadsPerMinute > 0 {
+		return t.ReadsPerMinute, nil
+	}
+	version, err := t.Didit.APIVersion(ctx)
+	if err != nil {
+		return 0, explain(err)
+	}
+	if version == didit.V3 {
+		return readsPerMinuteV3, nil
+	}
+	return readsPerMinuteV2, nil
 }
 
 // DecisionReader reads whole decisions. Set its field before first use; it is safe for concurrent
@@ -121,7 +185,7 @@ func (r DecisionReader) ReadDecision(ctx context.Context, sessionID string) (jso
 	}
 	decision, err := r.Didit.Decision(ctx, id)
 	if err != nil {
-		return nil, explain(err, false)
+		return nil, explain(err)
 	}
 	return decision.Raw, nil
 }

@@ -83,23 +83,21 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(string(test.kind), func(t *testing.T) {
 			t.Parallel()
-			for _, defaulted := range []bool{false, true} {
-				failure := &didit.Error{Kind: test.kind, Op: "create_session", Status: 418, Reason: "in fixed words", Detail: "Sentence.",
-					Fields: []didit.FieldError{{Field: "contact_details.email", Message: "Word."}}}
-				e := explain(fmt.Errorf("wrapped: %w", failure), defaulted)
-				if e.Code != test.code || e.RetryAfter != test.silent || e.Reason != failure.Error() {
-					t.Errorf("got %s, retry after %v, reason %q, want %s, %v, %q", e.Code, e.RetryAfter, e.Reason, test.code, test.silent, failure.Error())
-				}
-				if got := len(e.Fields) == 1 && e.Fields[0] == (FieldError{Field: "contact_details.email", Message: "Word.", Private: true}); got != test.told.fields {
-					t.Errorf("got fields %q, want Didit's %v", fieldsOf(e), test.told.fields)
-				}
-				if got := strings.HasPrefix(e.Detail, "Sentence."); got != test.told.detail {
-					t.Errorf("got detail %q, want Didit's %v", e.Detail, test.told.detail)
-				}
-				failure.RetryAfter = advice
-				if e := explain(failure, defaulted); e.RetryAfter != test.named {
-					t.Errorf("Didit's advice %v: got retry after %v, want %v", advice, e.RetryAfter, test.named)
-				}
+			failure := &didit.Error{Kind: test.kind, Op: "create_session", Status: 418, Reason: "in fixed words", Detail: "Sentence.",
+				Fields: []didit.FieldError{{Field: "contact_details.email", Message: "Word."}}}
+			e := explain(fmt.Errorf("wrapped: %w", failure))
+			if e.Code != test.code || e.RetryAfter != test.silent || e.Reason != failure.Error() {
+				t.Errorf("got %s, retry after %v, reason %q, want %s, %v, %q", e.Code, e.RetryAfter, e.Reason, test.code, test.silent, failure.Error())
+			}
+			if got := len(e.Fields) == 1 && e.Fields[0] == (FieldError{Field: "contact_details.email", Message: "Word.", Private: true}); got != test.told.fields {
+				t.Errorf("got fields %q, want Didit's %v", fieldsOf(e), test.told.fields)
+			}
+			if got := strings.HasPrefix(e.Detail, "Sentence."); got != test.told.detail {
+				t.Errorf("got detail %q, want Didit's %v", e.Detail, test.told.detail)
+			}
+			failure.RetryAfter = advice
+			if e := explain(failure); e.RetryAfter != test.named {
+				t.Errorf("Didit's advice %v: got retry after %v, want %v", advice, e.RetryAfter, test.named)
 			}
 		})
 	}
@@ -115,10 +113,13 @@ func TestExplain_sentences(t *testing.T) {
 	}{
 		{"", nil, ""},
 		{"A.", nil, "A."},
-		{"", []didit.FieldError{{Field: "workflow_id", Message: "B."}}, "B."},
-		{"A.", []didit.FieldError{{Field: "x", Message: "B."}, {Field: "y", Message: "C."}}, "A. B. C."},
+		{"", []didit.FieldError{{Field: "workflow_id", Message: "B b."}}, "B b."},
+		{"", []didit.FieldError{{Field: "organization", Message: "B b."}}, ""},
+		{"A.", []didit.FieldError{{Field: "organization", Message: "B b."}, {Field: "workflow_id.owner", Message: "C c."}, {Field: "newest.x", Message: "D d."},
+			{Field: "expected_details.expected_document_types[1]", Message: "E e."}, {Field: "metadata.name", Message: "F f."}}, "A. D d. E e."},
+		{"A.", []didit.FieldError{{Field: "workflow_id", Message: workflow}, {Field: "vendor_data", Message: "user-123"}}, "A."}, // values, no sentences
 	} {
-		e := explain(&didit.Error{Kind: didit.KindPlanRequired, Detail: test.detail, Fields: test.fields}, true)
+		e := explain(&didit.Error{Kind: didit.KindPlanRequired, Detail: test.detail, Fields: test.fields}, "newest")
 		if e.Code != CodePlanRequired || e.Detail != test.want || len(e.Fields) != 0 {
 			t.Errorf("%q and %v: got %s %q with fields %q, want detail %q", test.detail, test.fields, e.Code, e.Detail, fieldsOf(e), test.want)
 		}
@@ -175,6 +176,20 @@ func TestCreator_Create_refusals(t *testing.T) {
 		{"null is the configuration's", `{"workflow_id":null}`, 400, `{"workflow_id":["Invalid workflow."]}`, nil, CodeInternal, 0, "", nil},
 		{"configuration's among others", `{}`, 400, `{"language":["No."],"workflow_id":["Invalid workflow."]}`, nil, CodeInternal, 0, "", nil},
 		{"another field", `{}`, 400, `{"contact_details":{"email":["Enter a valid email."]}}`, nil, CodeInvalidRequest, 0, "", []string{"contact_details.email Enter a valid email."}},
+		{"items of an array", sent, 400, `{"expected_details":{"expected_document_types":{"0":["Bad."],"12":["Worse."]}}}`, nil, CodeInvalidRequest, 0, "",
+			[]string{"expected_details.expected_document_types Bad.", "expected_details.expected_document_types Worse."}},
+		{"members that are none of the request's", sent, 400,
+			`{"detail":"No.","organization":{"name":"ACME Ltd"},"owner_email":["ops@example.com"],"language":["Bad."],"workflow_id":{"name":"KYC of ACME"},"phone2":"+1"}`, nil,
+			CodeInvalidRequest, 0, "No.", []string{"language Bad."}},
+		{"no member of the request's", sent, 400, `{"organization":{"name":"ACME Ltd"},"":"ACME Ltd"}`, nil, CodeInvalidRequest, 0,
+			"Didit refused the request, and named none of its fields.", nil},
+		{"a plan, and more", sent, 400, `{"detail":"You need to have a paid plan.","organization":"ACME Ltd","balance":"12.30","owner":{"detail":"Jane Doe"},"plan":["free plan"]}`, nil,
+			CodePlanRequired, 0, "You need to have a paid plan.", nil},
+		{"a plan under another name", sent, 400, `{"reason":"ACME Ltd needs a paid plan"}`, nil, CodePlanRequired, 0, "", nil},
+		{"credits, and more", sent, 403, `{"error":"You don't have enough credits.","organization":"ACME Ltd","balance":"0.02 USD"}`, nil,
+			CodeInsufficientCredits, 0, "You don't have enough credits.", nil},
+		{"a callback, trusted", bodyWith("callback", `"https://app.example.com/"`, ""), 400, `{"callback":["Not an allowed domain."]}`, nil, CodeInvalidRequest, 0, "",
+			[]string{"callback Not an allowed domain."}},
 		{"a sentence", `{}`, 400, `{"detail":"Something else."}`, nil, CodeInvalidRequest, 0, "Something else.", nil},
 		{"a plan, of the configuration's workflow", `{}`, 400, `{"workflow_id":["This needs a paid plan."]}`, nil, CodePlanRequired, 0, "This needs a paid plan.", nil},
 		{"credits", sent, 403, `{"detail":"You don't have enough credits."}`, nil, CodeInsufficientCredits, 0, "You don't have enough credits.", nil},

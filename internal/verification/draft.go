@@ -16,18 +16,22 @@ type draft struct {
 	workflowID string
 	defaulted  bool // the workflow is the configuration's choice
 	vendorData string
+
+	extraFields []string // of the policy
 }
 
 // draft reads and validates all fields of the request.
 func (c *Creator) draft(r CreateRequest) *draft {
-	d := &draft{invalid: slices.Clone(r.Invalid), fields: map[string]any{}, texts: map[string]string{}}
+	d := &draft{
+		invalid: slices.Clone(r.Invalid), fields: map[string]any{}, texts: map[string]string{}, extraFields: c.Policy.ExtraFields,
+	}
 	for _, m := range r.Fields.Members {
 		if slices.Contains(c.Policy.ExtraFields, m.Name) && !KnownField(m.Name) {
 			d.fields[m.Name] = m.Value.Raw
 			continue
 		}
 		if path := FieldPath("", m.Name); dotted(m.Name) {
-			d.refuse(path, unknownField)
+			d.refuseUnknown(path)
 		} else {
 			d.take(d.fields, path, m)
 		}
@@ -45,7 +49,7 @@ func (d *draft) take(object map[string]any, path string, m Member) {
 	p, known := findParameter(path)
 	switch v := m.Value; {
 	case !known:
-		d.refuse(path, unknownField)
+		d.refuseUnknown(path)
 	case v.Kind == KindNull:
 	case p.kind == anyKind:
 		object[m.Name] = v.Raw
@@ -62,8 +66,8 @@ func (d *draft) take(object map[string]any, path string, m Member) {
 	case v.Kind == KindBool:
 		object[m.Name] = v.Bool
 	case v.Kind == KindArray:
-		object[m.Name] = v.Raw
-		if problem := checkDocumentTypes(v.Items); problem != "" {
+		types, problem := readDocumentTypes(v.Items)
+		if object[m.Name] = types; problem != "" {
 			d.refuse(path, problem)
 		}
 	case v.Kind == KindObject:

@@ -62,7 +62,7 @@ func TestRedaction(t *testing.T) {
 		Callback: &text, WorkflowVersion: &number, Kind: &text}
 	failure := &Error{Code: CodeInvalidRequest, Detail: marker, Reason: "the reason", Fields: []FieldError{{Field: marker, Message: marker, Private: true}}}
 	explained := explain(&didit.Error{Kind: didit.KindInvalidRequest, Op: "create_session", Detail: marker,
-		Fields: []didit.FieldError{{Field: marker, Message: marker}}}, false)
+		Fields: []didit.FieldError{{Field: "callback", Message: marker}}})
 
 	value := parse(t, `{"email":"`+marker+`","list":["`+marker+`"]}`)
 	create := CreateRequest{Caller: Caller{Principal: marker}, Fields: value, Invalid: []FieldError{{Field: "f", Message: "is odd."}}}
@@ -76,6 +76,8 @@ func TestRedaction(t *testing.T) {
 		{"pointer to request", &request, "[redacted]"},
 		{"session", session, "the-id"},
 		{"pointer to session", &session, "the-id"},
+		{"created session", Created{Session: session}, "the-id"},
+		{"pointer to created session", &Created{Session: session}, "the-id"},
 		{"list of sessions", []Session{session}, ""},
 		{"map of requests", map[string]any{"r": request, "s": &session}, ""},
 		{"error", failure, "invalid_request: the reason"},

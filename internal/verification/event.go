@@ -21,14 +21,16 @@ type Event struct {
 	DataUpdated bool
 	// Recorded is true if the session is on record: created through this backend, or awaited by a
 	// trusted workflow.
-	Recorded    bool
-	SessionID   string // lower-case UUID
-	VendorData  string // empty: not known
-	WorkflowID  string // empty: not known
-	Status      string
-	Checks      []Check   // empty: not known
-	OccurredAt  time.Time // UTC, whole seconds
-	Environment string    // empty: not known
+	Recorded   bool
+	SessionID  string // lower-case UUID
+	VendorData string // empty: not known
+	WorkflowID string // empty: not known
+	Status     string
+	Checks     []Check   // empty: not known
+	OccurredAt time.Time // UTC, whole seconds
+	// SentAt is when the delivery was signed, and when a read began: UTC, whole seconds.
+	SentAt      time.Time
+	Environment string // empty: not known
 }
 
 // Detail types and source of events on the bus.
@@ -60,6 +62,7 @@ type detail struct {
 	Status      string  `json:"status"`
 	Checks      []Check `json:"checks"`
 	OccurredAt  string  `json:"occurred_at"`
+	SentAt      string  `json:"sent_at"`
 	Environment *string `json:"environment"`
 }
 
@@ -71,8 +74,10 @@ func EncodeDetail(e Event) ([]byte, error) {
 		checks = []Check{}
 	}
 	return EncodeJSON(detail{e.ID, e.SessionID, optional(e.VendorData), optional(e.WorkflowID), e.Status, checks,
-		e.OccurredAt.UTC().Truncate(time.Second).Format(time.RFC3339), optional(e.Environment)})
+		secondText(e.OccurredAt), secondText(e.SentAt), optional(e.Environment)})
 }
+
+func secondText(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
 
 // DecodeDetail decodes an event that was published under the detail type. It returns an [*Error]
 // with code invalid_request that names every missing or malformed field.
@@ -102,14 +107,20 @@ func DecodeDetail(detailType string, text []byte) (Event, error) {
 	if e.Status == "" {
 		refuse("status", "is required.")
 	}
-	at, err := time.Parse(time.RFC3339, d.OccurredAt)
-	if err != nil {
-		refuse("occurred_at", "must be a time such as 2026-11-23T12:00:00Z.")
+	second := func(field, text string) time.Time {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			refuse(field, "must be a time such as 2026-11-23T12:00:00Z.")
+		}
+		return at.UTC().Truncate(time.Second)
+	}
+	e.OccurredAt = second("occurred_at", d.OccurredAt)
+	if e.SentAt = e.OccurredAt; d.SentAt != "" { // events of the version before had none
+		e.SentAt = second("sent_at", d.SentAt)
 	}
 	if len(invalid) > 0 {
 		return Event{}, &Error{Code: CodeInvalidRequest, Fields: invalid}
 	}
-	e.OccurredAt = at.UTC().Truncate(time.Second)
 	return e, nil
 }
 
@@ -117,11 +128,21 @@ func DecodeDetail(detailType string, text []byte) (Event, error) {
 // loses to every delivered one of its second.
 const readPrefix = "read:"
 
-// readID returns the id of an event that was read at Didit. It is the same for two readers that see
-// the same status in one second, so that they publish one event.
-func readID(sessionID, status string, at time.Time) string {
+// readID returns the id of an event that was read at Didit while the record had that news. It is
+// the same for two readers that see the same status in one second, so that they publish one event.
+func readID(sessionID, status string, at time.Time, news int64) string {
 	sum := sha256.Sum256([]byte(sessionID + "\n" + status + "\n" + strconv.FormatInt(at.Unix(), 10)))
-	return readPrefix + hex.EncodeToString(sum[:16])
+	return readPrefix + strconv.FormatInt(news, 10) + ":" + hex.EncodeToString(sum[:16])
+}
+
+// readNews returns the news of the record when the read that the event reports began.
+func (e Event) readNews() int64 {
+	news, _, _ := strings.Cut(strings.TrimPrefix(e.ID, readPrefix), ":")
+	n, err := strconv.ParseInt(news, 10, 64)
+	if err != nil {
+		return -1 // of the version before: something may have been recorded meanwhile
+	}
+	return n
 }
 
 // isRead reports whether the event was read at Didit, and not delivered by a webhook.

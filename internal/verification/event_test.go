@@ -19,24 +19,25 @@ func TestDetail(t *testing.T) {
 	t.Parallel()
 	passed := "Approved"
 	at := time.Date(2026, 11, 23, 12, 0, 5, 0, time.UTC)
+	sent := at.Add(2 * time.Second)
 	for _, test := range []struct {
 		name  string
 		event Event
 		kind  string
 		want  string
 	}{
-		{"least", Event{ID: "e1", SessionID: testSession, Status: "In Review", OccurredAt: at}, DetailUnrecordedUpdate,
+		{"least", Event{ID: "e1", SessionID: testSession, Status: "In Review", OccurredAt: at, SentAt: sent}, DetailUnrecordedUpdate,
 			`{"event_id":"e1","session_id":"` + testSession + `","vendor_data":null,"workflow_id":null,"status":"In Review","checks":[],` +
-				`"occurred_at":"2026-11-23T12:00:05Z","environment":null}`},
+				`"occurred_at":"2026-11-23T12:00:05Z","sent_at":"2026-11-23T12:00:07Z","environment":null}`},
 		{"most", Event{ID: "e1", Recorded: true, SessionID: testSession, VendorData: "user-123", WorkflowID: workflow, Status: "Approved",
-			Checks: []Check{{Feature: "ID_VERIFICATION", Status: &passed}, {Feature: "AML", Status: nil}}, OccurredAt: at, Environment: "live"}, DetailStatusUpdated,
+			Checks: []Check{{Feature: "ID_VERIFICATION", Status: &passed}, {Feature: "AML", Status: nil}}, OccurredAt: at, SentAt: sent, Environment: "live"}, DetailStatusUpdated,
 			`{"event_id":"e1","session_id":"` + testSession + `","vendor_data":"user-123","workflow_id":"` + workflow + `","status":"Approved",` +
 				`"checks":[{"feature":"ID_VERIFICATION","status":"Approved"},{"feature":"AML","status":null}],` +
-				`"occurred_at":"2026-11-23T12:00:05Z","environment":"live"}`},
+				`"occurred_at":"2026-11-23T12:00:05Z","sent_at":"2026-11-23T12:00:07Z","environment":"live"}`},
 		{"data, nothing escaped that needs no escape", Event{ID: "<&>", Recorded: true, DataUpdated: true, SessionID: testSession, VendorData: `é世🙂 "\` + "\n", Status: "<b>",
-			OccurredAt: at}, DetailDataUpdated,
+			OccurredAt: at, SentAt: sent}, DetailDataUpdated,
 			`{"event_id":"<&>","session_id":"` + testSession + `","vendor_data":"é世🙂 \"\\\n","workflow_id":null,"status":"<b>","checks":[],` +
-				`"occurred_at":"2026-11-23T12:00:05Z","environment":null}`},
+				`"occurred_at":"2026-11-23T12:00:05Z","sent_at":"2026-11-23T12:00:07Z","environment":null}`},
 	} {
 		if got := test.event.DetailType(); got != test.kind {
 			t.Errorf("%s: got detail type %q, want %q", test.name, got, test.kind)
@@ -63,8 +64,8 @@ func TestDetail(t *testing.T) {
 func TestEncodeDetail_time(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 23, 59, 59, 999999999, time.FixedZone("elsewhere", -2*3600))
-	text, err := EncodeDetail(Event{ID: "e1", SessionID: testSession, Status: "Approved", OccurredAt: at})
-	if want := `"occurred_at":"2026-11-24T01:59:59Z"`; err != nil || !strings.Contains(string(text), want) {
+	text, err := EncodeDetail(Event{ID: "e1", SessionID: testSession, Status: "Approved", OccurredAt: at, SentAt: at})
+	if want := `"occurred_at":"2026-11-24T01:59:59Z","sent_at":"2026-11-24T01:59:59Z"`; err != nil || !strings.Contains(string(text), want) {
 		t.Errorf("got %s, error %v, want %s", text, err, want)
 	}
 }
@@ -73,7 +74,8 @@ func TestDecodeDetail(t *testing.T) {
 	t.Parallel()
 	const least = `{"event_id":"e1","session_id":"99999999-2222-3333-4444-55555555555A","status":"Approved","occurred_at":"2026-11-23T13:00:05.9+01:00"}`
 	e, err := DecodeDetail(DetailStatusUpdated, []byte(least))
-	want := Event{ID: "e1", Recorded: true, SessionID: "99999999-2222-3333-4444-55555555555a", Status: "Approved", OccurredAt: noon().Add(5 * time.Second)}
+	want := Event{ID: "e1", Recorded: true, SessionID: "99999999-2222-3333-4444-55555555555a", Status: "Approved",
+		OccurredAt: noon().Add(5 * time.Second), SentAt: noon().Add(5 * time.Second)} // as before there was sent_at
 	if err != nil || !reflect.DeepEqual(e, want) {
 		t.Errorf("%s: got %v at %v, error %v, want %v at %v", least, e, e.OccurredAt, err, want, want.OccurredAt)
 	}
@@ -92,6 +94,7 @@ func TestDecodeDetail(t *testing.T) {
 		{DetailStatusUpdated, strings.Replace(least, `55A`, `55G`, 1), []string{"detail.session_id"}},
 		{DetailStatusUpdated, strings.Replace(least, `2026-11-23T13:00:05.9+01:00`, `1795435205`, 1), []string{"detail.occurred_at"}},
 		{DetailStatusUpdated, strings.Replace(least, `T13`, ` 13`, 1), []string{"detail.occurred_at"}},
+		{DetailStatusUpdated, strings.Replace(least, `}`, `,"sent_at":"noon"}`, 1), []string{"detail.sent_at"}},
 		{"Scheduled Event", least, []string{"detail-type"}},
 		{"", `{}`, []string{"detail-type", "detail.event_id", "detail.session_id", "detail.status", "detail.occurred_at"}},
 	} {

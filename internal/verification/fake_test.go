@@ -177,7 +177,7 @@ func parseMembers(raw json.RawMessage) (members []Member, err error) {
 }
 
 // create sends a body through the service.
-func create(t *testing.T, s *Creator, caller Caller, body string) (Session, error) {
+func create(t *testing.T, s *Creator, caller Caller, body string) (Created, error) {
 	t.Helper()
 	return s.Create(t.Context(), CreateRequest{Caller: caller, Fields: parse(t, body)})
 }

@@ -1,6 +1,7 @@
 package verification_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,16 +62,19 @@ type system struct {
 	journal []string         // calls that had an effect outside, in their order
 	refuse  map[string]error // what a call returns instead, by its name
 	trouble []*verification.Error
+
+	neighbors int // see neighbor
 }
 
 // newSystem has an empty table, and a Didit that knows nothing. It has time: on a busy machine a
 // test would run into the limits that hold on real time.
 func newSystem() *system {
 	s := &system{clock: &clock{at: noon()}, store: new(memory.Store), bus: new(memory.Bus), tasks: new(memory.Tasks), wire: new(wire), refuse: map[string]error{}}
+	s.store.Now = s.clock.now
 	s.didit = s.wire.client()
 	s.didit.AttemptTimeout = time.Hour
 	b := &backend{store: s.store, bus: s.bus, tasks: s.tasks, didit: s.didit, call: s.call}
-	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AskLimit: time.Hour, Now: s.clock.now, LogRecovered: func(_ context.Context, err error) {
+	s.Tracker = &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AtOnce: 1, AskLimit: time.Hour, Now: s.clock.now, LogRecovered: func(_ context.Context, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.trouble = append(s.trouble, verification.AsError(err))
@@ -85,7 +89,7 @@ func (s *system) call(name string, make func() error) error {
 	s.mu.Lock()
 	word, _, _ := strings.Cut(name, " ")
 	err := s.refuse[word]
-	if err == nil && slices.Contains([]string{"Add", "Replace", "Remove", "AddToken", "RemoveToken", "TakeReadBudget", "Publish", "Succeed", "Fail", "Decision"}, word) {
+	if err == nil && slices.Contains([]string{"Add", "Enroll", "Claim", "Replace", "Remove", "AddToken", "RemoveToken", "TakeReadBudget", "Publish", "Succeed", "Fail", "Decision"}, word) {
 		s.journal = append(s.journal, name)
 	}
 	s.mu.Unlock()
@@ -123,12 +127,23 @@ func down() error { return verification.NewError(verification.CodeBackendUnavail
 func (s *system) record(t *testing.T, id string, change func(*verification.Record)) {
 	t.Helper()
 	r := verification.NewRecord(id, someone, workflow, verification.StatusNotStarted, s.clock.now())
+	r.DueFrom = s.clock.now().Add(cmp.Or(s.ReconcileAfter, 15*time.Minute))
 	if change != nil {
 		change(&r)
+		r.Unread = !r.Final()
 	}
-	if err := s.store.Add(t.Context(), r); err != nil {
+	if _, _, err := s.store.Add(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// due are the sessions that are due at a time, by their class.
+func due(store *memory.Store, at time.Time) (ids []string) {
+	for class := range verification.ClassOther + 1 {
+		listed, _ := all(store.Due(context.Background(), class, at))
+		ids = append(ids, listed...)
+	}
+	return ids
 }
 
 // stored is the record of a session, which there must be.
@@ -184,7 +199,7 @@ func want[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// delivered is an event of status.updated.
+// delivered is an event of status.updated, sent when it occurred.
 func delivered(id, status string, at time.Time) didit.WebhookEvent {
-	return didit.WebhookEvent{ID: id, Type: didit.TypeStatusUpdated, SessionID: session, Status: status, OccurredAt: at}
+	return didit.WebhookEvent{ID: id, Type: didit.TypeStatusUpdated, SessionID: session, Status: status, OccurredAt: at, SentAt: at}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,8 +36,11 @@ func walk(b beginning, pair [2]*actor, s schedule, f fault, lost bool) (wrong []
 			live = append(live, p.token)
 		}
 	}
+	if w.reads > 1 {
+		wrong = append(wrong, fmt.Sprintf("Didit was asked %d times within a minute", w.reads))
+	}
 	w.heal(lost)
-	return w.wrong(b, live), calls
+	return append(wrong, w.wrong(b, live)...), calls
 }
 
 // heal lets everything happen that happens in the end: Didit repeats its webhook and the bus its
@@ -51,6 +55,7 @@ func (w *world) heal(lost bool) {
 	}
 	t := w.tracker(b)
 	w.status = "Approved"
+	w.store.Lag(false)
 	w.clock.pass(time.Minute)
 	if !lost {
 		_ = w.hear(b)
@@ -60,7 +65,7 @@ func (w *world) heal(lost bool) {
 	}
 	for range 4 {
 		w.clock.pass(25 * time.Hour)
-		if due, _ := w.store.Due(ctx, w.clock.now(), 1); len(due) == 0 {
+		if len(w.due(w.clock.now())) == 0 {
 			return
 		}
 		_, _ = t.Reconcile(ctx)
@@ -81,7 +86,7 @@ func (w *world) wrong(b beginning, live []string) (all []string) {
 	if frozen && (!b.gone || len(live) > 0 && !w.gaveUp(live)) || !found && (b.age > 0 || len(live) > 0) {
 		say("status is %q, on record %v, frozen", r.Status, found)
 	}
-	if due, _ := w.store.Due(ctx, w.clock.now().Add(1000*time.Hour), 10); len(due) > 0 && !frozen {
+	if len(w.due(w.clock.now().Add(1000*time.Hour))) > 0 && found && !frozen {
 		say("still due")
 	}
 	tokens, _ := w.store.Tokens(ctx, session)
@@ -90,7 +95,7 @@ func (w *world) wrong(b beginning, live []string) (all []string) {
 			say("task %s is not forgotten", token)
 		}
 	}
-	published := map[string]bool{"Not Started": true}
+	published := map[string]bool{"Not Started": true, "In Progress": b.doubt}
 	for _, e := range w.bus.Published() {
 		published[e.Status] = published[e.Status] || e.Recorded
 	}
@@ -102,14 +107,19 @@ func (w *world) wrong(b beginning, live []string) (all []string) {
 	return all
 }
 
+// due is whether the session is due at a time.
+func (w *world) due(at time.Time) []string {
+	return slices.DeleteFunc(due(&w.store, at), func(id string) bool { return id != session })
+}
+
 func (w *world) gaveUp(live []string) bool {
 	return !slices.ContainsFunc(live, func(token string) bool { return ending(&w.tasks, token) != "SessionNotFound" })
 }
 
 // What there is to walk. An operation that makes fewer calls lowers it rightly; nothing else does.
 const (
-	leastWalks  = 19380
-	leastFaults = 14280
+	leastWalks  = 42283
+	leastFaults = 31777
 )
 
 // Ensure that two operations on one session may meet in any order and fail at any call: in the end
@@ -168,6 +178,10 @@ func walkAll(t *testing.T, b beginning, pair [2]*actor) (walks, faults int64) {
 		for process := range pair {
 			for call, name := range calls[process] {
 				for _, kind := range faultKinds {
+					word, _, _ := strings.Cut(name, " ")
+					if kind == "conflict" && !slices.Contains(conditional, word) {
+						continue
+					}
 					if process == 0 && kind == "crash" && call+1 < first {
 						continue // the first is dead by then: a schedule of fewer calls is the same
 					}

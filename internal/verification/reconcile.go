@@ -1,205 +1,225 @@
 package verification
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"iter"
+	"sync"
 	"time"
 )
 
 const (
-	// maxDue is how many sessions one run looks at; the read budget allows fewer.
-	maxDue = 100
-	// maxAskedAge is the age up to which Reconcile asks about a session that no task waits on.
-	maxAskedAge = 30 * 24 * time.Hour
 	// minTimeLeft must be left of a run's deadline for one more session: a read at Didit and a write.
 	minTimeLeft = 5 * time.Second
-	// maxPause is the longest time between two reads of one session.
-	maxPause = 24 * time.Hour
 	// maxFailures in a row end a run: a shared dependency is probably down.
 	maxFailures = 3
-	// defaultReconcileAfter is [Tracker.ReconcileAfter] if that is not set.
-	defaultReconcileAfter = 15 * time.Minute
+	// maxAtOnce is [Tracker.AtOnce] if that is not set.
+	maxAtOnce = 8
+	// maxMissing answers that there is no such session, and no other answer, fail a run.
+	maxMissing = 5
 )
 
 // Reconciled is the result of one run.
 type Reconciled struct {
 	Asked   int // sessions that Didit was asked about
 	Changed int // of these, those whose status had changed
-	Failed  int // sessions that were left for the next run
+	Failed  int // sessions that were left for a later run
 }
 
-// Reconcile asks Didit about sessions that stayed unfinished for too long, the longest due first,
-// and handles each status as if a webhook had delivered it. It also completes tasks that a crash
-// left waiting. A session is due ReconcileAfter after its last change, then after twice as long
-// each time, at most a day, until its status is final, or until it is 30 days old and no task waits
-// on it. A read that loses only because it began in the second of the recorded event leaves the
-// session due, and the next run asks again.
+// Reconcile asks Didit about the sessions that are due, and handles each status as if a webhook had
+// delivered it. It also completes tasks that a crash left waiting. A session is due ReconcileAfter
+// after its last change, then after twice as long each time, at most a day, until its status is
+// final, or until it is 30 days old and no task waits on it; one that was not begun and that no
+// task waits on, after 15 min, 45 min, 1 h 45 min, and 1, 3 and 8 days; one in doubt at once. The
+// order is that of [Class], and in each class the longest due come first.
 //
-// A session that fails is left for the next run and does not hold up the others. Reconcile stops
-// early, without an error, when the deployment's reads of the minute are used up, when Didit
-// throttles, when three sessions in a row fail, and when its time is over; the rest is due at the
-// next run. It returns an [*Error] when Didit refuses the credentials or they cannot be used, and
-// when the table cannot be reached.
+// A session that fails is put off and does not hold up the others. Three answers of Didit, over an
+// hour at least, that it has no such session fail its tasks, if Didit knew another session of the
+// same workflow in the same run.
+//
+// Reconcile stops early, without an error, when its half of the minute's reads is used up, when
+// Didit throttles, when three sessions in a row fail, and when its time is over; the rest is due at
+// the next run. It returns an [*Error] when Didit refuses the credentials or they cannot be used,
+// when Didit knows none of five sessions, and when the table cannot be reached.
 func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
-	var sum Reconciled
-	ids, err := t.Store.Due(ctx, t.now().Add(-t.reconcileAfter()), maxDue)
-	if err != nil {
-		return sum, err
+	run := &reconciliation{Tracker: t, answered: map[string]bool{}}
+	run.free.L = &run.mu
+	for class := ClassTasks; class <= ClassOther && run.goesOn(ctx); class++ {
+		run.handle(ctx, t.Store.Due(ctx, class, t.now()))
 	}
-	inARow := 0
-	for _, id := range ids {
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < minTimeLeft {
-			return sum, nil
+	run.judgeMissing(ctx)
+	return run.sum, run.err
+}
+
+// reconciliation is one run. One goroutine goes through the lists, so that the order holds, and
+// others do what takes time. The mutex guards the fields after it.
+type reconciliation struct {
+	*Tracker
+	minute time.Time // that taken is about
+	taken  int       // reads
+
+	mu       sync.Mutex
+	free     sync.Cond // that a session is no longer under way
+	underWay int       // sessions
+	works    bool      // the last session that was asked about, or had tasks, did not fail
+	inARow   int       // sessions that failed
+	sum      Reconciled
+	over     bool
+	err      error
+	answered map[string]bool // workflows of which Didit knew a session; the empty one stands for any
+	missing  []Record        // as they were when Didit answered that it has no such session
+}
+
+// goesOn waits until another session may be handled, and reports whether one is. Until one has
+// succeeded, and after a failure, it is one at a time: a shared dependency may be down.
+func (run *reconciliation) goesOn(ctx context.Context) bool {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	for run.underWay > 0 && (!run.works || run.underWay >= cmp.Or(run.AtOnce, maxAtOnce)) {
+		run.free.Wait()
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < minTimeLeft {
+		run.over = true
+	}
+	return !run.over
+}
+
+// stop ends the run after the sessions that are under way, with the error if it is the first.
+func (run *reconciliation) stop(err error) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.over, run.err = true, cmp.Or(run.err, err)
+}
+
+// handle handles the sessions of a list.
+func (run *reconciliation) handle(ctx context.Context, due iter.Seq2[string, error]) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	for id, err := range due {
+		if err != nil {
+			run.stop(err)
 		}
-		proceed, err := t.reconcile(ctx, id, &sum)
+		if !run.goesOn(ctx) {
+			return
+		}
+		work, err := run.begin(ctx, id)
 		switch {
-		case err == nil:
-			inARow = 0
-		case proceed:
-			sum.Failed++
-			inARow++
-			t.logRecovered(ctx, err)
-		case ctx.Err() != nil:
-			sum.Failed++
-			t.logRecovered(ctx, err)
-			return sum, nil
+		case work == nil:
+			run.failed(ctx, err)
+		case run.AtOnce == 1:
+			run.failed(ctx, work())
 		default:
-			sum.Failed++
-			return sum, err
-		}
-		if !proceed || inARow == maxFailures {
-			return sum, nil
+			run.mu.Lock()
+			run.underWay++
+			run.mu.Unlock()
+			all.Go(func() {
+				run.failed(ctx, work())
+				run.mu.Lock()
+				defer run.mu.Unlock()
+				run.underWay--
+				run.free.Signal()
+			})
 		}
 	}
-	return sum, nil
 }
 
-func (t *Tracker) reconcileAfter() time.Duration {
-	if t.ReconcileAfter > 0 {
-		return t.ReconcileAfter
+// failed counts a session that failed, and logs its error unless it is the run's or nil.
+func (run *reconciliation) failed(ctx context.Context, err error) {
+	if err == nil {
+		return
 	}
-	return defaultReconcileAfter
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.sum.Failed++
+	if !errors.Is(err, run.err) {
+		run.logRecovered(ctx, err)
+	}
+	if errors.Is(err, ErrUnreadable) {
+		return
+	}
+	run.works = false
+	if run.inARow++; run.inARow == maxFailures {
+		run.over = true
+	}
 }
 
-// reconcile handles one session. proceed tells whether to go on with the next one; then an error
-// concerns this session alone.
-func (t *Tracker) reconcile(ctx context.Context, id string, sum *Reconciled) (proceed bool, err error) {
-	r, found, err := t.Store.Record(ctx, id)
+// begin looks at a session, and returns what is to be done about it, if anything is. Its errors,
+// and those of the work, concern this session alone, or have ended the run.
+func (run *reconciliation) begin(ctx context.Context, id string) (work func() error, err error) {
+	r, found, err := run.Store.Record(ctx, id)
+	if errors.Is(err, ErrUnreadable) {
+		return nil, err
+	}
 	if err != nil {
-		return false, err
+		return nil, run.end(ctx, err)
 	}
-	if !found || r.DueFrom.IsZero() || r.DueFrom.After(t.now().Add(-t.reconcileAfter())) {
-		return true, nil // the list of due sessions lags behind the records
+	if !found || !r.isDue(run.now()) {
+		return nil, nil // the list lags behind the records
 	}
 	if r.Final() && r.Awaited {
-		return t.unlessFailed(ctx, id, t.settle(ctx, r))
+		return func() error { return run.unlessFailed(ctx, id, run.settle(ctx, r)) }, nil
 	}
-	old, err := t.tooOld(ctx, r)
+	done, err := run.finished(ctx, r)
 	if err != nil {
-		return false, err
+		return nil, run.end(ctx, err)
 	}
-	if old {
-		r.DueFrom = time.Time{}
-		_, err := t.Store.Replace(ctx, r)
-		return true, err
+	if !done {
+		return run.beginRead(ctx, r)
 	}
-	allowed, err := t.Store.TakeReadBudget(ctx, t.now(), maxReadsPerMinute)
-	if err != nil || !allowed {
-		return false, err
+	r.DueFrom = time.Time{}
+	if _, err := run.Store.Replace(ctx, r); err != nil {
+		return nil, run.end(ctx, err)
 	}
-	sum.Asked++
-	return t.askDue(ctx, r, sum)
+	return nil, nil
 }
 
-// tooOld reports whether the session is too old to ask about, unless a task still waits on it.
-func (t *Tracker) tooOld(ctx context.Context, r Record) (bool, error) {
-	if t.now().Sub(r.CreatedAt) < maxAskedAge {
+// end ends the run and returns the error, which is that of the run unless its time is over.
+func (run *reconciliation) end(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		run.stop(nil)
+	} else {
+		run.stop(err)
+	}
+	return err
+}
+
+// finished reports whether there is nothing more to ask about the session.
+func (run *reconciliation) finished(ctx context.Context, r Record) (bool, error) {
+	switch {
+	case r.Final(): // due, because it is in doubt or was created again
+		return !r.UnknownSince.IsZero(), nil
+	case run.now().Sub(r.CreatedAt) < maxAskedAge:
 		return false, nil
+	case !r.Awaited:
+		return r.DoubtAt.IsZero(), nil
 	}
-	if !r.Awaited {
-		return true, nil
-	}
-	tokens, err := t.Store.Tokens(ctx, r.SessionID)
+	tokens, err := run.Store.Tokens(ctx, r.SessionID)
 	return len(tokens) == 0, err
 }
 
-// askDue asks Didit about a session that is due. Its results are those of reconcile.
-func (t *Tracker) askDue(ctx context.Context, r Record, sum *Reconciled) (proceed bool, err error) {
-	e, err := t.ask(ctx, r.SessionID)
-	if err != nil {
-		failure := AsError(err)
-		switch failure.Code {
-		case CodeNotFound:
-			return t.unlessFailed(ctx, r.SessionID, t.giveUp(ctx, r))
-		case CodeThrottled:
-			t.logRecovered(ctx, failure)
-			return false, nil
-		case CodeCredentialsRejected, CodeSecretUnavailable:
-			return false, failure
-		default:
-			return t.unlessFailed(ctx, r.SessionID, failure)
-		}
-	}
-	fresh, err := t.observe(ctx, e, t.askAgainLater)
-	if err == nil && fresh.SessionID != "" && fresh.Status != r.Status {
-		sum.Changed++
-	}
-	return t.unlessFailed(ctx, r.SessionID, err)
-}
-
 // unlessFailed puts off a session that failed, so that it does not hold up the others at every run.
-// Its results are those of reconcile.
-func (t *Tracker) unlessFailed(ctx context.Context, id string, failed error) (proceed bool, err error) {
+func (run *reconciliation) unlessFailed(ctx context.Context, id string, failed error) error {
 	if failed == nil {
-		return true, nil
+		run.mu.Lock()
+		defer run.mu.Unlock()
+		run.works, run.inARow = true, 0
+		return nil
 	}
-	if err := t.putOff(ctx, id); err != nil {
-		t.logRecovered(ctx, failed)
-		return false, err
-	}
-	return true, failed
-}
-
-// askAgainLater makes the session due after twice as long as the last time. A session that is
-// finished and has no tasks to complete is no longer due.
-func (t *Tracker) askAgainLater(r *Record) {
-	if r.Final() {
-		if !r.Awaited {
-			r.DueFrom = time.Time{}
+	_, err := run.update(ctx, id, func(r Record) (Record, bool, error) {
+		m := run.moment()
+		if !r.isDue(m.now) {
+			return r, false, nil
 		}
-		return
-	}
-	r.Asked++
-	pause := t.reconcileAfter()
-	for range r.Asked {
-		pause = min(2*pause, maxPause)
-	}
-	r.DueFrom = t.now().Add(pause - t.reconcileAfter())
-}
-
-// putOff resets the reconcile timer of a session that is due.
-func (t *Tracker) putOff(ctx context.Context, id string) error {
-	r, found, err := t.Store.Record(ctx, id)
-	if err != nil || !found || r.DueFrom.IsZero() {
-		return err
-	}
-	r.DueFrom = t.now()
-	_, err = t.Store.Replace(ctx, r)
-	return err
-}
-
-// giveUp fails the tasks of a session that Didit no longer knows, and makes it not due.
-func (t *Tracker) giveUp(ctx context.Context, r Record) error {
-	tokens, err := t.Store.Tokens(ctx, r.SessionID)
-	if err != nil {
-		return err
-	}
-	err = t.endTasks(ctx, r.SessionID, tokens, func(token string) error {
-		return t.Tasks.Fail(ctx, token, TaskSessionNotFound, "Didit does not know the session any more.")
+		if r.Final() && r.Awaited {
+			r.DueFrom = m.now.Add(m.after)
+			return r, true, nil
+		}
+		return r.failed(m), true, nil
 	})
 	if err != nil {
-		return err
+		run.logRecovered(ctx, failed)
+		return run.end(ctx, err)
 	}
-	r.DueFrom = time.Time{}
-	_, err = t.Store.Replace(ctx, r)
-	return err
+	return failed
 }

@@ -3,9 +3,11 @@ package verification_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +38,7 @@ func TestTracker_Reconcile_times(t *testing.T) {
 	var at []time.Duration
 	for elapsed := time.Duration(0); elapsed < 40*24*time.Hour; elapsed += step {
 		before := s.wire.count()
-		if due, _ := s.store.Due(t.Context(), s.clock.now().Add(-15*time.Minute), 1); len(due) > 0 {
+		if len(due(s.store, s.clock.now())) > 0 {
 			s.reconcile(t)
 		}
 		if s.wire.count() > before {
@@ -108,7 +110,7 @@ func TestTracker_Reconcile_oldWithTask(t *testing.T) {
 	s.clock.pass(24 * time.Hour)
 	s.did()
 	want(t, "a day later", s.reconcile(t), "asked 1, changed 1, failed 0")
-	want(t, "calls", s.did(), "TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
+	want(t, "calls", s.did(), "Claim, TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
 	want(t, "task", s.ended(token), "Approved")
 	want(t, "not due", s.stored(t, session).DueFrom.IsZero(), true)
 }
@@ -157,33 +159,6 @@ func TestTracker_Reconcile_crashBesideEvent(t *testing.T) {
 	want(t, "task", s.ended(token), "Approved")
 }
 
-// Ensure that a session that Didit does not know any more fails its tasks, and is left alone.
-func TestTracker_Reconcile_notFound(t *testing.T) {
-	t.Parallel()
-	s := newSystem()
-	for _, token := range []string{"one", "two"} {
-		s.tasks.Open(token)
-		if err := s.store.AddToken(t.Context(), session, token); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.record(t, session, func(r *verification.Record) { r.Awaited = true })
-	s.record(t, numbered(1), nil)
-	s.clock.pass(15 * time.Minute)
-	s.refuse["Fail"] = down()
-	want(t, "tasks out of reach", s.reconcile(t), "asked 2, changed 0, failed 1")
-	want(t, "not due", s.stored(t, session).DueFrom.IsZero(), false)
-	delete(s.refuse, "Fail")
-	s.clock.pass(15 * time.Minute)
-	want(t, "sum", s.reconcile(t), "asked 1, changed 0, failed 0")
-	want(t, "first task", s.ended("one"), "SessionNotFound")
-	want(t, "second task", s.ended("two"), "SessionNotFound")
-	want(t, "tasks that wait", len(s.waiting(t, session)), 0)
-	want(t, "status", s.stored(t, session).Status, "Not Started")
-	s.clock.pass(100 * time.Hour)
-	want(t, "later", s.reconcile(t), "asked 0, changed 0, failed 0")
-}
-
 // many records sessions, each due a second after the one before.
 func (s *system) many(t *testing.T, count int) {
 	t.Helper()
@@ -194,19 +169,216 @@ func (s *system) many(t *testing.T, count int) {
 	s.clock.pass(15 * time.Minute)
 }
 
-// Ensure that the longest due come first, one read each, within the reads of the minute, and that
-// the next run goes on.
+// Ensure that the longest due come first, one read each, within reconcile's half of the reads of
+// the minute, that no session is claimed in vain, and that the next run goes on.
 func TestTracker_Reconcile_budget(t *testing.T) {
 	t.Parallel()
+	for _, atOnce := range []int{1, 8} {
+		s := newSystem()
+		s.AtOnce, s.ReadsPerMinute = atOnce, 60
+		s.wire.set(says("Not Started"))
+		s.many(t, 40)
+		want(t, "first run", s.reconcile(t), "asked 30, changed 0, failed 0")
+		want(t, "claims", strings.Count(s.did(), "Claim"), 30)
+		want(t, "same minute", s.reconcile(t), "asked 0, changed 0, failed 0")
+		s.clock.pass(time.Minute)
+		want(t, "next minute", s.reconcile(t), "asked 10, changed 0, failed 0")
+		asked := s.wire.asked
+		if atOnce > 1 {
+			slices.Sort(asked)
+		}
+		for n, id := range asked {
+			want(t, "session asked about", id, numbered(n))
+		}
+	}
+}
+
+// Ensure that callers cannot take the reads of reconcile, nor it theirs.
+func TestTracker_Reconcile_budgetOfItsOwn(t *testing.T) {
+	t.Parallel()
 	s := newSystem()
-	s.wire.set(says("Not Started"))
-	s.many(t, 40)
-	want(t, "first run", s.reconcile(t), "asked 30, changed 0, failed 0")
-	want(t, "same minute", s.reconcile(t), "asked 0, changed 0, failed 0")
+	s.ReadsPerMinute = 10
+	s.wire.set(says("In Progress"))
+	s.many(t, 20)
+	for n := 10; n < 20; n++ {
+		if _, err := s.Status(t.Context(), owner, numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, "asked for callers", s.wire.count(), 5)
+	want(t, "reconcile", s.reconcile(t), "asked 5, changed 5, failed 0")
+}
+
+// Ensure that tasks are completed first and cost no read, then what is in doubt or was not read
+// since its last change, then what is awaited, then the others, and in each the longest due first.
+func TestTracker_Reconcile_order(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.ReadsPerMinute = 16
+	s.wire.set(says("In Progress"))
+	for n, change := range []func(*verification.Record){
+		func(r *verification.Record) { r.Source, r.Unread = verification.SourceRead, false }, // others
+		func(r *verification.Record) { r.Source, r.Unread = verification.SourceRead, false },
+		func(r *verification.Record) { r.Awaited, r.Unread = true, false }, // awaited
+		func(r *verification.Record) { r.Awaited, r.Unread = true, false },
+		func(*verification.Record) {}, // not read
+		func(r *verification.Record) { r.Status, r.DoubtAt, r.Unread = "Approved", noon(), true },
+		func(r *verification.Record) { r.Status, r.Awaited, r.Unread = "Approved", true, false }, // tasks
+		func(r *verification.Record) { r.Awaited = true },
+	} {
+		r := verification.NewRecord(numbered(n), someone, workflow, "In Progress", noon())
+		r.DueFrom = noon().Add(time.Duration(n%2) * time.Second)
+		change(&r)
+		if _, _, err := s.store.Add(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.tasks.Open(token)
+	if err := s.store.AddToken(t.Context(), numbered(6), token); err != nil {
+		t.Fatal(err)
+	}
 	s.clock.pass(time.Minute)
-	want(t, "next minute", s.reconcile(t), "asked 10, changed 0, failed 0")
-	for n, id := range s.wire.asked {
-		want(t, "session asked about", id, numbered(n))
+	if _, err := s.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, n := range []int{4, 5, 7, 2, 3, 0, 1} {
+		order = append(order, numbered(n))
+	}
+	want(t, "asked about", strings.Join(s.wire.asked, " "), strings.Join(order, " "))
+	want(t, "task", s.ended(token), "Approved")
+
+	// Tasks are completed without any reads left.
+	s.tasks.Open("later")
+	s.record(t, session, func(r *verification.Record) { r.Status, r.Awaited, r.DueFrom = "Declined", true, noon() })
+	if err := s.store.AddToken(t.Context(), session, "later"); err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		if _, err := s.store.TakeReadBudget(t.Context(), verification.ReaderReconcile, s.clock.now(), 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, "without reads", s.reconcile(t), "asked 0, changed 0, failed 0")
+	want(t, "task without reads", s.ended("later"), "Declined")
+}
+
+// Ensure that records that cannot be read, or have expired, hold up no others, however many.
+func TestTracker_Reconcile_unreadable(t *testing.T) {
+	t.Parallel()
+	for _, atOnce := range []int{1, 8} {
+		s := newSystem()
+		s.AtOnce = atOnce
+		s.wire.set(says("Approved"))
+		for n := range 20 {
+			s.record(t, numbered(n), func(r *verification.Record) {
+				if n%2 == 0 {
+					r.Expires = noon().Add(time.Minute)
+				}
+			})
+			if n%2 == 1 {
+				s.store.Spoil(numbered(n))
+			}
+		}
+		s.clock.pass(time.Second)
+		s.record(t, session, nil)
+		s.clock.pass(15 * time.Minute)
+		want(t, "sum", s.reconcile(t), "asked 1, changed 1, failed 10")
+		want(t, "status", s.stored(t, session).Status, "Approved")
+	}
+}
+
+// Ensure that an old session is asked about once more if it is in doubt.
+func TestTracker_Reconcile_oldInDoubt(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.wire.set(says("In Review"))
+	s.record(t, session, nil)
+	wantCode(t, "Track", s.track(t, "e1", "In Progress", noon()), "")
+	s.clock.pass(40 * 24 * time.Hour)
+	s.deliver(t, "e2", "In Review", -5, 40*24*3600-10)
+	want(t, "sum", s.reconcile(t), "asked 1, changed 1, failed 0")
+	s.clock.pass(24 * time.Hour)
+	want(t, "later", s.reconcile(t), "asked 0, changed 0, failed 0")
+}
+
+// Ensure that sessions are asked about one at a time until one has succeeded, and then eight at a
+// time.
+func TestTracker_Reconcile_atOnce(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ failing, first, most int }{"healthy": {0, 1, 8}, "down": {20, 1, 1}, "one failure": {1, 1, 8}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSystem()
+			s.AtOnce, s.ReadsPerMinute = 0, 300
+			s.many(t, 20)
+			var mu sync.Mutex
+			asked, underWay, first, most, succeeded := 0, 0, 0, 0, false
+			s.wire.set(func(id string, r *http.Request) response {
+				mu.Lock()
+				asked++
+				underWay++
+				most = max(most, underWay)
+				if !succeeded {
+					first = max(first, underWay)
+				}
+				fail := asked <= test.failing
+				mu.Unlock()
+				time.Sleep(time.Second) // of the test's own time
+				mu.Lock()
+				defer mu.Unlock()
+				underWay--
+				if fail {
+					return fails(503)(id, r)
+				}
+				succeeded = true
+				return says("In Progress")(id, r)
+			})
+			if _, err := s.Reconcile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want(t, name+": at once before a success", first, test.first)
+			want(t, name+": at once", most, test.most)
+		})
+	}
+}
+
+// Ensure that a session that was not begun, and that no task waits on, is asked about at the times
+// that its link matters, and an awaited one as often as others.
+func TestTracker_Reconcile_notStarted(t *testing.T) {
+	t.Parallel()
+	m, h, d := time.Minute, time.Hour, 24*time.Hour
+	for _, test := range []struct {
+		after   time.Duration
+		awaited bool
+		want    []time.Duration
+		ends    bool
+	}{
+		{0, false, []time.Duration{15 * m, 45 * m, 105 * m, d, 3 * d, 8 * d}, true},
+		{m, false, []time.Duration{m, 3 * m, 7 * m, d, 3 * d, 8 * d}, true},
+		{h, false, []time.Duration{h, 3 * h, 7 * h, d, 3 * d, 8 * d}, true},
+		{0, true, []time.Duration{15 * m, 45 * m, 105 * m, 225 * m, 465 * m, 945 * m}, false},
+	} {
+		s := newSystem()
+		s.ReconcileAfter = test.after
+		s.wire.set(says("Not Started"))
+		s.record(t, session, func(r *verification.Record) { r.Awaited = test.awaited })
+		if err := s.store.AddToken(t.Context(), session, token); err != nil {
+			t.Fatal(err)
+		}
+		var at []time.Duration
+		for elapsed := time.Duration(0); elapsed < 40*d && len(at) < len(test.want)+1; elapsed += m {
+			if len(due(s.store, s.clock.now())) > 0 {
+				before := s.wire.count()
+				s.reconcile(t)
+				if s.wire.count() > before {
+					at = append(at, elapsed)
+				}
+			}
+			s.clock.pass(m)
+		}
+		if len(at) < len(test.want) || !slices.Equal(at[:len(test.want)], test.want) || test.ends != (len(at) == len(test.want)) {
+			t.Errorf("after %v, awaited %v: asked at %v, want %v, and no more %v", test.after, test.awaited, at, test.want, test.ends)
+		}
 	}
 }
 
@@ -286,10 +458,10 @@ func TestTracker_Reconcile_starvation(t *testing.T) {
 		for _, n := range []int{6, 7} {
 			want(t, name+": status of a session after them", s.stored(t, numbered(n)).Status, "Approved")
 		}
-		due, err := s.store.Due(t.Context(), s.clock.now(), 10)
-		slices.Sort(due)
-		if err != nil || len(due) != 6 || due[0] != numbered(0) {
-			t.Errorf("%s: due are %v, error %v, want the six that fail", name, due, err)
+		left := due(s.store, s.clock.now().Add(24*time.Hour))
+		slices.Sort(left)
+		if len(left) != 6 || left[0] != numbered(0) {
+			t.Errorf("%s: due are %v, want the six that fail", name, left)
 		}
 	}
 }
@@ -319,18 +491,17 @@ func TestTracker_Reconcile_sameSecond(t *testing.T) {
 		wantCode(t, "Track", s.track(t, "e1", test.standing, noon()), "")
 		s.clock.pass(time.Millisecond)
 		before := s.stored(t, session)
-		for _, run := range []string{"first run", "second run", "third run"} {
-			s.did()
-			want(t, test.read+": "+run, s.reconcile(t), "asked 1, changed 0, failed 0")
-			want(t, test.read+": calls of the "+run, s.did(), "TakeReadBudget, Decision")
-			after := s.stored(t, session)
-			want(t, test.read+": status after the "+run, after.Status, test.standing)
-			want(t, test.read+": due from", after.DueFrom, before.DueFrom)
-			want(t, test.read+": confirmed at", after.CheckedAt, before.CheckedAt)
-			want(t, test.read+": version", after.Version, before.Version)
-			s.clock.pass(499 * time.Millisecond) // the third read begins in the last millisecond of the second
-		}
-		want(t, test.read+": next second", s.reconcile(t), "asked 1, changed 1, failed 0")
+		s.did()
+		want(t, test.read+": first run", s.reconcile(t), "asked 1, changed 0, failed 0")
+		want(t, test.read+": calls", s.did(), "Claim, TakeReadBudget, Decision")
+		after := s.stored(t, session)
+		want(t, test.read+": status", after.Status, test.standing)
+		want(t, test.read+": due from", after.DueFrom, before.DueFrom)
+		want(t, test.read+": confirmed at", after.CheckedAt, before.CheckedAt)
+		want(t, test.read+": version", after.Version, before.Version)
+		want(t, test.read+": not read since", after.Unread, true)
+		s.clock.pass(time.Minute)
+		want(t, test.read+": next run", s.reconcile(t), "asked 1, changed 1, failed 0")
 		want(t, test.read+": status", s.stored(t, session).Status, test.read)
 		want(t, test.read+": published", len(s.bus.Published()), 1)
 		want(t, test.read+": told", s.troubles(), "")
@@ -378,7 +549,15 @@ type lagging struct {
 	ids []string
 }
 
-func (l lagging) Due(context.Context, time.Time, int) ([]string, error) { return l.ids, nil }
+func (l lagging) Due(context.Context, verification.Class, time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range l.ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
 
 // Ensure that a run ends in time and without an error, even while Didit is silent.
 func TestTracker_Reconcile_time(t *testing.T) {
@@ -391,7 +570,7 @@ func TestTracker_Reconcile_time(t *testing.T) {
 			<-r.Context().Done()
 			return response{err: r.Context().Err()}
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 14*time.Second)
 		defer cancel()
 		sum, err := s.Reconcile(ctx)
 		wantCode(t, "Reconcile", err, "")
@@ -422,5 +601,6 @@ func TestTracker_Reconcile_cutShort(t *testing.T) {
 	wantCode(t, "Reconcile", err, "")
 	want(t, "sum", sum, verification.Reconciled{Asked: 1, Failed: 1})
 	s.wire.set(says("Approved"))
+	s.clock.pass(time.Minute)
 	want(t, "next run", s.reconcile(t), "asked 3, changed 3, failed 0")
 }

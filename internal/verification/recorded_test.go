@@ -30,9 +30,11 @@ func made(change func(*didit.Session)) provider {
 }
 
 // adder is the part of a store that creating needs.
-type adder func(ctx context.Context, r verification.Record) error
+type adder func(ctx context.Context, r verification.Record) (verification.Record, bool, error)
 
-func (a adder) Add(ctx context.Context, r verification.Record) error { return a(ctx, r) }
+func (a adder) Add(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
+	return a(ctx, r)
+}
 
 func service(p verification.Provider, store adder, now func() time.Time) *verification.Creator {
 	s := &verification.Creator{Didit: p, Policy: verification.Policy{WorkflowIDs: []string{workflow}}, Now: now}
@@ -62,9 +64,8 @@ func TestCreator_Create_recorded(t *testing.T) {
 		{"reused", asOwner(), func(s *didit.Session) { s.Status = "In Progress" }, someone, workflow, "In Progress"},
 		{"without an owner", verification.CreateRequest{Caller: trusted, Fields: verification.Value{Kind: verification.KindObject}}, nil, "", workflow, "Not Started"},
 		{"upper case", asOwner(), func(s *didit.Session) {
-			s.ID, s.WorkflowID = "99999999-2222-3333-4444-55555555555A", "AAAAAAAA-2222-3333-4444-555555555555"
-		},
-			someone, "aaaaaaaa-2222-3333-4444-555555555555", "Not Started"},
+			s.ID = "99999999-2222-3333-4444-55555555555A"
+		}, someone, workflow, "Not Started"},
 		{"answered with the least", asOwner(), func(s *didit.Session) { s.Status, s.WorkflowID = "", "" }, someone, workflow, "Not Started"},
 	} {
 		store := new(memory.Store)
@@ -81,9 +82,28 @@ func TestCreator_Create_recorded(t *testing.T) {
 		want(t, test.name+": owner", r.VendorData, test.owner)
 		want(t, test.name+": workflow", r.WorkflowID, test.workflow)
 		want(t, test.name+": status", r.Status, test.status)
-		if r.Source != verification.SourceCreate || !r.CreatedAt.Equal(noon()) || !r.DueFrom.Equal(noon()) || r.Awaited || got.URL == "" {
+		if r.Source != verification.SourceCreate || !r.CreatedAt.Equal(noon()) || !r.DueFrom.Equal(noon().Add(15*time.Minute)) || r.Awaited || got.URL == "" {
 			t.Errorf("%s: got a record from %s of %v, due from %v", test.name, r.Source, r.CreatedAt, r.DueFrom)
 		}
+	}
+}
+
+// Ensure that a new record is kept, and looked at, as the configuration says.
+func TestCreator_Create_recordedTimes(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, test := range []struct{ retention, after, wantRetention, wantAfter time.Duration }{
+		{0, 0, 1095 * day, 15 * time.Minute}, {30 * day, time.Hour, 30 * day, time.Hour},
+	} {
+		store := &memory.Store{Now: noon}
+		s := service(made(nil), store.Add, noon)
+		s.Retention, s.ReconcileAfter = test.retention, test.after
+		if _, err := s.Create(t.Context(), asOwner()); err != nil {
+			t.Fatal(err)
+		}
+		r, _, _ := store.Record(t.Context(), session)
+		want(t, "expires", r.Expires, noon().Add(test.wantRetention))
+		want(t, "due from", r.DueFrom, noon().Add(test.wantAfter))
 	}
 }
 
@@ -101,9 +121,9 @@ func TestCreator_Create_storeTrouble(t *testing.T) {
 	} {
 		store := new(memory.Store)
 		trouble := test.err
-		s := service(made(nil), func(ctx context.Context, r verification.Record) error {
+		s := service(made(nil), func(ctx context.Context, r verification.Record) (verification.Record, bool, error) {
 			if trouble != nil {
-				return trouble
+				return verification.Record{}, false, trouble
 			}
 			return store.Add(ctx, r)
 		}, noon)
@@ -153,9 +173,9 @@ func TestCreator_Create_notMade(t *testing.T) {
 	t.Parallel()
 	s := service(provider(func(context.Context, didit.SessionRequest) (didit.Session, error) {
 		return didit.Session{}, &didit.Error{Kind: didit.KindThrottled}
-	}), func(context.Context, verification.Record) error {
+	}), func(context.Context, verification.Record) (verification.Record, bool, error) {
 		t.Error("something was recorded")
-		return nil
+		return verification.Record{}, false, nil
 	}, noon)
 	_, err := s.Create(t.Context(), asOwner())
 	wantCode(t, "throttled", err, verification.CodeThrottled)
@@ -188,9 +208,9 @@ func TestCreator_Create_reserve(t *testing.T) {
 			})
 			var store adder
 			if test.records {
-				store = func(ctx context.Context, _ verification.Record) error {
+				store = func(ctx context.Context, _ verification.Record) (verification.Record, bool, error) {
 					leftToRecord = remaining(ctx)
-					return ctx.Err()
+					return verification.Record{}, false, ctx.Err()
 				}
 			}
 			ctx, cancel := t.Context(), context.CancelFunc(func() {})

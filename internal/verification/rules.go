@@ -80,13 +80,6 @@ func KnownField(path string) bool {
 	return ok
 }
 
-// HasMembers reports whether create looks at the members of the top-level field of that name. Of
-// any other field it needs [Value.Raw] at most.
-func HasMembers(name string) bool {
-	p, ok := findParameter(name)
-	return ok && p.kind == KindObject
-}
-
 // dotted reports whether a member's name looks like a path. No field has such a name, and it must
 // not be taken for the field at that path.
 func dotted(name string) bool { return strings.Contains(name, ".") }
@@ -201,19 +194,20 @@ func oneOf(words ...string) func(string) string {
 // documentTypes are Didit's words for documents (Didit's OpenAPI 3.0.0), in upper or lower case.
 var documentTypes = []string{"P", "ID", "DL", "RP", "HIC", "TC", "SSC"}
 
-func checkDocumentTypes(items []Value) string {
-	seen := map[string]bool{}
+// readDocumentTypes returns the words of an array, each once, or the rule that it breaks.
+func readDocumentTypes(items []Value) (types []string, problem string) {
 	for _, item := range items {
-		word := strings.ToUpper(item.Text)
-		if item.Kind != KindString || !slices.Contains(documentTypes, word) {
-			return "must be an array of " + strings.Join(documentTypes, ", ") + "."
+		if item.Kind != KindString || !slices.Contains(documentTypes, strings.ToUpper(item.Text)) {
+			return nil, "must be an array of " + strings.Join(documentTypes, ", ") + "."
 		}
-		seen[word] = true
+		if !slices.ContainsFunc(types, func(seen string) bool { return strings.EqualFold(seen, item.Text) }) {
+			types = append(types, item.Text)
+		}
 	}
-	if len(items) == 0 || len(seen) < len(items) {
-		return "must name at least one document type, and each once."
+	if len(types) == 0 {
+		return nil, "must name at least one document type."
 	}
-	return ""
+	return types, ""
 }
 
 // checkText applies the rules for a string, and returns the one that it breaks, or "". private

@@ -3,6 +3,7 @@ package verification_test
 import (
 	"context"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -81,13 +82,14 @@ type backend struct {
 	store verification.Store
 	bus   verification.Bus
 	tasks verification.Tasks
-	didit verification.Decisions
+	didit verification.Statuses
 	// call makes each call, or does something else.
 	call func(name string, make func() error) error
 }
 
-func (b *backend) Add(ctx context.Context, r verification.Record) error {
-	return b.call("Add", func() error { return b.store.Add(ctx, r) })
+func (b *backend) Add(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
+	err = b.call("Add", func() (err error) { was, known, err = b.store.Add(ctx, r); return err })
+	return was, known, err
 }
 
 func (b *backend) Record(ctx context.Context, id string) (r verification.Record, ok bool, err error) {
@@ -110,9 +112,40 @@ func (b *backend) ByOwner(ctx context.Context, vendorData string, most int) (all
 	return all, err
 }
 
-func (b *backend) Due(ctx context.Context, from time.Time, most int) (ids []string, err error) {
-	err = b.call("Due", func() (err error) { ids, err = b.store.Due(ctx, from, most); return err })
-	return ids, err
+func (b *backend) Due(ctx context.Context, class verification.Class, now time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var listed []string
+		err := b.call("Due", func() (err error) { listed, err = all(b.store.Due(ctx, class, now)); return err })
+		for _, id := range listed {
+			if !yield(id, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield("", err)
+		}
+	}
+}
+
+// all returns a list, and the error that ended it.
+func all(list iter.Seq2[string, error]) (ids []string, err error) {
+	for id, err := range list {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (b *backend) Enroll(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
+	err = b.call("Enroll", func() (err error) { was, known, err = b.store.Enroll(ctx, r); return err })
+	return was, known, err
+}
+
+func (b *backend) Claim(ctx context.Context, id string, at time.Time, pause time.Duration) (r verification.Record, ok bool, err error) {
+	err = b.call("Claim", func() (err error) { r, ok, err = b.store.Claim(ctx, id, at, pause); return err })
+	return r, ok, err
 }
 
 func (b *backend) AddToken(ctx context.Context, id, token string) error {
@@ -128,8 +161,8 @@ func (b *backend) RemoveToken(ctx context.Context, id, token string) error {
 	return b.call("RemoveToken", func() error { return b.store.RemoveToken(ctx, id, token) })
 }
 
-func (b *backend) TakeReadBudget(ctx context.Context, at time.Time, most int) (ok bool, err error) {
-	err = b.call("TakeReadBudget", func() (err error) { ok, err = b.store.TakeReadBudget(ctx, at, most); return err })
+func (b *backend) TakeReadBudget(ctx context.Context, reader verification.Reader, at time.Time, most int) (ok bool, err error) {
+	err = b.call("TakeReadBudget", func() (err error) { ok, err = b.store.TakeReadBudget(ctx, reader, at, most); return err })
 	return ok, err
 }
 
@@ -145,7 +178,11 @@ func (b *backend) Fail(ctx context.Context, token, name, cause string) error {
 	return b.call("Fail "+name, func() error { return b.tasks.Fail(ctx, token, name, cause) })
 }
 
-func (b *backend) Decision(ctx context.Context, id string) (d didit.Decision, err error) {
-	err = b.call("Decision", func() (err error) { d, err = b.didit.Decision(ctx, id); return err })
+func (b *backend) Status(ctx context.Context, id string) (d didit.Decision, err error) {
+	err = b.call("Decision", func() (err error) { d, err = b.didit.Status(ctx, id); return err })
 	return d, err
+}
+
+func (b *backend) APIVersion(ctx context.Context) (didit.Version, error) {
+	return b.didit.APIVersion(ctx)
 }

@@ -3,25 +3,23 @@ package verification
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
 const (
-	// maxAge is the age up to which the record of an unfinished session is returned without asking
-	// Didit. Apps poll every 5 s.
-	maxAge = time.Minute
-	// maxReadsPerMinute are the reads of a whole deployment. Didit allows 100 a minute (Didit: Rate
-	// limits, decision endpoint of v1 and v2), which the operator's other programs share.
-	maxReadsPerMinute = 30
 	// maxAsk is how long a caller waits for Didit before the recorded status is returned.
 	maxAsk = 5 * time.Second
-	// maxListed is the number of sessions in a list.
+	// maxListed is the number of sessions in a list, without those that are there for being approved.
 	maxListed = 10
+	// maxLookedAt is among how many of a user's sessions those are looked for.
+	maxLookedAt = 100
 )
 
-// Status returns the record of a session, for its owner and for trusted callers. If the session is
-// unfinished and its record more than a minute old, Didit is asked first, within the deployment's
-// budget; if that fails the record is returned as it is.
+// Status returns the record of a session, for its owner and for trusted callers. Didit is asked
+// first, within the deployment's budget and at most once a minute, if the status is in doubt, or
+// unfinished and more than a minute old, or final and a day old; if that fails the record is
+// returned as it is.
 //
 // It returns an [*Error] with code not_found both for an unknown session and for another user's.
 func (t *Tracker) Status(ctx context.Context, caller Caller, sessionID string) (Record, error) {
@@ -36,7 +34,7 @@ func (t *Tracker) Status(ctx context.Context, caller Caller, sessionID string) (
 	if !found || !caller.Trusted && (r.VendorData == "" || r.VendorData != caller.Principal) {
 		return Record{}, noSession()
 	}
-	if r.Final() || t.now().Sub(r.CheckedAt) <= maxAge {
+	if !r.askable(t.now()) {
 		return r, nil
 	}
 	return t.refresh(ctx, r), nil
@@ -50,26 +48,59 @@ func noSession() *Error { return &Error{Code: CodeNotFound, Detail: "There is no
 func (t *Tracker) refresh(ctx context.Context, r Record) Record {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.AskLimit, maxAsk))
 	defer cancel()
-	allowed, err := t.Store.TakeReadBudget(ctx, t.now(), maxReadsPerMinute)
-	if err != nil || !allowed {
+	now := t.now()
+	if t.reads.spent(now, r.settled()) {
+		return r
+	}
+	claimed, ok, err := t.Store.Claim(ctx, r.SessionID, now, r.readPause())
+	if err != nil || !ok {
 		t.logRecovered(ctx, err)
 		return r
 	}
-	e, err := t.ask(ctx, r.SessionID)
-	if err != nil {
-		t.logRecovered(ctx, err)
-		return r
+	if !claimed.askable(now) {
+		return claimed
 	}
-	fresh, err := t.observe(ctx, e, nil)
+	fresh, err := t.read(ctx, claimed)
 	t.logRecovered(ctx, err)
 	if fresh.SessionID == "" {
-		return r
+		return claimed
 	}
 	return fresh
 }
 
-// List returns the ten latest sessions of an end user, newest first, as they are on record. A
-// trusted caller must name the end user; a signed-in caller may only name themselves.
+// read reads a claimed session at Didit, if reads are left in the minute, and returns the current
+// record, if it is known. Of those for callers at most half are for final statuses, which can wait.
+func (t *Tracker) read(ctx context.Context, r Record) (Record, error) {
+	limit, err := t.readsPerMinute(ctx)
+	if err != nil {
+		return Record{}, err
+	}
+	if limit /= 2; r.settled() {
+		limit = (limit + 1) / 2
+	}
+	now := t.now()
+	allowed, err := t.Store.TakeReadBudget(ctx, ReaderGet, now, limit)
+	if err != nil {
+		return Record{}, err
+	}
+	if !allowed {
+		t.reads.exhaust(now, r.settled())
+		return Record{}, nil
+	}
+	e, err := t.ask(ctx, r)
+	if err == nil {
+		return t.observe(ctx, e, false)
+	}
+	if AsError(err).Code == CodeNotFound {
+		t.logRecovered(ctx, err)
+		err = t.reportMissing(ctx, r)
+	}
+	return Record{}, err
+}
+
+// List returns the ten latest sessions of an end user, newest first, as they are on record, and
+// after them the latest approved one of each workflow that they do not include. A trusted caller
+// must name the end user; a signed-in caller may only name themselves.
 //
 // It returns an [*Error] with code invalid_request if a trusted caller names no end user, and with
 // vendor_data_mismatch if a signed-in caller names another one.
@@ -86,5 +117,15 @@ func (t *Tracker) List(ctx context.Context, caller Caller, vendorData string) ([
 	case len(vendorData) > MaxVendorData:
 		return nil, invalidField("vendor_data", "is longer than any that a session can have.")
 	}
-	return t.Store.ByOwner(ctx, vendorData, maxListed)
+	records, err := t.Store.ByOwner(ctx, vendorData, maxLookedAt)
+	var listed []Record
+	for i, r := range records {
+		approved := r.Status == StatusApproved && !slices.ContainsFunc(listed, func(other Record) bool {
+			return other.Status == StatusApproved && other.WorkflowID == r.WorkflowID
+		})
+		if i < maxListed || approved {
+			listed = append(listed, r)
+		}
+	}
+	return listed, err
 }

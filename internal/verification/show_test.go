@@ -2,6 +2,7 @@ package verification_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"didit-sessions/internal/didit"
 	"didit-sessions/internal/verification"
 )
 
@@ -66,14 +68,19 @@ func TestTracker_Status_stale(t *testing.T) {
 		{"fresh", "In Progress", 0, 0},
 		{"a minute", "In Progress", time.Minute, 0},
 		{"more than a minute", "In Progress", time.Minute + time.Millisecond, 1},
-		{"not started", "Not Started", time.Hour, 1},
-		{"unknown status", "Under Appeal", time.Hour, 1},
-		{"approved", "Approved", 1000 * time.Hour, 0},
-		{"expired", "Expired", 1000 * time.Hour, 0},
+		{"not started", "Not Started", 10 * time.Minute, 1},
+		{"unknown status", "Under Appeal", 10 * time.Minute, 1},
+		{"approved", "Approved", 24*time.Hour - time.Millisecond, 0},
+		{"approved a day ago", "Approved", 24 * time.Hour, 1},
+		{"expired", "Expired", 1000 * time.Hour, 1},
 	} {
 		s := newSystem()
 		s.wire.set(says(test.status))
-		s.record(t, session, func(r *verification.Record) { r.Status = test.status })
+		s.record(t, session, func(r *verification.Record) {
+			if r.Status = test.status; r.Final() {
+				r.DueFrom = time.Time{}
+			}
+		})
 		due := s.stored(t, session).DueFrom
 		s.clock.pass(test.age)
 		r, err := s.Status(t.Context(), owner, session)
@@ -109,7 +116,7 @@ func TestTracker_Status_changed(t *testing.T) {
 	})
 	r, err := s.Status(t.Context(), owner, session)
 	wantCode(t, "Status", err, "")
-	want(t, "calls", s.did(), "TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
+	want(t, "calls", s.did(), "Claim, TakeReadBudget, Decision, Publish Approved, Replace Approved, Succeed, RemoveToken, Replace Approved")
 	want(t, "task", s.ended(token), "Approved")
 	at := noon().Add(time.Hour)
 	if r.Status != "Approved" || !r.StatusAt.Equal(at) || r.Source != verification.SourceRead || r.VendorData != someone || r.WorkflowID != workflow || len(r.Checks) != 1 {
@@ -165,15 +172,15 @@ func TestTracker_Status_sameSecond(t *testing.T) {
 		r, err := s.Status(t.Context(), owner, session)
 		wantCode(t, request, err, "")
 		want(t, request+": status", r.Status, "In Progress")
-		want(t, request+": calls", s.did(), "TakeReadBudget, Decision")
+		want(t, request+": calls", s.did(), map[string]string{"first": "Claim, TakeReadBudget, Decision", "second": "Claim"}[request])
 		after := s.stored(t, session)
 		want(t, request+": confirmed at", after.CheckedAt, before.CheckedAt)
 		want(t, request+": due from", after.DueFrom, before.DueFrom)
 	}
-	s.clock.pass(time.Second)
+	s.clock.pass(time.Minute)
 	r, err := s.Status(t.Context(), owner, session)
-	wantCode(t, "in the next second", err, "")
-	want(t, "in the next second: status", r.Status, "Approved")
+	wantCode(t, "in the next minute", err, "")
+	want(t, "in the next minute: status", r.Status, "Approved")
 }
 
 // Ensure that an error is logged, and that the caller gets the record.
@@ -188,14 +195,14 @@ func TestTracker_Status_trouble(t *testing.T) {
 		status  string
 		calls   string
 	}{
-		{"the budget cannot be read", "TakeReadBudget", says("Approved"), "backend_unavailable", "Not Started", ""},
-		{"Didit is down", "", fails(503), "didit_unavailable", "Not Started", "TakeReadBudget, Decision"},
-		{"Didit knows no such session", "", fails(404), "not_found", "Not Started", "TakeReadBudget, Decision"},
-		{"Didit throttles", "", throttled, "throttled", "Not Started", "TakeReadBudget, Decision"},
-		{"Didit refuses", "", fails(401), "credentials_rejected", "Not Started", "TakeReadBudget, Decision"},
-		{"the bus is out of reach", "Publish", says("Approved"), "backend_unavailable", "Not Started", "TakeReadBudget, Decision"},
-		{"the table cannot be written", "Replace", says("Approved"), "backend_unavailable", "Not Started", "TakeReadBudget, Decision, Publish Approved"},
-		{"the tasks are out of reach", "Succeed", says("Approved"), "backend_unavailable", "Approved", "TakeReadBudget, Decision, Publish Approved, Replace Approved"},
+		{"the budget cannot be read", "TakeReadBudget", says("Approved"), "backend_unavailable", "Not Started", "Claim"},
+		{"Didit is down", "", fails(503), "didit_unavailable", "Not Started", "Claim, TakeReadBudget, Decision"},
+		{"Didit knows no such session", "", fails(404), "not_found", "Not Started", "Claim, TakeReadBudget, Decision, Replace Not Started"},
+		{"Didit throttles", "", throttled, "throttled", "Not Started", "Claim, TakeReadBudget, Decision"},
+		{"Didit refuses", "", fails(401), "credentials_rejected", "Not Started", "Claim, TakeReadBudget, Decision"},
+		{"the bus is out of reach", "Publish", says("Approved"), "backend_unavailable", "Not Started", "Claim, TakeReadBudget, Decision"},
+		{"the table cannot be written", "Replace", says("Approved"), "backend_unavailable", "Not Started", "Claim, TakeReadBudget, Decision, Publish Approved"},
+		{"the tasks are out of reach", "Succeed", says("Approved"), "backend_unavailable", "Approved", "Claim, TakeReadBudget, Decision, Publish Approved, Replace Approved"},
 	} {
 		s := newSystem()
 		s.wire.set(test.didit)
@@ -220,25 +227,98 @@ func TestTracker_Status_trouble(t *testing.T) {
 	wantCode(t, "the table is out of reach", err, verification.CodeBackendUnavailable)
 }
 
-// Ensure that the deployment asks Didit no more than 30 times a minute.
+// Ensure that a session is read once a minute, whatever comes of it.
+func TestTracker_Status_oncePerMinute(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(string, *http.Request) response{
+		"down": fails(503), "refused": fails(401), "unchanged": says("Not Started"), "unreadable": says(""), "reset": func(string, *http.Request) response {
+			return response{err: errors.New("connection reset")}
+		},
+	} {
+		s := newSystem()
+		s.wire.set(answer)
+		s.record(t, session, nil)
+		s.clock.pass(time.Hour)
+		for second := range 61 {
+			if r, err := s.Status(t.Context(), owner, session); err != nil || r.Status != "Not Started" {
+				t.Fatalf("%s: got %v, error %v, want the record as it is", name, r, err)
+			}
+			if second < 60 {
+				want(t, name+": reads in a minute", strings.Count(s.did(), "Decision"), map[bool]int{true: 1}[second == 0])
+			}
+			s.clock.pass(time.Second)
+		}
+		s.clock.pass(time.Millisecond)
+		s.did()
+		if _, err := s.Status(t.Context(), owner, session); err != nil {
+			t.Error(err)
+		}
+		wantReads := 1
+		if name != "unchanged" { // read a second ago
+			wantReads = 0
+		}
+		want(t, name+": a second later", strings.Count(s.did(), "Decision"), wantReads)
+	}
+}
+
+// Ensure that callers get half of the deployment's reads in a minute, and final statuses a quarter,
+// and that a process that saw none left does not ask the table again.
 func TestTracker_Status_budget(t *testing.T) {
 	t.Parallel()
+	for _, test := range []struct {
+		name           string
+		reads          int
+		version        didit.Version
+		status         string
+		allowed, asked int
+	}{
+		{"v2", 0, didit.V2, "In Progress", 25, 26},
+		{"v3", 0, didit.V3, "In Progress", 150, 151},
+		{"configured", 4, didit.V3, "In Progress", 2, 3},
+		{"v2, final", 0, didit.V2, "Approved", 13, 14},
+		{"the least, final", 2, didit.V3, "Approved", 1, 2},
+	} {
+		s := newSystem()
+		s.didit.Version, s.ReadsPerMinute = test.version, test.reads
+		s.wire.set(fails(503)) // so that no answer makes a record fresh
+		for n := range 160 {
+			s.record(t, numbered(n), func(r *verification.Record) { r.Status = test.status })
+		}
+		s.clock.pass(24 * time.Hour)
+		read := func() (reads, asked int) {
+			for n := range 160 {
+				if _, err := s.Status(t.Context(), owner, numbered(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			did := s.did()
+			return strings.Count(did, "Decision"), strings.Count(did, "TakeReadBudget")
+		}
+		reads, asked := read()
+		want(t, test.name+": reads in a minute", reads, test.allowed)
+		want(t, test.name+": questions to the table", asked, test.asked)
+		s.clock.pass(time.Minute)
+		reads, _ = read()
+		want(t, test.name+": reads in the next", reads, test.allowed)
+	}
+}
+
+// Ensure that final statuses leave half of the reads to the others.
+func TestTracker_Status_budgetShared(t *testing.T) {
+	t.Parallel()
 	s := newSystem()
-	s.wire.set(fails(503)) // so that no answer makes a record fresh
-	s.record(t, session, nil)
-	s.clock.pass(time.Hour)
-	for range 35 {
-		if r, err := s.Status(t.Context(), owner, session); err != nil || r.Status != "Not Started" {
-			t.Fatalf("got %v, error %v, want the record as it is", r, err)
+	s.ReadsPerMinute = 8
+	s.wire.set(fails(503))
+	for n := range 10 {
+		s.record(t, numbered(n), func(r *verification.Record) { r.Status = []string{"Approved", "In Progress"}[n/5] })
+	}
+	s.clock.pass(24 * time.Hour)
+	for n := range 10 {
+		if _, err := s.Status(t.Context(), owner, numbered(n)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	asked := strings.Count(s.did(), "Decision")
-	want(t, "reads in a minute", asked, 30)
-	s.clock.pass(time.Minute)
-	if _, err := s.Status(t.Context(), owner, session); err != nil {
-		t.Error(err)
-	}
-	want(t, "reads in the next", strings.Count(s.did(), "Decision"), 1)
+	want(t, "asked about", strings.Join(s.wire.asked, " "), strings.Join([]string{numbered(0), numbered(1), numbered(5), numbered(6)}, " "))
 }
 
 // Ensure that no caller waits long for a Didit that is silent.
@@ -306,6 +386,46 @@ func TestTracker_List(t *testing.T) {
 	s.refuse["ByOwner"] = down()
 	_, err := s.List(context.Background(), owner, "")
 	wantCode(t, "the table is out of reach", err, verification.CodeBackendUnavailable)
+}
+
+// Ensure that the latest approved session of each workflow stays listed among the newest hundred.
+func TestTracker_List_approved(t *testing.T) {
+	t.Parallel()
+	const other = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+	s := newSystem()
+	approve := func(n int, workflow string) {
+		s.record(t, numbered(n), func(r *verification.Record) { r.Status, r.WorkflowID = "Approved", workflow })
+		s.clock.pass(time.Second)
+	}
+	for n := range 5 {
+		approve(n, []string{workflow, other, workflow, other, workflow}[n])
+	}
+	for n := 5; n < 25; n++ {
+		s.record(t, numbered(n), nil)
+		s.clock.pass(time.Second)
+	}
+	list := func() (ids []string) {
+		records, err := s.List(t.Context(), owner, "")
+		wantCode(t, "List", err, "")
+		for _, r := range records {
+			ids = append(ids, r.SessionID)
+		}
+		return ids
+	}
+	got := list()
+	want(t, "sessions", len(got), 12)
+	want(t, "the last two", strings.Join(got[10:], " "), numbered(4)+" "+numbered(3))
+	approve(25, workflow)
+	got = list()
+	want(t, "sessions", len(got), 11)
+	want(t, "the last", got[10], numbered(3))
+	for n := 26; n < 110; n++ {
+		s.record(t, numbered(n), nil)
+		s.clock.pass(time.Second)
+	}
+	got = list()
+	want(t, "sessions among a hundred newer ones", len(got), 11)
+	want(t, "the last of them", got[10], numbered(25))
 }
 
 // Ensure that what Didit confirms is known in more detail, and that its time does not move.

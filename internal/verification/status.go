@@ -38,10 +38,11 @@ const (
 	NextRetry    Next = "retry"    // create a new session
 )
 
-// NextOf returns what an app should do at a status: for an unknown one, wait.
+// NextOf returns what an app should do at a status: for an unknown one, and for Awaiting User,
+// where a business waits for its people, wait.
 func NextOf(status string) Next {
 	switch status {
-	case StatusNotStarted, StatusInProgress, StatusAwaitingUser, StatusResubmitted:
+	case StatusNotStarted, StatusInProgress, StatusResubmitted:
 		return NextVerify
 	case StatusApproved:
 		return NextVerified

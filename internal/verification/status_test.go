@@ -11,7 +11,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{StatusNotStarted, NextVerify, false},
 		{StatusInProgress, NextVerify, false},
-		{StatusAwaitingUser, NextVerify, false},
+		{StatusAwaitingUser, NextWait, false},
 		{StatusResubmitted, NextVerify, false},
 		{StatusInReview, NextWait, false},
 		{StatusApproved, NextVerified, true},
@@ -31,6 +31,23 @@ func TestStatus(t *testing.T) {
 		}
 		if got := (Record{Status: test.status}).Final(); got != test.final {
 			t.Errorf("record with %q: got final %v, want %v", test.status, got, test.final)
+		}
+	}
+}
+
+// Ensure that an app retries where Didit has come to not know an unfinished session.
+func TestRecord_Next_unknown(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status  string
+		unknown int
+		want    Next
+	}{
+		{StatusInProgress, 2, NextVerify}, {StatusInProgress, 3, NextRetry}, {StatusInReview, 3, NextRetry},
+		{StatusApproved, 3, NextVerified}, {StatusDeclined, 3, NextRejected},
+	} {
+		if got := (Record{Status: test.status, UnknownReads: test.unknown}).Next(); got != test.want {
+			t.Errorf("%s, not known %d times: got %s, want %s", test.status, test.unknown, got, test.want)
 		}
 	}
 }

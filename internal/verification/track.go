@@ -11,8 +11,12 @@ func (t *Tracker) Track(ctx context.Context, e Event) error {
 	if !e.Recorded || e.DataUpdated {
 		return nil
 	}
+	if e.isRead() {
+		_, err := t.observe(ctx, e, true)
+		return err
+	}
 	_, err := t.write(ctx, e.SessionID, func(r Record) (Record, bool, error) {
-		next, changed, _ := r.apply(e, t.now())
+		next, changed := r.withEvent(e, t.moment())
 		return next, changed, nil
 	})
 	return err

@@ -9,7 +9,7 @@ import (
 )
 
 // Tracker follows sessions on record. Set its fields before first use; it is safe for concurrent
-// use.
+// use and must not be copied.
 //
 // Webhooks, published events and Didit's answers all take one path: the change is published, then
 // recorded, and a final status completes the tasks that wait on the session. A crash between two of
@@ -22,16 +22,30 @@ type Tracker struct {
 	// Tasks completes waiting tasks. Nil leaves that to the function that tracks published events.
 	Tasks Tasks
 	// Didit is required by Status, Await and Reconcile.
-	Didit Decisions
+	Didit Statuses
 	// ReconcileAfter is how long an unfinished session may stay unchanged before Reconcile asks
 	// Didit about it; 0 means 15 minutes.
 	ReconcileAfter time.Duration
+	// ReadsPerMinute are the decisions that the whole deployment may read at Didit in a minute, half
+	// of them for Status and half for Reconcile; 0 means 50 with v2 of Didit's API and 300 with v3.
+	ReadsPerMinute int
+	// Retention is how long a record is kept after its last change; 0 means [DefaultRetention].
+	Retention time.Duration
+	// AtOnce is how many sessions Reconcile handles at a time; 0 means 8.
+	AtOnce int
 	// AskLimit is how long Status waits for Didit before it returns the record as it is; 0 means 5 s.
 	AskLimit time.Duration
 	// LogRecovered is called with errors that do not fail the call; nil drops them.
 	LogRecovered func(ctx context.Context, err error)
 	// Now returns the time; nil means [time.Now].
 	Now func() time.Time
+
+	reads readBudget
+}
+
+// moment returns what the rules for records depend on.
+func (t *Tracker) moment() moment {
+	return newMoment(t.now(), t.ReconcileAfter, t.Retention)
 }
 
 func (t *Tracker) now() time.Time {
@@ -52,29 +66,35 @@ func (t *Tracker) logRecovered(ctx context.Context, err error) {
 // maxWrites is how often a record is read again because another writer changed it meanwhile.
 const maxWrites = 10
 
-// write reads the record, writes it as change returns it, and completes the tasks of a session
-// whose stored status is final. The result for a session that is not on record is the zero value.
+// write is update, and completes the tasks of a session whose stored status is final.
 func (t *Tracker) write(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
+	r, err := t.update(ctx, id, change)
+	if err != nil || r.SessionID == "" {
+		return r, err
+	}
+	return r, t.settle(ctx, r)
+}
+
+// update reads the record and writes it as change returns it, if that reports that it must be
+// written. The result for a session that is not on record is the zero value.
+func (t *Tracker) update(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
 	for range maxWrites {
 		r, found, err := t.Store.Record(ctx, id)
 		if err != nil || !found {
 			return Record{}, err
 		}
 		next, changed, err := change(r)
+		if err != nil || !changed {
+			return r, err
+		}
+		written, err := t.Store.Replace(ctx, next)
 		if err != nil {
 			return r, err
 		}
-		if changed {
-			written, err := t.Store.Replace(ctx, next)
-			if err != nil {
-				return r, err
-			}
-			if !written {
-				continue
-			}
+		if written {
 			next.Version++
+			return next, nil
 		}
-		return next, t.settle(ctx, next)
 	}
 	return Record{}, errContended()
 }
@@ -84,34 +104,27 @@ func errContended() *Error {
 }
 
 // observe records a status that was read at Didit. A status that differs from the record's, and
-// that no newer event contradicts, is published before it is recorded; the same status confirms the
-// record. asked, if not nil, may update the record when its status is unchanged, unless the read is
-// inconclusive.
-func (t *Tracker) observe(ctx context.Context, e Event, asked func(*Record)) (Record, error) {
-	published := false
+// that no newer event contradicts, is published before it is recorded, and so is one that settles a
+// doubt; the same status confirms the record. A read during which something else was recorded is
+// dropped. published tells that the event came from the bus, where it can be late.
+func (t *Tracker) observe(ctx context.Context, e Event, published bool) (Record, error) {
+	fromBus := published
 	return t.write(ctx, e.SessionID, func(r Record) (Record, bool, error) {
-		next, changed, won := r.apply(e, t.now())
-		if e.Status == r.Status {
-			next = r.confirm(e, t.now())
-			if asked != nil {
-				asked(&next)
-			}
-			return next, true, nil
-		}
-		if !changed || !won {
-			if asked == nil || e.inconclusive(r) {
+		if r.News != e.readNews() {
+			if fromBus && e.OccurredAt.Before(r.StatusAt) {
 				return r, false, nil
 			}
-			asked(&r)
-			return r, true, nil
+			next, changed := r.overtaken(e, published, t.moment())
+			return next, changed, nil
 		}
-		if !published {
+		next, changed, publish := r.withRead(e, t.moment())
+		if publish && !published {
 			if err := t.Bus.Publish(ctx, e.withOwner(r, true)); err != nil {
 				return r, false, err
 			}
 			published = true
 		}
-		return next, true, nil
+		return next, changed, nil
 	})
 }
 
@@ -141,12 +154,14 @@ func (t *Tracker) settle(ctx context.Context, r Record) error {
 		}
 	}
 	err = t.endTasks(ctx, r.SessionID, tokens, func(token string) error { return t.complete(ctx, current, token) })
-	if err != nil || !r.Awaited || r.DueFrom.IsZero() {
+	if err != nil || !r.Awaited {
 		return err
 	}
 	// Until this write a crash leaves the record due and Reconcile finishes the work. If the record
 	// changed since the tokens were read, it stays due: a task may have been added.
-	r.DueFrom = time.Time{}
+	if r.Awaited = false; !r.Unread {
+		r = r.scheduled(t.moment())
+	}
 	_, err = t.Store.Replace(ctx, r)
 	return err
 }

@@ -29,7 +29,7 @@ type Value struct {
 	Text string          // of a string
 	Bool bool            // of a boolean
 	// Items of an array and Members of an object, in the order sent. The value of an object's member
-	// may be without them; see [HasMembers].
+	// may be without them; see [Policy.MaxRaw].
 	Items   []Value
 	Members []Member
 }
@@ -56,15 +56,19 @@ const maxName = 64
 // FieldPath returns the path of a member within its parent as it is shown to callers and in logs:
 // control characters are replaced, and long names are cut off.
 func FieldPath(parent, name string) string {
+	characters := 0
+	for i := range name {
+		if characters++; characters > maxName {
+			name = name[:i] + "…"
+			break
+		}
+	}
 	name = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
 		}
 		return r
 	}, name)
-	if runes := []rune(name); len(runes) > maxName {
-		name = string(runes[:maxName]) + "…"
-	}
 	if parent == "" {
 		return name
 	}

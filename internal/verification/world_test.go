@@ -20,17 +20,23 @@ type world struct {
 	tasks  memory.Tasks
 	status string // at Didit
 	took   []string
+	reads  int // of the session at Didit, by those who meet
 }
 
-// Decision tells what Didit knows now.
-func (w *world) Decision(_ context.Context, id string) (didit.Decision, error) {
+// Status tells what Didit knows now.
+func (w *world) Status(_ context.Context, id string) (didit.Decision, error) {
+	w.reads++
 	return didit.Decision{SessionID: id, Status: w.status}, nil
 }
+
+func (w *world) APIVersion(context.Context) (didit.Version, error) { return didit.V3, nil }
 
 // emptyDidit knows no session.
 type emptyDidit struct{}
 
-func (emptyDidit) Decision(context.Context, string) (didit.Decision, error) {
+func (emptyDidit) APIVersion(context.Context) (didit.Version, error) { return didit.V3, nil }
+
+func (emptyDidit) Status(context.Context, string) (didit.Decision, error) {
 	return didit.Decision{}, &didit.Error{Kind: didit.KindNotFound, Op: "decision"}
 }
 
@@ -40,9 +46,12 @@ type fault struct {
 	kind          string // of the kinds below; empty: none
 }
 
-// What can happen to a call: it fails and does nothing, its answer is lost, or the process dies
-// after its effect. To die before the effect is to die after the one before.
-var faultKinds = []string{"fails", "answer lost", "crash"}
+// What can happen to a call: it fails and does nothing, its answer is lost, the process dies after
+// its effect, or another writer is first. To die before the effect is to die after the one before.
+var faultKinds = []string{"fails", "answer lost", "crash", "conflict"}
+
+// conditional are the calls that another writer can disturb.
+var conditional = []string{"Claim", "Replace", "Remove"}
 
 type crash struct{}
 
@@ -92,12 +101,16 @@ func (w *world) start(number int, a *actor, f fault) *process {
 			if met && f.kind == "fails" {
 				return down()
 			}
+			if met && f.kind == "conflict" {
+				w.store.Conflict(1)
+			}
 			err := make()
+			w.store.Conflict(0)
 			w.watch(name)
 			switch {
 			case met && f.kind == "crash":
 				panic(crash{})
-			case met:
+			case met && f.kind == "answer lost":
 				return down()
 			}
 			return err
@@ -134,7 +147,7 @@ func (p *process) run(calls int) {
 const toTheEnd = 1000
 
 func (w *world) tracker(b *backend) *verification.Tracker {
-	return &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, Now: w.clock.now}
+	return &verification.Tracker{Store: b, Bus: b, Tasks: b, Didit: b, AtOnce: 1, Now: w.clock.now}
 }
 
 // approval is what Didit tells by its webhook.
@@ -163,16 +176,19 @@ func register(token string) *actor {
 	}}
 }
 
+func status(w *world, b *backend) error {
+	t := w.tracker(b)
+	t.Tasks = nil // as in the function that answers apps
+	_, err := t.Status(context.Background(), trusted, session)
+	return err
+}
+
 // The operations that meet each other.
 var (
 	one, two = register("one"), register("two")
-	ask      = &actor{name: "ask", act: func(w *world, b *backend) error {
-		t := w.tracker(b)
-		t.Tasks = nil // as in the function that answers apps
-		_, err := t.Status(context.Background(), trusted, session)
-		return err
-	}}
-	deliver = &actor{name: "deliver", act: func(w *world, b *backend) error {
+	ask      = &actor{name: "ask", act: status}
+	askToo   = &actor{name: "ask too", act: status}
+	deliver  = &actor{name: "deliver", act: func(w *world, b *backend) error {
 		_ = b.call("Didit", func() error { w.status = "Approved"; return nil }) // whatever happens to the call: what is not delivered now is delivered later
 		return w.hear(b)
 	}}
@@ -181,7 +197,8 @@ var (
 		return err
 	}}
 	create = &actor{name: "create", act: func(w *world, b *backend) error {
-		return b.Add(context.Background(), verification.NewRecord(session, someone, workflow, "Not Started", w.clock.now()))
+		_, _, err := b.Add(context.Background(), verification.NewRecord(session, someone, workflow, "Not Started", w.clock.now()))
+		return err
 	}}
 )
 
@@ -202,6 +219,12 @@ type beginning struct {
 	actors []*actor      // each meets each
 	first  []*actor      // if any: only these meet the others, and are met
 	gone   bool          // a session may be given up, or is too old to be asked about if no task waits
+	// doubt: a decision was delivered whose time does not tell whether it is newer.
+	doubt bool
+	// What DynamoDB does. lags: lists show what there was in the beginning. expired: there is a record
+	// that has expired, of an awaited session. beside: such a record and an unreadable one are due
+	// first.
+	lags, expired, beside bool
 }
 
 var beginnings = []beginning{
@@ -211,7 +234,16 @@ var beginnings = []beginning{
 	{name: "old", age: 31 * 24 * time.Hour, actors: []*actor{one, deliver, complete}, gone: true},
 	{name: "not on record, not known", first: []*actor{unknownOne}, actors: []*actor{unknownOne, two, deliver, create}},
 	{name: "awaited, not known any more", age: 20 * time.Minute, tasks: []string{"first"}, first: []*actor{unknownComplete}, actors: []*actor{unknownComplete, one, deliver, ask}, gone: true},
+	{name: "created, asked twice", age: 20 * time.Minute, first: []*actor{askToo}, actors: []*actor{askToo, ask, complete, deliver}},
+	{name: "in doubt", age: 20 * time.Minute, doubt: true, first: []*actor{ask, complete}, actors: []*actor{one, ask, deliver, complete}},
+	{name: "in doubt and awaited", age: 20 * time.Minute, tasks: []string{"first"}, doubt: true, first: []*actor{complete}, actors: []*actor{one, ask, deliver, complete}},
+	{name: "awaited, lists lag", age: 20 * time.Minute, tasks: []string{"first"}, lags: true, first: []*actor{complete}, actors: []*actor{complete, one, ask, deliver}},
+	{name: "expired", expired: true, first: []*actor{one, create}, actors: []*actor{one, two, deliver, create, complete}},
+	{name: "beside unreadable ones", age: 20 * time.Minute, tasks: []string{"first"}, beside: true, first: []*actor{complete}, actors: []*actor{complete, ask, deliver}},
 }
+
+// besides are the ids of the records that are due first where a beginning has them.
+var besides = []string{numbered(1), numbered(2)}
 
 // pairs are those who meet, in both orders.
 func (b beginning) pairs() (all [][2]*actor) {
@@ -231,15 +263,42 @@ func (b beginning) pairs() (all [][2]*actor) {
 func (b beginning) world() *world {
 	w := &world{status: "In Progress"}
 	w.clock.at = noon()
+	w.store.Now = w.clock.now
 	ctx := context.Background()
+	if b.expired {
+		r := verification.NewRecord(session, someone, workflow, "In Progress", noon().Add(-time.Hour))
+		r.Awaited, r.Expires, r.DueFrom = true, noon().Add(-time.Minute), noon().Add(-time.Hour)
+		_, _, _ = w.store.Add(ctx, r)
+	}
+	if b.beside {
+		for _, id := range besides {
+			r := verification.NewRecord(id, someone, workflow, "In Progress", noon().Add(-time.Hour))
+			r.Expires = noon().Add(-time.Minute)
+			if id == besides[0] {
+				r.Expires = time.Time{}
+				w.store.Spoil(id)
+			}
+			_, _, _ = w.store.Add(ctx, r)
+		}
+	}
 	if b.age > 0 {
 		r := verification.NewRecord(session, someone, workflow, "Not Started", noon().Add(-b.age))
 		r.Awaited = len(b.tasks) > 0
-		_ = w.store.Add(ctx, r)
+		_, _, _ = w.store.Add(ctx, r)
 	}
 	for _, token := range b.tasks {
 		_ = w.store.AddToken(ctx, session, token)
 		w.tasks.Open(token)
+	}
+	if b.doubt {
+		t := &verification.Tracker{Store: &w.store, Now: w.clock.now}
+		for i, status := range []string{"In Progress", "Declined"} {
+			_ = t.Track(ctx, verification.Event{ID: status, Recorded: true, SessionID: session, Status: status,
+				OccurredAt: noon().Add(time.Duration(-10-i) * time.Second), SentAt: noon().Add(-5 * time.Second)})
+		}
+	}
+	if b.lags {
+		w.store.Lag(true)
 	}
 	return w
 }

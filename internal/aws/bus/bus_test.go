@@ -47,7 +47,7 @@ func newBus(endpoint string, client aws.HTTPClient, attempts int) *Bus {
 
 func newEvent() verification.Event {
 	return verification.Event{ID: "event-1", Recorded: true, SessionID: "99999999-2222-3333-4444-555555555555", VendorData: marker,
-		Status: verification.StatusApproved, OccurredAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+		Status: verification.StatusApproved, OccurredAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SentAt: time.Date(2026, 1, 2, 3, 4, 7, 0, time.UTC)}
 }
 
 func TestBus(t *testing.T) {
@@ -102,7 +102,7 @@ func TestBus_Publish_wire(t *testing.T) {
 	unrecorded.Recorded = false
 	for name, e := range map[string]verification.Event{
 		"status": full, "data": data, "unrecorded": unrecorded,
-		"minimal": {ID: "read:1", Recorded: true, SessionID: full.SessionID, Status: "In Review", OccurredAt: full.OccurredAt},
+		"minimal": {ID: "read:1", Recorded: true, SessionID: full.SessionID, Status: "In Review", OccurredAt: full.OccurredAt, SentAt: full.SentAt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,7 +16,12 @@ func decode(row item) (verification.Record, error) {
 		SessionID: d.text(PartitionKey), VendorData: d.text(OwnerPartitionKey), WorkflowID: d.text(attrWorkflow),
 		Status: d.text(attrStatus), StatusAt: d.time(attrStatusAt), Source: verification.Source(d.text(attrSource)),
 		CreatedAt: d.time(OwnerSortKey), CheckedAt: d.time(attrCheckedAt), DueFrom: d.time(DueSortKey),
-		Asked: int(d.number(attrAsked)), Awaited: d.flag(attrAwaited), Version: d.number(attrVersion),
+		ConfirmedAt: d.time(attrConfirmedAt), ReadAt: d.time(attrReadAt), DoubtAt: d.time(attrDoubtAt), News: d.number(attrNews),
+		UnknownSince: d.time(attrUnknownSince), UnknownReads: int(d.number(attrUnknownReads)),
+		Asked: int(d.number(attrAsked)), Unread: d.flag(attrUnread), Awaited: d.flag(attrAwaited), Version: d.number(attrVersion),
+	}
+	if _, ok := row[ExpiryAttribute]; ok {
+		r.Expires = time.Unix(d.number(ExpiryAttribute), 0).UTC()
 	}
 	for _, v := range d.list(attrChecks) {
 		r.Checks = append(r.Checks, d.check(v))
@@ -27,7 +32,7 @@ func decode(row item) (verification.Record, error) {
 		d.wrong = d.wrong || seen.wrong
 	}
 	if d.wrong {
-		return verification.Record{}, errMalformed()
+		return verification.Record{}, verification.ErrUnreadable
 	}
 	return r, nil
 }

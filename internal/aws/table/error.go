@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"didit-sessions/internal/aws/fault"
-	"didit-sessions/internal/verification"
 )
 
 const wrongRequest = "the table refuses the request: its keys or indexes differ from the template's, or a value is too long"
@@ -26,8 +25,4 @@ func conditionHeld(err error) (bool, error) {
 		return false, nil
 	}
 	return err == nil, service.Explain(err)
-}
-
-func errMalformed() error {
-	return verification.NewError(verification.CodeInternal, "a row of the table is malformed: another program has written it")
 }

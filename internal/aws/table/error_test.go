@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,21 +21,47 @@ import (
 	"didit-sessions/internal/verification"
 )
 
+// addTo adds the record and drops the one that was there.
+func addTo(ctx context.Context, s *Table, r verification.Record) error {
+	_, _, err := s.Add(ctx, r)
+	return err
+}
+
+// firstError goes through a list and returns the error that ended it.
+func firstError(list iter.Seq2[string, error]) error {
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // operations are all that a table does.
 var operations = []struct {
 	name string
 	call func(context.Context, *Table) error
 }{
-	{"Add", func(ctx context.Context, s *Table) error { return s.Add(ctx, record()) }},
+	{"Add", func(ctx context.Context, s *Table) error { return addTo(ctx, s, record()) }},
 	{"Record", func(ctx context.Context, s *Table) error { _, _, err := s.Record(ctx, session); return err }},
 	{"Replace", func(ctx context.Context, s *Table) error { _, err := s.Replace(ctx, record()); return err }},
 	{"Remove", func(ctx context.Context, s *Table) error { _, err := s.Remove(ctx, record()); return err }},
 	{"ByOwner", func(ctx context.Context, s *Table) error { _, err := s.ByOwner(ctx, "user-123", 10); return err }},
-	{"Due", func(ctx context.Context, s *Table) error { _, err := s.Due(ctx, noon(), 10); return err }},
+	{"Due", func(ctx context.Context, s *Table) error {
+		return firstError(s.Due(ctx, verification.ClassOther, noon()))
+	}},
+	{"Enroll", func(ctx context.Context, s *Table) error { _, _, err := s.Enroll(ctx, record()); return err }},
+	{"Claim", func(ctx context.Context, s *Table) error {
+		_, _, err := s.Claim(ctx, session, noon(), time.Minute)
+		return err
+	}},
 	{"AddToken", func(ctx context.Context, s *Table) error { return s.AddToken(ctx, session, "token") }},
 	{"Tokens", func(ctx context.Context, s *Table) error { _, err := s.Tokens(ctx, session); return err }},
 	{"RemoveToken", func(ctx context.Context, s *Table) error { return s.RemoveToken(ctx, session, "token") }},
-	{"TakeReadBudget", func(ctx context.Context, s *Table) error { _, err := s.TakeReadBudget(ctx, noon(), 30); return err }},
+	{"TakeReadBudget", func(ctx context.Context, s *Table) error {
+		_, err := s.TakeReadBudget(ctx, verification.ReaderGet, noon(), 30)
+		return err
+	}},
 }
 
 func record() verification.Record {
@@ -68,7 +95,7 @@ func wantError(t *testing.T, input string, err error, code verification.Code, re
 func TestTable_faults(t *testing.T) {
 	t.Parallel()
 	table, fake := newFake(t)
-	if err := table.Add(t.Context(), record()); err != nil {
+	if _, _, err := table.Add(t.Context(), record()); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -162,7 +189,7 @@ func TestTable_attempts(t *testing.T) {
 	options.Retryer = nil
 	table.Client = dynamodb.New(options)
 	fake.Fail(awsfake.InternalError, 1)
-	if err := table.Add(t.Context(), record()); err != nil {
+	if _, _, err := table.Add(t.Context(), record()); err != nil {
 		t.Errorf("got %v, want the second attempt to succeed", err)
 	}
 	if got := fake.Calls("UpdateItem"); got != 2 {

@@ -3,6 +3,7 @@ package table
 import (
 	"cmp"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,25 +44,41 @@ func (t *Table) ByOwner(ctx context.Context, vendorData string, limit int) ([]ve
 	return records, err
 }
 
-// Due returns the ids of the sessions that are due at the time, oldest first and at most limit.
-func (t *Table) Due(ctx context.Context, from time.Time, limit int) ([]string, error) {
+// Due lists the sessions of a class that are due at the time, the longest due first. It reads the
+// index page by page, each within three seconds, as far as the caller goes through the list.
+func (t *Table) Due(ctx context.Context, class verification.Class, now time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		query := &dynamodb.QueryInput{
+			TableName: aws.String(t.Name), IndexName: aws.String(DueIndex), Limit: aws.Int32(maxPerRead),
+			KeyConditionExpression:    aws.String("#due = :due AND #due_from <= :now"),
+			ExpressionAttributeNames:  map[string]string{"#due": DuePartitionKey, "#due_from": DueSortKey},
+			ExpressionAttributeValues: item{":due": classValue(class), ":now": milliseconds(now)},
+		}
+		for {
+			page, err := t.query(ctx, query)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, key := range page.Items {
+				d := decoder{row: key}
+				if !yield(d.text(PartitionKey), nil) {
+					return
+				}
+			}
+			if page.LastEvaluatedKey == nil {
+				return
+			}
+			query.ExclusiveStartKey = page.LastEvaluatedKey
+		}
+	}
+}
+
+func (t *Table) query(ctx context.Context, query *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
-	query := &dynamodb.QueryInput{
-		TableName: aws.String(t.Name), IndexName: aws.String(DueIndex),
-		KeyConditionExpression:    aws.String("#due = :due AND #due_from <= :from"),
-		ExpressionAttributeNames:  map[string]string{"#due": DuePartitionKey, "#due_from": DueSortKey},
-		ExpressionAttributeValues: item{":due": text(dueValue), ":from": milliseconds(from)},
-	}
-	var ids []string
-	err := t.pages(ctx, query, limit, func(keys []item) (int, error) {
-		for _, key := range keys {
-			d := decoder{row: key}
-			ids = append(ids, d.text(PartitionKey))
-		}
-		return limit - len(ids), nil
-	})
-	return ids, err
+	out, err := t.Client.Query(ctx, query)
+	return out, service.Explain(err)
 }
 
 // pages queries page by page until the index has no more rows or none are wanted. take handles a
@@ -85,7 +102,7 @@ func (t *Table) pages(ctx context.Context, query *dynamodb.QueryInput, wanted in
 }
 
 // records reads the records of at most 100 keys, in the order of the keys. It leaves out missing
-// ones.
+// ones, and those that cannot be read: they must not hide an end user's others.
 func (t *Table) records(ctx context.Context, keys []item) ([]verification.Record, error) {
 	rows, err := t.rows(ctx, keys)
 	if err != nil {
@@ -98,11 +115,9 @@ func (t *Table) records(ctx context.Context, keys []item) ([]verification.Record
 		if !ok || t.expired(row) {
 			continue
 		}
-		r, err := decode(row)
-		if err != nil {
-			return nil, err
+		if r, err := decode(row); err == nil {
+			records = append(records, r)
 		}
-		records = append(records, r)
 	}
 	return records, nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Names that the template and this package share: the keys of the table and of its two indexes,
-// which project keys only, and the attribute by which rows expire.
+// Names that the template and this package share: the keys of the table and of its two indexes, and
+// the attribute by which rows expire. The index of owners also shows status and workflow.
 const (
 	PartitionKey = "pk" // string
 	SortKey      = "sk" // string
@@ -17,25 +17,32 @@ const (
 	OwnerSortKey      = "created_at"  // number, milliseconds
 
 	DueIndex        = "due"
-	DuePartitionKey = "due"      // string, the same in every listed row
-	DueSortKey      = "due_from" // number, milliseconds
+	DuePartitionKey = "due"      // string, the class: 0 to 3
+	DueSortKey      = "due_from" // number, milliseconds: when to look at the session
 
 	ExpiryAttribute = "ttl" // number, seconds
 )
 
 // Further attributes of a record. Times are numbers of milliseconds.
 const (
-	attrStatus    = "status"
-	attrStatusAt  = "status_at"
-	attrSource    = "source"
-	attrChecks    = "checks" // list of maps of feature and status
-	attrFinal     = "final"  // for people who look at the table; no code reads it
-	attrWorkflow  = "workflow_id"
-	attrCheckedAt = "checked_at"
-	attrAsked     = "asked"
-	attrAwaited   = "awaited"
-	attrSeen      = "seen"
-	attrVersion   = "version"
+	attrStatus       = "status"
+	attrStatusAt     = "status_at"
+	attrSource       = "source"
+	attrChecks       = "checks" // list of maps of feature and status
+	attrFinal        = "final"  // for people who look at the table; no code reads it
+	attrWorkflow     = "workflow_id"
+	attrCheckedAt    = "checked_at"
+	attrConfirmedAt  = "confirmed_at"
+	attrReadAt       = "read_at"
+	attrDoubtAt      = "doubt_at"
+	attrNews         = "news"
+	attrUnknownSince = "unknown_since"
+	attrUnknownReads = "unknown_reads"
+	attrAsked        = "asked"
+	attrUnread       = "unread"
+	attrAwaited      = "awaited"
+	attrSeen         = "seen"
+	attrVersion      = "version"
 
 	checkFeature = "feature"
 	checkStatus  = "status"
@@ -51,9 +58,7 @@ const (
 const (
 	recordSort = "S"
 	taskPrefix = "T#" // and the SHA-256 of the token, which is too long for a sort key
-	readPrefix = "R#" // and the minute
-	readSort   = "R"
-	dueValue   = "due"
+	readPrefix = "R#" // and the minute; the sort key is the reader
 	maxOwner   = 2048 // bytes; DynamoDB's limit for partition keys
 	maxPerRead = 100  // keys; the limit of BatchGetItem
 )
@@ -68,10 +73,12 @@ func Schema(name string) *dynamodb.CreateTableInput {
 		return []types.KeySchemaElement{
 			{AttributeName: aws.String(partition), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(sort), KeyType: types.KeyTypeRange}}
 	}
-	index := func(name, partition, sort string) types.GlobalSecondaryIndex {
+	index := func(name, partition, sort string, projection *types.Projection) types.GlobalSecondaryIndex {
 		return types.GlobalSecondaryIndex{IndexName: aws.String(name), KeySchema: keys(partition, sort),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}}
+			Projection: projection}
 	}
+	keysOnly := &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}
+	shown := &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{attrStatus, attrWorkflow}}
 	return &dynamodb.CreateTableInput{
 		TableName: aws.String(name), BillingMode: types.BillingModePayPerRequest, KeySchema: keys(PartitionKey, SortKey),
 		AttributeDefinitions: []types.AttributeDefinition{
@@ -80,6 +87,6 @@ func Schema(name string) *dynamodb.CreateTableInput {
 			attribute(DuePartitionKey, types.ScalarAttributeTypeS), attribute(DueSortKey, types.ScalarAttributeTypeN),
 		},
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
-			index(OwnerIndex, OwnerPartitionKey, OwnerSortKey), index(DueIndex, DuePartitionKey, DueSortKey)},
+			index(OwnerIndex, OwnerPartitionKey, OwnerSortKey, shown), index(DueIndex, DuePartitionKey, DueSortKey, keysOnly)},
 	}
 }

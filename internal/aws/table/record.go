@@ -1,6 +1,7 @@
 package table
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,34 +23,60 @@ type attribute struct {
 	value types.AttributeValue
 }
 
-// addition writes what the stored record lacks, and fails if the row has expired.
-func (t *Table) addition(r verification.Record) *expression {
+// addition writes what the stored record lacks, and fails if the row has expired. Where keep is
+// false, it also fails if the row expires later than the record.
+func (t *Table) addition(r verification.Record, keep bool) *expression {
 	e := new(expression)
-	for _, a := range append(statusAttributes(r), attribute{OwnerSortKey, milliseconds(r.CreatedAt)}) {
-		e.setIfMissing(a.name, a.value)
-	}
-	for _, a := range append(ownerAttributes(r), dueAttributes(r)...) {
-		if a.value != nil {
-			e.setIfMissing(a.name, a.value)
-		}
-	}
+	t.fill(e, r, func(attribute) bool { return false })
+	e.set(attrCheckedAt, milliseconds(r.CheckedAt))
 	e.requireLive(t.now())
-	t.confirm(e, r)
-	e.increment(attrVersion, t.now().UnixMicro())
+	if !keep && !r.Expires.IsZero() {
+		name, expires := e.name(ExpiryAttribute), e.value(ExpiryAttribute, number(r.Expires.Unix()))
+		e.sets = append(e.sets, name+" = "+expires)
+		e.condition += " AND (attribute_not_exists(" + name + ") OR " + name + " <= " + expires + ")"
+	}
 	return e
 }
 
-// replaceExpired replaces a row that has expired.
+// enrollment marks the row as awaited and writes what else it lacks, and fails if it has expired.
+func (t *Table) enrollment(r verification.Record) *expression {
+	e := new(expression)
+	t.fill(e, r, func(a attribute) bool { return a.name == attrAwaited || a.name == ExpiryAttribute })
+	e.setIfMissing(attrCheckedAt, milliseconds(r.CheckedAt))
+	if !r.Expires.IsZero() {
+		e.set(ExpiryAttribute, number(r.Expires.Unix()))
+	}
+	e.requireLive(t.now())
+	return e
+}
+
+// fill writes the attributes that the row lacks, and those that anyway reports.
+func (t *Table) fill(e *expression, r verification.Record, anyway func(attribute) bool) {
+	for _, a := range slices.Concat(statusAttributes(r), ownerAttributes(r), dueAttributes(r), []attribute{{OwnerSortKey, milliseconds(r.CreatedAt)}}) {
+		switch {
+		case a.value == nil:
+		case anyway(a):
+			e.set(a.name, a.value)
+		default:
+			e.setIfMissing(a.name, a.value)
+		}
+	}
+	e.increment(attrVersion, t.now().UnixMicro())
+}
+
+// replaceExpired replaces a row that has expired. Only that it is awaited stays.
 func (t *Table) replaceExpired(r verification.Record) *expression {
 	e := new(expression)
-	for _, a := range append(statusAttributes(r), attribute{OwnerSortKey, milliseconds(r.CreatedAt)}) {
-		e.set(a.name, a.value)
+	for _, a := range slices.Concat(statusAttributes(r), ownerAttributes(r), dueAttributes(r), []attribute{
+		{OwnerSortKey, milliseconds(r.CreatedAt)}, {attrReadAt, nil}, {ExpiryAttribute, expiresAt(r)}}) {
+		if a.name == attrAwaited && !r.Awaited {
+			e.setIfMissing(a.name, a.value)
+		} else {
+			e.setOrRemove(a)
+		}
 	}
-	for _, a := range append(ownerAttributes(r), dueAttributes(r)...) {
-		e.setOrRemove(a)
-	}
+	e.set(attrCheckedAt, milliseconds(r.CheckedAt))
 	e.requireExpired(t.now())
-	t.confirm(e, r)
 	e.increment(attrVersion, t.now().UnixMicro())
 	return e
 }
@@ -57,27 +84,28 @@ func (t *Table) replaceExpired(r verification.Record) *expression {
 // replacement replaces the version that was read.
 func (t *Table) replacement(r verification.Record) *expression {
 	e := new(expression)
-	for _, a := range statusAttributes(r) {
-		e.set(a.name, a.value)
+	for _, a := range slices.Concat(statusAttributes(r), dueAttributes(r), []attribute{
+		{attrCheckedAt, milliseconds(r.CheckedAt)}, {ExpiryAttribute, expiresAt(r)}, {attrVersion, number(r.Version + 1)}}) {
+		e.setOrRemove(a)
 	}
 	for _, a := range ownerAttributes(r) {
 		if a.value != nil {
 			e.setIfMissing(a.name, a.value)
 		}
 	}
-	for _, a := range dueAttributes(r) {
-		e.setOrRemove(a)
-	}
 	e.requireVersion(r.Version, t.now())
-	t.confirm(e, r)
-	e.set(attrVersion, number(r.Version+1))
 	return e
 }
 
-// confirm sets the attributes that every write changes.
-func (t *Table) confirm(e *expression, r verification.Record) {
-	e.set(attrCheckedAt, milliseconds(r.CheckedAt))
-	e.set(ExpiryAttribute, number(t.expiry()))
+// claim claims a read, and fails if one was claimed after the time.
+func (t *Table) claim(at time.Time, pause time.Duration) *expression {
+	e := new(expression)
+	e.set(attrReadAt, milliseconds(at))
+	e.requireLive(t.now())
+	name := e.name(attrReadAt)
+	e.condition += " AND attribute_exists(" + e.name(attrVersion) + ") AND (attribute_not_exists(" + name + ") OR " + name +
+		" <= " + e.value("latest", milliseconds(at.Add(-pause))) + ")"
+	return e
 }
 
 func (e *expression) setOrRemove(a attribute) {
@@ -93,7 +121,9 @@ func statusAttributes(r verification.Record) []attribute {
 	return []attribute{
 		{attrStatus, text(r.Status)}, {attrStatusAt, milliseconds(r.StatusAt)}, {attrSource, text(string(r.Source))},
 		{attrFinal, boolean(r.Final())}, {attrChecks, encodeChecks(r.Checks)}, {attrAsked, number(int64(r.Asked))},
-		{attrAwaited, boolean(r.Awaited)}, {attrSeen, encodeStrings(r.Seen)},
+		{attrUnread, boolean(r.Unread)}, {attrAwaited, boolean(r.Awaited)}, {attrSeen, encodeStrings(r.Seen)},
+		{attrNews, number(r.News)}, {attrConfirmedAt, optionalTime(r.ConfirmedAt)}, {attrDoubtAt, optionalTime(r.DoubtAt)}, {attrUnknownSince, optionalTime(r.UnknownSince)},
+		{attrUnknownReads, number(int64(r.UnknownReads))},
 	}
 }
 
@@ -113,10 +143,28 @@ func dueAttributes(r verification.Record) []attribute {
 	if r.DueFrom.IsZero() {
 		return []attribute{{DuePartitionKey, nil}, {DueSortKey, nil}}
 	}
-	return []attribute{{DuePartitionKey, text(dueValue)}, {DueSortKey, milliseconds(r.DueFrom)}}
+	return []attribute{{DuePartitionKey, classValue(r.Class())}, {DueSortKey, milliseconds(r.DueFrom)}}
+}
+
+func classValue(c verification.Class) types.AttributeValue { return text(strconv.Itoa(int(c))) }
+
+// expiresAt returns when the record expires, in Unix seconds; nil: never.
+func expiresAt(r verification.Record) types.AttributeValue {
+	if r.Expires.IsZero() {
+		return nil
+	}
+	return number(r.Expires.Unix())
 }
 
 func milliseconds(at time.Time) types.AttributeValue { return number(at.UnixMilli()) }
+
+// optionalTime is milliseconds, and nil for the zero time.
+func optionalTime(at time.Time) types.AttributeValue {
+	if at.IsZero() {
+		return nil
+	}
+	return milliseconds(at)
+}
 
 func encodeChecks(checks []verification.Check) types.AttributeValue {
 	list := []types.AttributeValue{}

@@ -5,9 +5,9 @@
 //	pk            sk                     attributes
 //	session id    S                      the record
 //	session id    T#SHA-256 of a token   the token of a waiting task
-//	R#minute      R                      how many reads of Didit were taken in that minute
+//	R#minute      get or reconcile       how many reads of Didit were taken in that minute
 //
-// Two sparse indexes, which project keys only, list the records of an owner and those that are due.
+// Two sparse indexes list the records of an owner, and those that are due by their class.
 package table
 
 import (
@@ -17,18 +17,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"didit-sessions/internal/verification"
 )
 
-const (
-	// maxOperation is how long one operation may take, the SDK's own retries included. It leaves
-	// the invocation time for the request to Didit.
-	maxOperation = 3 * time.Second
-
-	// defaultRetention is the same as the template's.
-	defaultRetention = 1095 * 24 * time.Hour
-)
+// maxOperation is how long one operation may take, the SDK's own retries included. It leaves the
+// invocation time for the request to Didit.
+const maxOperation = 3 * time.Second
 
 // Table is a [verification.Store] in DynamoDB. It is safe for concurrent use.
 //
@@ -40,37 +36,57 @@ const (
 // the millisecond. Vendor data of more than 2,048 bytes is too long for an index key and is not
 // stored.
 type Table struct {
-	Client    *dynamodb.Client // required
-	Name      string           // name or ARN of the table; required
-	Retention time.Duration    // how long a record is kept after its last write; 0 means 1095 days
-	Now       func() time.Time // nil means time.Now
-	Limit     time.Duration    // how long one operation may take; 0 means 3 s
+	Client *dynamodb.Client // required
+	Name   string           // name or ARN of the table; required
+	Now    func() time.Time // nil means time.Now
+	Limit  time.Duration    // how long one operation may take; 0 means 3 s
 }
 
-// New returns the table with the name or ARN; see [Table] for the retention.
-func New(c aws.Config, name string, retention time.Duration) *Table {
-	return &Table{Client: dynamodb.NewFromConfig(c), Name: name, Retention: retention}
+// New returns the table with the name or ARN.
+func New(c aws.Config, name string) *Table {
+	return &Table{Client: dynamodb.NewFromConfig(c), Name: name}
 }
 
 var _ verification.Store = (*Table)(nil)
 
-// Add stores the record of a session, or confirms the stored one, in one write.
-func (t *Table) Add(ctx context.Context, r verification.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
-	defer cancel()
-	// If the addition is refused, the stored row has expired: replace it. If that is refused,
-	// another Add has replaced the row, and the second addition succeeds.
-	for range 2 {
-		for _, e := range []*expression{t.addition(r), t.replaceExpired(r)} {
-			if written, err := t.update(ctx, recordKey(r.SessionID), e); written || err != nil {
-				return err
-			}
-		}
-	}
-	return service.Busy()
+// Add stores the record of a session, or confirms the stored one, in one write unless the stored
+// one expires later or has expired. It returns the record as it was before, and whether there was
+// one that had not expired.
+func (t *Table) Add(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
+	return t.add(ctx, r, t.addition(r, false), t.addition(r, true))
 }
 
-// Session reads the record of the session consistently, and reports whether there is one.
+// Enroll marks the stored record as awaited, or stores the record, like [Table.Add].
+func (t *Table) Enroll(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
+	r.Awaited = true
+	return t.add(ctx, r, t.enrollment(r))
+}
+
+// add tries the additions, of which at most one is written.
+func (t *Table) add(ctx context.Context, r verification.Record, additions ...*expression) (was verification.Record, known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
+	defer cancel()
+	// If all additions are refused, the stored row has expired: replace it. If that is refused,
+	// another writer has replaced the row, and the second turn succeeds.
+	for range 2 {
+		for _, e := range additions {
+			before, written, err := t.updateReturning(ctx, recordKey(r.SessionID), e, types.ReturnValueAllOld)
+			if err != nil || written && before == nil {
+				return verification.Record{}, false, err
+			}
+			if written {
+				was, err = decode(before)
+				return was, err == nil, err
+			}
+		}
+		if written, err := t.update(ctx, recordKey(r.SessionID), t.replaceExpired(r)); written || err != nil {
+			return verification.Record{}, false, err
+		}
+	}
+	return verification.Record{}, false, service.Busy()
+}
+
+// Record reads the record of the session consistently, and reports whether there is one.
 func (t *Table) Record(ctx context.Context, sessionID string) (verification.Record, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
@@ -83,6 +99,20 @@ func (t *Table) Record(ctx context.Context, sessionID string) (verification.Reco
 		return verification.Record{}, false, nil
 	}
 	r, err := decode(out.Item)
+	return r, err == nil, err
+}
+
+// Claim claims a read of the session at Didit. It also reports false if the claim succeeded but its
+// answer was lost, and the SDK retried it: then the session is not read in that minute.
+func (t *Table) Claim(ctx context.Context, sessionID string, at time.Time, pause time.Duration) (verification.Record, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
+	defer cancel()
+	before, claimed, err := t.updateReturning(ctx, recordKey(sessionID), t.claim(at, pause), types.ReturnValueAllOld)
+	if err != nil || !claimed {
+		return verification.Record{}, false, err
+	}
+	r, err := decode(before)
+	r.ReadAt = time.UnixMilli(at.UnixMilli()).UTC()
 	return r, err == nil, err
 }
 
@@ -111,12 +141,23 @@ func (t *Table) Remove(ctx context.Context, r verification.Record) (bool, error)
 
 // update reports whether the expression's condition held.
 func (t *Table) update(ctx context.Context, key item, e *expression) (bool, error) {
-	_, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: aws.String(t.Name), Key: key,
+	_, held, err := t.updateReturning(ctx, key, e, "")
+	return held, err
+}
+
+// updateReturning is update, and returns the row as it was before if that is what is wanted; nil:
+// there was none.
+func (t *Table) updateReturning(ctx context.Context, key item, e *expression, wanted types.ReturnValue) (before item, held bool, err error) {
+	out, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(t.Name), Key: key, ReturnValues: wanted,
 		UpdateExpression: aws.String(e.update()), ConditionExpression: aws.String(e.condition),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	})
-	return conditionHeld(err)
+	held, err = conditionHeld(err)
+	if !held {
+		return nil, false, err
+	}
+	return out.Attributes, true, nil
 }
 
 func (t *Table) now() time.Time {
@@ -130,11 +171,6 @@ func (t *Table) now() time.Time {
 func (t *Table) expired(row item) bool {
 	at, ok := integer(row[ExpiryAttribute])
 	return ok && at <= t.now().Unix()
-}
-
-// expiry returns when a record that is written now expires, in Unix seconds.
-func (t *Table) expiry() int64 {
-	return t.now().Add(cmp.Or(t.Retention, defaultRetention)).Unix()
 }
 
 // Warm opens the connection for the first operation by reading a record that does not exist. It is

@@ -59,11 +59,24 @@ func newFake(t *testing.T) (*Table, *fakedynamodb.Server) {
 	return newTable(t, fake.URL()), fake
 }
 
+// spoilable returns the table for the suite of all stores.
+func spoilable(table *Table) verificationtest.Store {
+	return verificationtest.Store{Store: table, Spoil: func(t *testing.T, sessionID string) {
+		t.Helper()
+		e := new(expression)
+		e.set(attrSeen, number(1))
+		e.condition = "attribute_exists(" + e.name(PartitionKey) + ")"
+		if spoilt, err := table.update(t.Context(), recordKey(sessionID), e); !spoilt || err != nil {
+			t.Fatal(spoilt, err)
+		}
+	}}
+}
+
 func TestTable(t *testing.T) {
 	t.Parallel()
-	verificationtest.TestStore(t, func(t *testing.T) verification.Store {
+	verificationtest.TestStore(t, func(t *testing.T) verificationtest.Store {
 		table, _ := newFake(t)
-		return table
+		return spoilable(table)
 	})
 }
 
@@ -86,7 +99,7 @@ func TestTable_endpoint(t *testing.T) {
 		})
 		return table
 	}
-	verificationtest.TestStore(t, func(t *testing.T) verification.Store { return at(t) })
+	verificationtest.TestStore(t, func(t *testing.T) verificationtest.Store { return spoilable(at(t)) })
 	t.Run("expiry", func(t *testing.T) { t.Parallel(); expiry(t, at(t)) })
 	t.Run("pages", func(t *testing.T) { t.Parallel(); pages(t, at(t)) })
 	t.Run("malformed", func(t *testing.T) { t.Parallel(); malformed(t, at(t)) })
@@ -107,11 +120,11 @@ func TestTable_expiry(t *testing.T) {
 // expiry ensures that rows that have expired are absent for every operation, though they are there.
 func expiry(t *testing.T, table *Table) {
 	c := clock{noon()}
-	table.Retention, table.Now = time.Hour, func() time.Time { return c.now }
+	table.Now = func() time.Time { return c.now }
 	ctx := t.Context()
 	first := verification.NewRecord(session, "user-123", "workflow", verification.StatusApproved, c.now)
-	first.Seen = []string{"event"}
-	if err := errors.Join(table.Add(ctx, first), table.AddToken(ctx, session, "token")); err != nil {
+	first.Seen, first.Expires = []string{"event"}, c.now.Add(time.Hour)
+	if err := errors.Join(addTo(ctx, table, first), table.AddToken(ctx, session, "token")); err != nil {
 		t.Fatal(err)
 	}
 	c.now = noon().Add(time.Hour - time.Second)
@@ -123,9 +136,9 @@ func expiry(t *testing.T, table *Table) {
 	wantAbsent(t, table, old)
 
 	second := verification.NewRecord(session, "", "", verification.StatusNotStarted, c.now)
-	second.DueFrom = time.Time{}
-	if err := table.Add(ctx, second); err != nil {
-		t.Fatal(err)
+	second.DueFrom, second.Expires = time.Time{}, c.now.Add(time.Hour)
+	if _, known, err := table.Add(ctx, second); known || err != nil {
+		t.Fatalf("added where another had expired: got known %v, error %v, want neither", known, err)
 	}
 	got, ok, err := table.Record(ctx, session)
 	if !ok || err != nil || got.VendorData != "" || got.WorkflowID != "" || got.Status != second.Status || !got.CreatedAt.Equal(second.CreatedAt) || !got.DueFrom.IsZero() || len(got.Seen) != 0 {
@@ -134,29 +147,6 @@ func expiry(t *testing.T, table *Table) {
 	if ok, err := table.Replace(ctx, old); ok || err != nil {
 		t.Errorf("Replace of the expired record: got %v, error %v, want false", ok, err)
 	}
-	// Every write starts the retention anew.
-	for _, write := range []func() error{
-		func() error { return table.Add(ctx, second) },
-		func() error {
-			r, ok, err := table.Record(ctx, session)
-			if err == nil && ok {
-				ok, err = table.Replace(ctx, r)
-			}
-			if !ok {
-				err = errors.Join(err, errors.New("not replaced"))
-			}
-			return err
-		},
-		func() error { _, _, err := table.Record(ctx, session); return err },
-	} {
-		c.now = c.now.Add(time.Hour - time.Second)
-		if err := write(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, ok, err := table.Record(ctx, session); !ok || err != nil {
-		t.Errorf("got %v, error %v, want the record", ok, err)
-	}
 	taskExpiry(t, table, &c)
 }
 
@@ -164,7 +154,7 @@ func wantAbsent(t *testing.T, table *Table, old verification.Record) {
 	t.Helper()
 	ctx := t.Context()
 	if _, ok, err := table.Record(ctx, session); ok || err != nil {
-		t.Errorf("Session: got %v, error %v, want no record", ok, err)
+		t.Errorf("Record: got %v, error %v, want no record", ok, err)
 	}
 	if ok, err := table.Replace(ctx, old); ok || err != nil {
 		t.Errorf("Replace: got %v, error %v, want false", ok, err)
@@ -198,14 +188,6 @@ func taskExpiry(t *testing.T, table *Table, c *clock) {
 	}
 }
 
-// Ensure that a deployment that says nothing keeps its records for a year.
-func TestTable_Retention_default(t *testing.T) {
-	t.Parallel()
-	if got, want := (&Table{Now: noon}).expiry(), noon().Add(1095*24*time.Hour).Unix(); got != want {
-		t.Errorf("got %d, want %d", got, want)
-	}
-}
-
 func TestTable_pages(t *testing.T) {
 	t.Parallel()
 	table, _ := newFake(t)
@@ -216,11 +198,12 @@ func TestTable_pages(t *testing.T) {
 func pages(t *testing.T, table *Table) {
 	ctx := t.Context()
 	c := clock{noon()}
-	table.Retention, table.Now = time.Hour, func() time.Time { return c.now }
+	table.Now = func() time.Time { return c.now }
 	record := func(n int, created time.Time) {
 		t.Helper()
 		r := verification.NewRecord(fmt.Sprintf("99999999-2222-3333-4444-%012d", n), "user-123", "", "", created)
-		if err := table.Add(ctx, r); err != nil {
+		r.Expires = c.now.Add(time.Hour)
+		if _, _, err := table.Add(ctx, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -254,7 +237,7 @@ func overLong(t *testing.T, table *Table) {
 	long := strings.Repeat("é", 1024)
 	for _, owner := range []string{long, long + "x"} {
 		r := verification.NewRecord(session, owner, "", verification.StatusNotStarted, time.Now())
-		if err := table.Add(t.Context(), r); err != nil {
+		if _, _, err := table.Add(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		got, ok, err := table.Record(t.Context(), session)
@@ -280,7 +263,7 @@ func TestTable_ByOwner_unprocessed(t *testing.T) {
 	}{{0, 1, false}, {1, 2, false}, {maxBatches - 1, maxBatches, false}, {awsfake.UntilCleared, maxBatches, true}} {
 		table, fake := newFake(t)
 		for n := range 3 {
-			if err := table.Add(t.Context(), verification.NewRecord(fmt.Sprint(n), "user-123", "", "", noon().Add(time.Duration(n)))); err != nil {
+			if _, _, err := table.Add(t.Context(), verification.NewRecord(fmt.Sprint(n), "user-123", "", "", noon().Add(time.Duration(n)))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,12 +9,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"didit-sessions/internal/verification"
 )
 
 const (
-	// tokenRetention is a day more than a task of Step Functions can wait.
-	tokenRetention = 366 * 24 * time.Hour
-
 	// budgetRetention is much longer than the minute for which the row is used.
 	budgetRetention = time.Hour
 
@@ -33,12 +32,12 @@ func (t *Table) AddToken(ctx context.Context, sessionID, token string) error {
 	defer cancel()
 	row := taskKey(sessionID, token)
 	row[attrToken] = text(token)
-	row[ExpiryAttribute] = number(t.now().Add(tokenRetention).Unix())
+	row[ExpiryAttribute] = number(t.now().Add(verification.TaskRetention).Unix())
 	_, err := t.Client.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(t.Name), Item: row})
 	return service.Explain(err)
 }
 
-// Tasks returns the tokens that are stored for the session, by a consistent read and in no order.
+// Tokens returns the tokens that are stored for the session, by a consistent read and in no order.
 func (t *Table) Tokens(ctx context.Context, sessionID string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
@@ -58,7 +57,7 @@ func (t *Table) Tokens(ctx context.Context, sessionID string) ([]string, error) 
 			d := decoder{row: row}
 			token := d.text(attrToken)
 			if d.wrong {
-				return nil, errMalformed()
+				return nil, verification.ErrUnreadable
 			}
 			if !t.expired(row) {
 				tokens = append(tokens, token)
@@ -76,9 +75,9 @@ func (t *Table) RemoveToken(ctx context.Context, sessionID, token string) error 
 	return service.Explain(err)
 }
 
-// TakeReadBudget takes one of the minute's limit of reads, and reports whether one was left. A read
-// counts as taken even if the answer to this call was lost.
-func (t *Table) TakeReadBudget(ctx context.Context, at time.Time, limit int) (bool, error) {
+// TakeReadBudget takes one of the reader's limit of reads in the minute, and reports whether one
+// was left. A read counts as taken even if the answer to this call was lost.
+func (t *Table) TakeReadBudget(ctx context.Context, reader verification.Reader, at time.Time, limit int) (bool, error) {
 	if limit <= 0 {
 		return false, nil
 	}
@@ -89,5 +88,6 @@ func (t *Table) TakeReadBudget(ctx context.Context, at time.Time, limit int) (bo
 	e.set(ExpiryAttribute, number(t.now().Add(budgetRetention).Unix()))
 	taken := e.name(attrTaken)
 	e.condition = "attribute_not_exists(" + taken + ") OR " + taken + " < " + e.value("most", number(int64(limit)))
-	return t.update(ctx, item{PartitionKey: text(readPrefix + at.UTC().Format(minuteLayout)), SortKey: text(readSort)}, e)
+	key := item{PartitionKey: text(readPrefix + at.UTC().Format(minuteLayout)), SortKey: text(string(reader))}
+	return t.update(ctx, key, e)
 }

@@ -63,7 +63,8 @@ func TestTable_wire(t *testing.T) {
 	full := record()
 	full.Status, full.Source, full.Seen, full.Asked, full.Awaited = verification.StatusInReview, verification.SourceEvent, []string{"a", "b"}, 2, true
 	full.Checks = []verification.Check{{Feature: "ID_VERIFICATION", Status: new("Approved")}, {Feature: "AML"}}
-	full.Version = 7
+	full.Version, full.News, full.Unread, full.Expires = 7, 9, true, noon().Add(72*time.Hour)
+	full.ConfirmedAt, full.DoubtAt, full.UnknownSince, full.UnknownReads = noon().Add(time.Second), noon().Add(time.Minute), noon().Add(time.Hour), 1
 	final := full
 	final.VendorData, final.WorkflowID, final.Status, final.DueFrom = "", "", verification.StatusApproved, time.Time{}
 	const listed = `{"Count":1,"Items":[{"pk":{"S":"` + session + `"},"sk":{"S":"S"},"vendor_data":{"S":"user-123"},"created_at":{"N":"1795435200000"}}]}`
@@ -72,19 +73,30 @@ func TestTable_wire(t *testing.T) {
 		call     func(*testing.T, *Table) error
 		scripted []string
 	}{
-		{"add", func(t *testing.T, s *Table) error { return s.Add(t.Context(), full) }, nil},
-		{"add_unknown", func(t *testing.T, s *Table) error { return s.Add(t.Context(), final) }, nil},
+		{"add", func(t *testing.T, s *Table) error { return addTo(t.Context(), s, full) }, nil},
+		{"add_unknown", func(t *testing.T, s *Table) error { return addTo(t.Context(), s, final) }, nil},
 		{"session", func(t *testing.T, s *Table) error { _, _, err := s.Record(t.Context(), session); return err }, nil},
 		{"replace", func(t *testing.T, s *Table) error { _, err := s.Replace(t.Context(), full); return err }, nil},
 		{"replace_final", func(t *testing.T, s *Table) error { _, err := s.Replace(t.Context(), final); return err }, nil},
 		{"remove", func(t *testing.T, s *Table) error { _, err := s.Remove(t.Context(), full); return err }, nil},
 		{"by_owner", func(t *testing.T, s *Table) error { _, err := s.ByOwner(t.Context(), "user-123", 10); return err }, []string{listed}},
-		{"due", func(t *testing.T, s *Table) error { _, err := s.Due(t.Context(), noon(), 25); return err }, nil},
+		{"due", func(t *testing.T, s *Table) error {
+			return firstError(s.Due(t.Context(), verification.ClassAwaited, noon()))
+		}, nil},
+		{"due_pages", func(t *testing.T, s *Table) error {
+			return firstError(s.Due(t.Context(), verification.ClassUnread, noon()))
+		}, []string{
+			`{"Count":0,"Items":[],"LastEvaluatedKey":{"pk":{"S":"a"},"sk":{"S":"S"},"due":{"S":"1"},"due_from":{"N":"1"}}}`}},
+		{"enroll", func(t *testing.T, s *Table) error { _, _, err := s.Enroll(t.Context(), full); return err }, nil},
+		{"claim", func(t *testing.T, s *Table) error {
+			_, _, err := s.Claim(t.Context(), session, noon(), time.Minute)
+			return err
+		}, nil},
 		{"add_task", func(t *testing.T, s *Table) error { return s.AddToken(t.Context(), session, "token") }, nil},
 		{"tasks", func(t *testing.T, s *Table) error { _, err := s.Tokens(t.Context(), session); return err }, nil},
 		{"remove_task", func(t *testing.T, s *Table) error { return s.RemoveToken(t.Context(), session, "token") }, nil},
 		{"take_read", func(t *testing.T, s *Table) error {
-			_, err := s.TakeReadBudget(t.Context(), noon().Add(59*time.Second), 30)
+			_, err := s.TakeReadBudget(t.Context(), verification.ReaderReconcile, noon().Add(59*time.Second), 30)
 			return err
 		}, nil},
 	} {
@@ -122,8 +134,8 @@ func wantGolden(t *testing.T, name, got string) {
 func TestTable_wire_files(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 12 {
-		t.Errorf("got %d golden files, error %v, want 12", len(files), err)
+	if err != nil || len(files) != 15 {
+		t.Errorf("got %d golden files, error %v, want 15", len(files), err)
 	}
 }
 
@@ -160,11 +172,14 @@ func malformed(t *testing.T, table *Table) {
 			t.Fatal(err)
 		}
 		r, ok, err := table.Record(t.Context(), session)
-		_, listErr := table.ByOwner(t.Context(), "user-123", 1)
+		listed, listErr := table.ByOwner(t.Context(), "user-123", 1)
 		if test.fails {
 			wantError(t, test.attribute, err, verification.CodeInternal, "malformed")
-			wantError(t, test.attribute, listErr, verification.CodeInternal, "malformed")
-		} else if !ok || err != nil || listErr != nil || r.VendorData != "user-123" || !r.CreatedAt.Equal(noon()) {
+			wantError(t, test.attribute+", added again", addTo(t.Context(), table, record()), verification.CodeInternal, "")
+			if len(listed) != 0 || listErr != nil {
+				t.Errorf("%d %s: listed %d, error %v, want neither", i, test.attribute, len(listed), listErr)
+			}
+		} else if !ok || err != nil || listErr != nil || len(listed) != 1 || r.VendorData != "user-123" || !r.CreatedAt.Equal(noon()) {
 			t.Errorf("%d %s: got %v, errors %v, %v, want a record", i, test.attribute, ok, err, listErr)
 		}
 	}

@@ -1,6 +1,11 @@
 package dynamodb
 
-import "strings"
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"strings"
+)
 
 // conditionExpr reports whether a condition holds for an item.
 type conditionExpr func(attributeMap) bool
@@ -19,14 +24,15 @@ func (o operandExpr) in(item attributeMap) (attributeValue, bool) {
 	return v, ok
 }
 
-// condition parses a condition expression; without one, the condition always holds.
-func (s *placeholders) condition(text *string) (conditionExpr, error) {
-	if text == nil {
-		return func(attributeMap) bool { return true }, nil
+// condition parses the condition, which must be the last expression of a request: it also refuses
+// placeholders that were not used. Without an expression the condition always holds.
+func (r *conditionalRequest) condition() (conditionExpr, error) {
+	if r.ConditionExpression == nil {
+		return func(attributeMap) bool { return true }, r.checkUsed()
 	}
-	p := s.parse("ConditionExpression", *text)
+	p := r.parse("ConditionExpression", *r.ConditionExpression)
 	c := p.or()
-	return c, p.finish()
+	return c, cmp.Or(p.finish(), r.checkUsed())
 }
 
 func (p *expressionParser) or() conditionExpr {
@@ -39,55 +45,37 @@ func (p *expressionParser) or() conditionExpr {
 }
 
 func (p *expressionParser) and() conditionExpr {
-	left := p.not()
+	left := p.term()
 	for p.accept("AND") {
-		first, second := left, p.not()
+		first, second := left, p.term()
 		left = func(item attributeMap) bool { return first(item) && second(item) }
 	}
 	return left
 }
 
-func (p *expressionParser) not() conditionExpr {
-	if p.accept("NOT") {
-		inner := p.not()
-		return func(item attributeMap) bool { return !inner(item) }
-	}
-	if p.accept("(") {
+func (p *expressionParser) term() conditionExpr {
+	switch {
+	case p.accept("("):
 		inner := p.or()
 		p.expect(")")
 		return inner
-	}
-	if len(p.tokens) > 1 && p.tokens[1] == "(" {
-		return p.function()
+	case p.isCall():
+		return p.existence()
 	}
 	return p.comparison()
 }
 
-func (p *expressionParser) function() conditionExpr {
+func (p *expressionParser) existence() conditionExpr {
 	name := p.next()
-	p.expect("(")
-	path := p.path()
-	var prefix attributeValue
-	switch name {
-	case "attribute_exists", "attribute_not_exists":
-	case "begins_with":
-		p.expect(",")
-		if prefix = p.literal(); p.err == nil && prefix.kind != "S" {
-			p.fail("Incorrect operand type for operator or function; operator or function: begins_with, operand type: " + prefix.kind)
-		}
-	default:
+	if name != "attribute_exists" && name != "attribute_not_exists" {
 		p.fail("Invalid function name; function: " + name)
 	}
+	p.expect("(")
+	path := p.path()
 	p.expect(")")
 	return func(item attributeMap) bool {
-		v, ok := item[path]
-		switch name {
-		case "attribute_exists":
-			return ok
-		case "attribute_not_exists":
-			return !ok
-		}
-		return ok && v.kind == "S" && strings.HasPrefix(v.text, prefix.text)
+		_, exists := item[path]
+		return exists == (name == "attribute_exists")
 	}
 }
 
@@ -111,32 +99,25 @@ func (p *expressionParser) comparison() conditionExpr {
 	}
 }
 
+// orders are the results of compare for which an operator holds.
+var orders = map[string][]int{"<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}}
+
 // holds reports whether the comparison is true. Values of different types are not equal, and have
 // no order.
 func holds(operator string, a, b attributeValue) bool {
 	switch operator {
 	case "=":
-		return a.equal(b)
+		return reflect.DeepEqual(a, b)
 	case "<>":
-		return !a.equal(b)
+		return !reflect.DeepEqual(a, b)
 	}
 	order, ok := a.compare(b)
-	switch operator {
-	case "<":
-		return ok && order < 0
-	case "<=":
-		return ok && order <= 0
-	case ">":
-		return ok && order > 0
-	}
-	return ok && order >= 0
+	return ok && slices.Contains(orders[operator], order)
 }
 
 func (p *expressionParser) operator() string {
 	token := p.next()
-	switch token {
-	case "=", "<>", "<", "<=", ">", ">=":
-	default:
+	if token != "=" && token != "<>" && orders[token] == nil {
 		p.fail("Syntax error; token: \"" + token + "\"")
 	}
 	return token

@@ -90,17 +90,16 @@ var dynamoSteps = []struct{ operation, body, want string }{
 	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"b"},"sk":{"S":"1"}},"ConditionExpression":"attribute_exists(pk)"}`, "ConditionalCheckFailedException"},
 	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"b"},"sk":{"S":"1"}},"ConditionExpression":"n <> :v","ExpressionAttributeValues":{":v":{"N":"1"}}}`, `{}`},
 	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"b"},"sk":{"S":"1"}},"ConditionExpression":"n < :v","ExpressionAttributeValues":{":v":{"N":"1"}}}`, "ConditionalCheckFailedException"},
-	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = n + :v","ConditionExpression":"n = :one OR n > :one AND NOT attribute_exists(gone)","ExpressionAttributeValues":{":one":{"N":"1"},":v":{"N":"1"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = n + :v","ConditionExpression":"n = :one OR n > :one AND attribute_not_exists(gone)","ExpressionAttributeValues":{":one":{"N":"1"},":v":{"N":"1"}}}`, `{}`},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"(n = :two or n > :two) and attribute_exists(gone)","ExpressionAttributeValues":{":two":{"N":"2"},":v":{"N":"3"}}}`, "ConditionalCheckFailedException"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"n >= :s","ExpressionAttributeValues":{":s":{"S":"2"},":v":{"N":"3"}}}`, "ConditionalCheckFailedException"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"n < :b","ExpressionAttributeValues":{":b":{"BOOL":true},":v":{"N":"3"}}}`, "Incorrect operand type"},
 	{"GetItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}}}`, `"n":{"N":"2.5"}`},
 
 	// Updates.
-	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = if_not_exists(n, :z) + :one, n = if_not_exists(m, :z) REMOVE l ADD k :one","ExpressionAttributeValues":{":z":{"N":"0"},":one":{"N":"1"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = if_not_exists(n, :z) + :one, n = if_not_exists(m, :z), k = :one REMOVE l","ExpressionAttributeValues":{":z":{"N":"0"},":one":{"N":"1"}}}`, `{}`},
 	{"GetItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}}}`, `"m":{"N":"3.5"}`},
 	{"GetItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}}}`, `"n":{"N":"0"}`},
-	{"GetItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}}}`, `"k":{"N":"1"}`},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = gone"}`, "refers to an attribute that does not exist"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = pk + :one","ExpressionAttributeValues":{":one":{"N":"1"}}}`, "incorrect data type"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = :one, m = :one","ExpressionAttributeValues":{":one":{"N":"1"}}}`, "Two document paths overlap"},
@@ -108,6 +107,11 @@ var dynamoSteps = []struct{ operation, body, want string }{
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET sk = :one","ExpressionAttributeValues":{":one":{"S":"1"}}}`, "part of the key"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET m = :one m = :one","ExpressionAttributeValues":{":one":{"N":"1"}}}`, "Syntax error"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":""}`, "can not be empty"},
+
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET k = k + :one","ReturnValues":"ALL_OLD","ExpressionAttributeValues":{":one":{"N":"1"}}}`, `"k":{"N":"1"}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET k = :one","ReturnValues":"NONE","ExpressionAttributeValues":{":one":{"N":"1"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"new"},"sk":{"S":"1"}},"UpdateExpression":"SET k = :one","ReturnValues":"ALL_OLD","ExpressionAttributeValues":{":one":{"N":"1"}}}`, `{}`},
+	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"new"},"sk":{"S":"1"}}}`, `{}`},
 
 	// Placeholders and words.
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET #m = :one","ExpressionAttributeNames":{"#m":"m","#x":"x"},"ExpressionAttributeValues":{":one":{"N":"1"}}}`, "ExpressionAttributeNames unused in expressions: keys: {#x}"},
@@ -224,8 +228,12 @@ func TestDynamoDB_unknown(t *testing.T) {
 		"list path":        {"UpdateItem", `{` + key + `,"UpdateExpression":"REMOVE m[0]"}`, "Syntax error"},
 		"function":         {"UpdateItem", `{` + key + `,"UpdateExpression":"SET m = list_append(m, m)"}`, "list_append"},
 		"clause":           {"UpdateItem", `{` + key + `,"UpdateExpression":"DELETE m :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
+		"counter":          {"UpdateItem", `{` + key + `,"UpdateExpression":"ADD m :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
+		"difference":       {"UpdateItem", `{` + key + `,"UpdateExpression":"SET m = m - :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
+		"negation":         {"DeleteItem", `{` + key + `,"ConditionExpression":"NOT attribute_exists(m)"}`, "reserved keyword: NOT"},
+		"prefix":           {"DeleteItem", `{` + key + `,"ConditionExpression":"begins_with(m, :x)","ExpressionAttributeValues":{":x":{"S":"1"}}}`, "Invalid function name; function: begins_with"},
 		"between":          {"DeleteItem", `{` + key + `,"ConditionExpression":"m BETWEEN :x AND :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
-		"JSON":             {"GetItem", `{`, "ValidationException"},
+		"JSON":             {"GetItem", `{`, "SerializationException"},
 		"second table":     {"CreateTable", dynamoSchema, "ResourceInUseException"},
 		"tables of a read": {"BatchGetItem", `{"RequestItems":{"TABLE":{"Keys":[]},"other":{"Keys":[]}}}`, "ResourceNotFoundException"},
 	} {

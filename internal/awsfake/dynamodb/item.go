@@ -1,22 +1,17 @@
 package dynamodb
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 
 	"didit-sessions/internal/awsfake"
 )
 
+const maxBatchKeys = 100 // in a BatchGetItem
+
 type tableRequest struct{ TableName string }
 
 func (r tableRequest) tableName() string { return r.TableName }
-
-type putRequest struct {
-	tableRequest
-	placeholders
-	Item                attributeMap
-	ConditionExpression *string
-}
 
 type getRequest struct {
 	tableRequest
@@ -24,123 +19,111 @@ type getRequest struct {
 	ConsistentRead bool
 }
 
-type deleteRequest struct {
+// conditionalRequest is the common part of the requests that write.
+type conditionalRequest struct {
 	tableRequest
 	placeholders
-	Key                 attributeMap
 	ConditionExpression *string
+}
+
+type putRequest struct {
+	conditionalRequest
+	Item attributeMap
+}
+
+type deleteRequest struct {
+	conditionalRequest
+	Key attributeMap
 }
 
 type updateRequest struct {
 	deleteRequest
 	UpdateExpression string
+	ReturnValues     string
 }
 
-func (d *Server) putItem(body []byte) (any, error) {
-	var request putRequest
-	t, err := d.open(body, &request)
-	if err != nil {
+func (t *storedTable) getItem(r *getRequest) (any, error) {
+	if err := t.checkKey(r.Key); err != nil {
 		return nil, err
 	}
-	condition, err := request.parseCondition(request.ConditionExpression)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.checkItem(request.Item, "Item size has exceeded the maximum allowed size"); err != nil {
-		return nil, err
-	}
-	key := t.keyOf(request.Item)
-	if err := condition.check(t.items[key]); err != nil {
-		return nil, err
-	}
-	t.items[key] = request.Item
-	return struct{}{}, nil
-}
-
-func (d *Server) getItem(body []byte) (any, error) {
-	var request getRequest
-	t, err := d.open(body, &request)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.checkKey(request.Key); err != nil {
-		return nil, err
-	}
-	if item, ok := t.items[t.keyOf(request.Key)]; ok {
+	if item, ok := t.items[t.keyOf(r.Key)]; ok {
 		return map[string]any{"Item": item}, nil
 	}
 	return struct{}{}, nil
 }
 
-func (d *Server) deleteItem(body []byte) (any, error) {
-	var request deleteRequest
-	t, err := d.open(body, &request)
+func (t *storedTable) putItem(r *putRequest) (any, error) {
+	condition, err := r.condition()
 	if err != nil {
 		return nil, err
 	}
-	condition, err := request.parseCondition(request.ConditionExpression)
-	if err != nil {
+	if err := t.checkItem(r.Item, "Item size has exceeded the maximum allowed size"); err != nil {
 		return nil, err
 	}
-	if err := t.checkKey(request.Key); err != nil {
+	place := t.keyOf(r.Item)
+	if err := condition.check(t.items[place]); err != nil {
 		return nil, err
 	}
-	key := t.keyOf(request.Key)
-	if err := condition.check(t.items[key]); err != nil {
-		return nil, err
-	}
-	delete(t.items, key)
+	t.items[place] = r.Item
 	return struct{}{}, nil
 }
 
-func (d *Server) updateItem(body []byte) (any, error) {
-	var request updateRequest
-	t, err := d.open(body, &request)
+func (t *storedTable) deleteItem(r *deleteRequest) (any, error) {
+	condition, err := r.condition()
 	if err != nil {
 		return nil, err
 	}
-	if err := request.begin(); err != nil {
+	if err := t.checkKey(r.Key); err != nil {
 		return nil, err
 	}
-	actions, err := request.update(request.UpdateExpression)
-	if err != nil {
+	place := t.keyOf(r.Key)
+	if err := condition.check(t.items[place]); err != nil {
 		return nil, err
 	}
-	condition, err := request.condition(request.ConditionExpression)
-	if err != nil {
-		return nil, err
-	}
-	if err := request.end(); err != nil {
-		return nil, err
-	}
-	return struct{}{}, t.update(request.Key, actions, condition)
+	delete(t.items, place)
+	return struct{}{}, nil
 }
 
-func (t *storedTable) update(key attributeMap, actions []updateAction, condition conditionExpr) error {
-	if err := t.checkKey(key); err != nil {
-		return err
+func (t *storedTable) updateItem(r *updateRequest) (any, error) {
+	if !slices.Contains([]string{"", "NONE", "ALL_OLD"}, r.ReturnValues) {
+		return nil, invalid("this fake has the ReturnValues NONE and ALL_OLD only")
+	}
+	actions, err := r.update(r.UpdateExpression)
+	if err != nil {
+		return nil, err
+	}
+	condition, err := r.condition()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkKey(r.Key); err != nil {
+		return nil, err
 	}
 	for _, action := range actions {
 		if slices.Contains(t.keys.names(), action.path) {
-			return invalid("One or more parameter values were invalid: Cannot update attribute " + action.path + ". This attribute is part of the key")
+			return nil, invalid("One or more parameter values were invalid: Cannot update attribute " + action.path + ". This attribute is part of the key")
 		}
 	}
-	before := t.items[t.keyOf(key)]
+	before := t.items[t.keyOf(r.Key)]
 	if err := condition.check(before); err != nil {
-		return err
+		return nil, err
 	}
-	if before == nil {
-		before = maps.Clone(key)
+	start := before
+	if start == nil {
+		start = r.Key
 	}
-	after, err := apply(actions, before)
+	after, err := apply(actions, start)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.checkItem(after, "Item size to update has exceeded the maximum allowed size"); err != nil {
-		return err
+		return nil, err
 	}
-	t.items[t.keyOf(key)] = after
-	return nil
+	t.items[t.keyOf(r.Key)] = after
+	if r.ReturnValues == "ALL_OLD" && before != nil {
+		return map[string]any{"Attributes": before}, nil
+	}
+	return struct{}{}, nil
 }
 
 // check refuses a write whose condition does not hold for the item.
@@ -151,14 +134,47 @@ func (c conditionExpr) check(item attributeMap) error {
 	return nil
 }
 
-// parseCondition parses the condition of a request that has no other expression.
-func (s *placeholders) parseCondition(text *string) (conditionExpr, error) {
-	if err := s.begin(); err != nil {
-		return nil, err
+type batchKeys struct {
+	Keys           []attributeMap
+	ConsistentRead bool `json:",omitempty"`
+}
+
+type batchRequest struct{ RequestItems map[string]batchKeys }
+
+// tableName returns the name of the table; empty unless there is exactly one.
+func (r batchRequest) tableName() string {
+	for name := range r.RequestItems {
+		if len(r.RequestItems) == 1 {
+			return name
+		}
 	}
-	c, err := s.condition(text)
-	if err != nil {
-		return nil, err
+	return ""
+}
+
+// batchGetItem returns items in another order than the keys, as DynamoDB may.
+func (t *storedTable) batchGetItem(r *batchRequest) (any, error) {
+	name := r.tableName()
+	keys := r.RequestItems[name].Keys
+	if len(keys) < 1 || len(keys) > maxBatchKeys {
+		return nil, invalid(fmt.Sprintf("%d keys: Too many items requested for the BatchGetItem call, or none", len(keys)))
 	}
-	return c, s.end()
+	items, unprocessed := []attributeMap{}, map[string]batchKeys{}
+	seen := make(map[string]bool)
+	for i, key := range keys {
+		if err := t.checkKey(key); err != nil {
+			return nil, err
+		}
+		place := t.keyOf(key)
+		if seen[place] {
+			return nil, invalid("Provided list of item keys contains duplicates")
+		}
+		seen[place] = true
+		if t.withhold && i == len(keys)-1 {
+			unprocessed[name] = batchKeys{Keys: []attributeMap{key}}
+		} else if item, ok := t.items[place]; ok {
+			items = append(items, item)
+		}
+	}
+	slices.Reverse(items)
+	return map[string]any{"Responses": map[string]any{name: items}, "UnprocessedKeys": unprocessed}, nil
 }

@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,31 +11,24 @@ type placeholders struct {
 	ExpressionAttributeNames  map[string]string
 	ExpressionAttributeValues attributeMap
 
-	usedNames, usedValues map[string]bool
+	tokens []string // of all expressions
 }
 
-// begin refuses empty lists of placeholders. Expressions are parsed after it.
-func (s *placeholders) begin() error {
-	s.usedNames, s.usedValues = map[string]bool{}, map[string]bool{}
-	switch {
-	case s.ExpressionAttributeNames != nil && len(s.ExpressionAttributeNames) == 0:
-		return invalid("ExpressionAttributeNames must not be empty")
-	case s.ExpressionAttributeValues != nil && len(s.ExpressionAttributeValues) == 0:
-		return invalid("ExpressionAttributeValues must not be empty")
+// checkUsed refuses empty lists of placeholders, and placeholders that no expression has used.
+func (s *placeholders) checkUsed() error {
+	if err := checkUsed("ExpressionAttributeNames", s.ExpressionAttributeNames, s.tokens); err != nil {
+		return err
 	}
-	return nil
+	return checkUsed("ExpressionAttributeValues", s.ExpressionAttributeValues, s.tokens)
 }
 
-// end refuses placeholders that no expression has used.
-func (s *placeholders) end() error {
-	for name := range s.ExpressionAttributeNames {
-		if !s.usedNames[name] {
-			return invalid("Value provided in ExpressionAttributeNames unused in expressions: keys: {" + name + "}")
-		}
+func checkUsed[V any](parameter string, list map[string]V, tokens []string) error {
+	if list != nil && len(list) == 0 {
+		return invalid(parameter + " must not be empty")
 	}
-	for name := range s.ExpressionAttributeValues {
-		if !s.usedValues[name] {
-			return invalid("Value provided in ExpressionAttributeValues unused in expressions: keys: {" + name + "}")
+	for name := range list {
+		if !slices.Contains(tokens, name) {
+			return invalid("Value provided in " + parameter + " unused in expressions: keys: {" + name + "}")
 		}
 	}
 	return nil
@@ -67,6 +61,7 @@ func (s *placeholders) parse(kind, text string) *expressionParser {
 		p.tokens = append(p.tokens, token)
 		rest = strings.TrimSpace(rest[len(token):])
 	}
+	s.tokens = append(s.tokens, p.tokens...)
 	return p
 }
 
@@ -121,15 +116,17 @@ func (p *expressionParser) path() string {
 		if !ok {
 			p.fail("An expression attribute name used in the document path is not defined; attribute name: " + token)
 		}
-		p.scope.usedNames[token] = true
 		return name
 	case !isLetter(token[0]):
 		p.fail("Syntax error; token: \"" + token + "\"")
-	case reserved[strings.ToLower(token)]:
+	case slices.Contains(reserved, strings.ToLower(token)):
 		p.fail("Attribute name is a reserved keyword; reserved keyword: " + token)
 	}
 	return token
 }
+
+// isCall reports whether a function is next.
+func (p *expressionParser) isCall() bool { return len(p.tokens) > 1 && p.tokens[1] == "(" }
 
 // literal consumes the placeholder of a value, and returns the value.
 func (p *expressionParser) literal() attributeValue {
@@ -144,7 +141,6 @@ func (p *expressionParser) literal() attributeValue {
 	case !ok:
 		p.fail("An expression attribute value used in expression is not defined; attribute value: " + token)
 	}
-	p.scope.usedValues[token] = true
 	return v
 }
 
@@ -160,7 +156,7 @@ func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 
 // reserved are words that need a placeholder: those of DynamoDB's list that a table like ours is
 // likely to use, and those of the expression language.
-var reserved = words(`
+var reserved = strings.Fields(`
 	action add and any as asc at attribute between by case check comment count counter create current data date
 	day default delete desc describe domain duration each end error escape exists exit false final first for
 	from function group hash hour if in index input item items key keys language last left length level limit
@@ -170,11 +166,3 @@ var reserved = words(`
 	second section sequence session set share source start state static status string sub system table text then
 	time timestamp to token total transaction true truncate ttl type unique update url usage user users uuid
 	value values view where window with work year zone`)
-
-func words(text string) map[string]bool {
-	set := make(map[string]bool)
-	for _, word := range strings.Fields(text) {
-		set[word] = true
-	}
-	return set
-}

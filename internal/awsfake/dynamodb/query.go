@@ -2,14 +2,12 @@ package dynamodb
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
 
-const (
-	maxBatchKeys = 100     // in a BatchGetItem
-	maxPage      = 1 << 20 // bytes that a Query reads
-)
+const maxPage = 1 << 20 // bytes that a Query reads
 
 type queryRequest struct {
 	tableRequest
@@ -35,29 +33,24 @@ func (term keyTerm) holds(v attributeValue) bool {
 	return holds(term.operator, v, term.value)
 }
 
-func (d *Server) query(body []byte) (any, error) {
-	var request queryRequest
-	t, err := d.open(body, &request)
+func (t *storedTable) query(r *queryRequest) (any, error) {
+	keys, err := r.check(t)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := request.check(t)
+	terms, err := r.keyTerms(t, keys)
 	if err != nil {
 		return nil, err
 	}
-	terms, err := request.keyTerms(t, keys)
-	if err != nil {
-		return nil, err
-	}
-	items := t.matching(keys, terms, request.forward())
-	if start := request.ExclusiveStartKey; start != nil {
+	items := t.matching(keys, terms, r.forward())
+	if start := r.ExclusiveStartKey; start != nil {
 		// By order, because the item of the key may have been deleted.
 		items = slices.DeleteFunc(items, func(item attributeMap) bool {
 			order := t.order(keys, item, start)
-			return order == 0 || (order > 0) != request.forward()
+			return order == 0 || (order > 0) != r.forward()
 		})
 	}
-	return t.page(items, keys, request), nil
+	return t.page(items, keys, r), nil
 }
 
 // check refuses invalid parameters and returns the keys of the table or the index.
@@ -89,15 +82,12 @@ func (r *queryRequest) forward() bool { return r.ScanIndexForward == nil || *r.S
 // keyTerms parses the key condition: the partition key equals a value, and optionally a comparison
 // with the sort key.
 func (r *queryRequest) keyTerms(t *storedTable, keys keyNames) ([]keyTerm, error) {
-	if err := r.begin(); err != nil {
-		return nil, err
-	}
 	p := r.parse("KeyConditionExpression", r.KeyConditionExpression)
 	var terms []keyTerm
 	for more := true; more; more = p.accept("AND") {
 		terms = append(terms, p.keyTerm())
 	}
-	if err := cmp.Or(p.finish(), r.end()); err != nil {
+	if err := cmp.Or(p.finish(), r.checkUsed()); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(terms, func(a, b keyTerm) int {
@@ -119,21 +109,18 @@ func (r *queryRequest) keyTerms(t *storedTable, keys keyNames) ([]keyTerm, error
 }
 
 func (p *expressionParser) keyTerm() (term keyTerm) {
-	if len(p.tokens) > 1 && p.tokens[1] == "(" {
-		term.operator = p.next()
-		if term.operator != "begins_with" {
-			p.fail("Invalid function name; function: " + term.operator)
-		}
-		p.expect("(")
-		term.name = p.path()
-		p.expect(",")
-		term.value = p.literal()
-		p.expect(")")
-		return term
+	if !p.isCall() {
+		return keyTerm{p.path(), p.operator(), p.literal()}
 	}
+	term.operator = p.next()
+	if term.operator != "begins_with" {
+		p.fail("Invalid function name; function: " + term.operator)
+	}
+	p.expect("(")
 	term.name = p.path()
-	term.operator = p.operator()
+	p.expect(",")
 	term.value = p.literal()
+	p.expect(")")
 	return term
 }
 
@@ -162,30 +149,31 @@ func (t *storedTable) order(keys keyNames, a, b attributeMap) int {
 }
 
 // page returns the answer with as many items as fit.
-func (t *storedTable) page(items []attributeMap, keys keyNames, request queryRequest) any {
+func (t *storedTable) page(items []attributeMap, keys keyNames, r *queryRequest) any {
 	answer := map[string]any{}
 	shown, bytes := []attributeMap{}, 0
 	for i, item := range items {
-		seen := item
-		if request.IndexName != "" {
-			seen = pick(item, append(keys.names(), t.keys.names()...))
+		place := make(attributeMap)
+		for _, name := range slices.Concat(keys.names(), t.keys.names()) {
+			place[name] = item[name]
 		}
-		shown, bytes = append(shown, seen), bytes+seen.size()
-		full := request.Limit != nil && len(shown) == *request.Limit
+		if r.IndexName != "" {
+			projected := maps.Clone(place)
+			for _, name := range t.shown[r.IndexName] {
+				if v, ok := item[name]; ok {
+					projected[name] = v
+				}
+			}
+			item = projected
+		}
+		shown, bytes = append(shown, item), bytes+item.size()
+		full := r.Limit != nil && len(shown) == *r.Limit
 		// At the limit DynamoDB does not check whether there are more items.
 		if full || bytes > maxPage && i < len(items)-1 {
-			answer["LastEvaluatedKey"] = pick(item, append(keys.names(), t.keys.names()...))
+			answer["LastEvaluatedKey"] = place
 			break
 		}
 	}
 	answer["Items"], answer["Count"], answer["ScannedCount"] = shown, len(shown), len(shown)
 	return answer
-}
-
-func pick(item attributeMap, names []string) attributeMap {
-	picked := make(attributeMap)
-	for _, name := range names {
-		picked[name] = item[name]
-	}
-	return picked
 }

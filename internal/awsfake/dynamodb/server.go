@@ -2,9 +2,6 @@
 package dynamodb
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"sync"
 
@@ -16,10 +13,10 @@ import (
 // for example UpdateItem.
 //
 // It has CreateTable, PutItem, GetItem, UpdateItem, DeleteItem, Query and BatchGetItem, with the
-// common part of the expression language. It refuses what it does not have with a
-// ValidationException, instead of ignoring it: parameters, types of values, functions, nested
-// paths. Its indexes project keys only and never lag. Expired items stay, as they do in DynamoDB
-// for days.
+// part of the expression language that package table uses. It refuses what it does not have,
+// instead of ignoring it: parameters, types of values, functions, operators,
+// nested paths. Its indexes never lag. Expired items stay, as they do in
+// DynamoDB for days.
 //
 // The zero value has no table; CreateTable makes it, by request or by [Server.CreateTable]. It is
 // safe for concurrent use and must not be copied. It prints, logs and encodes without its items.
@@ -79,15 +76,31 @@ func invalid(message string) error {
 	return awsfake.Refuse(prefixValidate+"ValidationException", message)
 }
 
-// operations return the document of the answer. Their caller holds mu.
-var operations = map[string]func(d *Server, body []byte) (any, error){
+// operation returns the document of the answer to a request. Its caller holds mu.
+type operation func(*Server, *awsfake.Request) (any, error)
+
+var operations = map[string]operation{
 	"CreateTable":  (*Server).createTable,
-	"PutItem":      (*Server).putItem,
-	"GetItem":      (*Server).getItem,
-	"UpdateItem":   (*Server).updateItem,
-	"DeleteItem":   (*Server).deleteItem,
-	"Query":        (*Server).query,
-	"BatchGetItem": (*Server).batchGetItem,
+	"PutItem":      onTable((*storedTable).putItem),
+	"GetItem":      onTable((*storedTable).getItem),
+	"UpdateItem":   onTable((*storedTable).updateItem),
+	"DeleteItem":   onTable((*storedTable).deleteItem),
+	"Query":        onTable((*storedTable).query),
+	"BatchGetItem": onTable((*storedTable).batchGetItem),
+}
+
+// onTable returns the operation that does the work for a decoded request.
+func onTable[R interface{ tableName() string }](work func(*storedTable, *R) (any, error)) operation {
+	return func(d *Server, r *awsfake.Request) (any, error) {
+		var request R
+		if err := r.Decode(&request); err != nil {
+			return nil, err
+		}
+		if d.table == nil || !d.table.is(request.tableName()) {
+			return nil, awsfake.NotFound
+		}
+		return work(d.table, &request)
+	}
 }
 
 // ServeHTTP answers a request.
@@ -104,26 +117,8 @@ func (d *Server) answer(r *awsfake.Request) (any, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	document, err := operation(d, r.Body)
-	if answer, ok := document.(*batchAnswer); ok && err == nil && fault == UnprocessedKeys {
-		answer.withhold()
+	if d.table != nil {
+		d.table.withhold = fault == UnprocessedKeys
 	}
-	return document, err
-}
-
-// open decodes a request and returns its table. It refuses unknown parameters, which would be
-// ignored otherwise.
-func (d *Server) open(body []byte, request interface{ tableName() string }) (*storedTable, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(request); err != nil {
-		if refusal, ok := errors.AsType[*awsfake.Refusal](err); ok {
-			return nil, refusal
-		}
-		return nil, invalid("cannot read the request: " + err.Error())
-	}
-	if d.table == nil || !d.table.is(request.tableName()) {
-		return nil, awsfake.NotFound
-	}
-	return d.table, nil
+	return operation(d, r)
 }

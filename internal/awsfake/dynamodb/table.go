@@ -20,8 +20,11 @@ type storedTable struct {
 	name    string
 	keys    keyNames
 	indexes map[string]keyNames
-	types   map[string]string // of the key attributes: S or N
+	shown   map[string][]string // by an index, beside its keys
+	types   map[string]string   // of the key attributes: S or N
 	items   map[string]attributeMap
+
+	withhold bool // the last key of a BatchGetItem
 }
 
 // keyNames are the names of a table's or an index's key attributes.
@@ -30,11 +33,11 @@ type keyNames struct{ partition, sort string }
 func (k keyNames) names() []string { return []string{k.partition, k.sort} }
 
 // CreateTable makes the table of a CreateTable request, JSON as in the SDK and the AWS CLI. It
-// accepts only composite keys, and global indexes that project keys only.
+// accepts only composite keys, and global indexes that project keys only or name what else they do.
 func (d *Server) CreateTable(request []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, err := d.createTable(request)
+	_, err := d.createTable(&awsfake.Request{Body: request})
 	return err
 }
 
@@ -47,19 +50,22 @@ type createRequest struct {
 	GlobalSecondaryIndexes []struct {
 		IndexName  string
 		KeySchema  []keyElement
-		Projection struct{ ProjectionType string }
+		Projection struct {
+			ProjectionType   string
+			NonKeyAttributes []string
+		}
 	}
 }
 
-func (d *Server) createTable(body []byte) (any, error) {
+func (d *Server) createTable(r *awsfake.Request) (any, error) {
 	var request createRequest
-	if err := json.Unmarshal(body, &request); err != nil {
+	if err := json.Unmarshal(r.Body, &request); err != nil {
 		return nil, awsfake.Refuse(prefixService+"SerializationException", "")
 	}
 	if d.table != nil {
 		return nil, awsfake.Refuse(prefixDynamoDB+"ResourceInUseException", "Table already exists: this fake has one table")
 	}
-	t := &storedTable{name: request.TableName, types: map[string]string{}, indexes: map[string]keyNames{}, items: map[string]attributeMap{}}
+	t := &storedTable{name: request.TableName, types: map[string]string{}, indexes: map[string]keyNames{}, shown: map[string][]string{}, items: map[string]attributeMap{}}
 	for _, a := range request.AttributeDefinitions {
 		t.types[a.AttributeName] = a.AttributeType
 	}
@@ -73,10 +79,11 @@ func (d *Server) createTable(body []byte) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if index.Projection.ProjectionType != "KEYS_ONLY" {
-			return nil, invalid("this fake has the projection KEYS_ONLY only")
+		kind, shown := index.Projection.ProjectionType, index.Projection.NonKeyAttributes
+		if kind != "KEYS_ONLY" && kind != "INCLUDE" || (kind == "INCLUDE") != (len(shown) > 0) {
+			return nil, invalid("this fake has the projections KEYS_ONLY and INCLUDE only")
 		}
-		t.indexes[index.IndexName] = keys
+		t.indexes[index.IndexName], t.shown[index.IndexName] = keys, shown
 		used[keys.partition], used[keys.sort] = true, true
 	}
 	if t.name == "" || request.BillingMode != "PAY_PER_REQUEST" || len(used) != len(t.types) {
@@ -111,11 +118,8 @@ func (t *storedTable) keyOf(item attributeMap) string {
 
 // checkKey refuses anything but exactly a key of the table.
 func (t *storedTable) checkKey(key attributeMap) error {
-	if len(key) != 2 {
-		return invalid("The provided key element does not match the schema")
-	}
 	for _, name := range t.keys.names() {
-		if v, ok := key[name]; !ok || v.kind != t.types[name] {
+		if v, ok := key[name]; !ok || v.kind != t.types[name] || len(key) != 2 {
 			return invalid("The provided key element does not match the schema")
 		}
 	}
@@ -124,24 +128,10 @@ func (t *storedTable) checkKey(key attributeMap) error {
 
 // checkItem refuses an item that cannot be stored.
 func (t *storedTable) checkItem(item attributeMap, tooLarge string) error {
-	for _, name := range t.keys.names() {
-		v, ok := item[name]
-		if !ok {
-			return invalid("One or more parameter values were invalid: Missing the key " + name + " in the item")
-		}
-		if v.kind != t.types[name] {
-			return invalid("One or more parameter values were invalid: Type mismatch for key " + name + " expected: " + t.types[name] + " actual: " + v.kind)
-		}
-	}
 	if err := t.checkKeyValues(t.keys, item, ""); err != nil {
 		return err
 	}
 	for index, keys := range t.indexes {
-		for _, name := range keys.names() {
-			if v, ok := item[name]; ok && v.kind != t.types[name] {
-				return invalid("One or more parameter values were invalid: Type mismatch for Index Key " + name + " Expected: " + t.types[name] + " Actual: " + v.kind + " IndexName: " + index)
-			}
-		}
 		if err := t.checkKeyValues(keys, item, index); err != nil {
 			return err
 		}
@@ -152,20 +142,24 @@ func (t *storedTable) checkItem(item attributeMap, tooLarge string) error {
 	return nil
 }
 
-// checkKeyValues refuses empty and over-long strings among the keys that the item has. The index is
-// empty for the table itself.
+// checkKeyValues refuses key attributes of the wrong type, and empty and over-long strings. The
+// index is empty for the table itself, which needs both attributes.
 func (t *storedTable) checkKeyValues(keys keyNames, item attributeMap, index string) error {
 	for name, limit := range map[string]int{keys.partition: maxPartitionKey, keys.sort: maxSortKey} {
 		v, ok := item[name]
-		if !ok || v.kind != "S" {
-			continue
-		}
 		switch {
-		case v.text == "" && index != "":
+		case !ok && index != "":
+		case !ok:
+			return invalid("One or more parameter values were invalid: Missing the key " + name + " in the item")
+		case v.kind != t.types[name] && index != "":
+			return invalid("One or more parameter values were invalid: Type mismatch for Index Key " + name + " Expected: " + t.types[name] + " Actual: " + v.kind + " IndexName: " + index)
+		case v.kind != t.types[name]:
+			return invalid("One or more parameter values were invalid: Type mismatch for key " + name + " expected: " + t.types[name] + " actual: " + v.kind)
+		case v.kind == "S" && v.text == "" && index != "":
 			return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty string value. IndexName: " + index + ", IndexKey: " + name)
-		case v.text == "":
+		case v.kind == "S" && v.text == "":
 			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: " + name)
-		case len(v.text) > limit:
+		case v.kind == "S" && len(v.text) > limit:
 			return invalid(fmt.Sprintf("One or more parameter values were invalid: Size of key %s has exceeded the maximum size limit of %d bytes", name, limit))
 		}
 	}

@@ -1,18 +1,20 @@
 package dynamodb
 
 import (
-	"errors"
+	"cmp"
 	"maps"
 	"math/big"
 	"slices"
 	"strings"
 )
 
+// valueExpr computes a new value from the item before the update.
+type valueExpr func(before attributeMap) (attributeValue, error)
+
 // updateAction is a change of one attribute.
 type updateAction struct {
-	path string
-	// value computes the new value from the item before the update; nil removes the attribute.
-	value func(before attributeMap) (attributeValue, error)
+	path  string
+	value valueExpr // nil removes the attribute
 }
 
 // update parses an update expression.
@@ -44,17 +46,6 @@ func (p *expressionParser) action(clause string) updateAction {
 	case "SET":
 		p.expect("=")
 		a.value = p.sum()
-	case "ADD":
-		own, by := operandExpr{path: a.path}, p.literal()
-		if p.err == nil && by.kind != "N" {
-			p.fail("Incorrect operand type for operator or function; operator: ADD, operand type: " + by.kind)
-		}
-		a.value = func(before attributeMap) (attributeValue, error) {
-			if v, ok := own.in(before); ok {
-				return add(v, by, 1)
-			}
-			return by, nil
-		}
 	case "REMOVE":
 	default:
 		p.fail("Syntax error; token: \"" + clause + "\"")
@@ -62,30 +53,28 @@ func (p *expressionParser) action(clause string) updateAction {
 	return a
 }
 
-// sum parses an operand, or two with a sign between them.
-func (p *expressionParser) sum() func(attributeMap) (attributeValue, error) {
+// sum parses an operand, or two with a plus between them.
+func (p *expressionParser) sum() valueExpr {
 	left := p.updateOperand()
-	sign := int64(1)
-	switch {
-	case p.accept("+"):
-	case p.accept("-"):
-		sign = -1
-	default:
+	if !p.accept("+") {
 		return left
 	}
 	right := p.updateOperand()
 	return func(before attributeMap) (attributeValue, error) {
 		a, errA := left(before)
 		b, errB := right(before)
-		if err := errors.Join(errA, errB); err != nil {
+		if err := cmp.Or(errA, errB); err != nil {
 			return a, err
 		}
-		return add(a, b, sign)
+		if a.kind != "N" || b.kind != "N" {
+			return a, invalid("An operand in the update expression has an incorrect data type")
+		}
+		return numberValue(new(big.Rat).Add(a.number(), b.number())), nil
 	}
 }
 
-func (p *expressionParser) updateOperand() func(attributeMap) (attributeValue, error) {
-	if len(p.tokens) > 1 && p.tokens[1] == "(" {
+func (p *expressionParser) updateOperand() valueExpr {
+	if p.isCall() {
 		if name := p.next(); name != "if_not_exists" {
 			p.fail("Invalid function name; function: " + name)
 		}
@@ -109,14 +98,6 @@ func (p *expressionParser) updateOperand() func(attributeMap) (attributeValue, e
 		}
 		return v, nil
 	}
-}
-
-func add(a, b attributeValue, sign int64) (attributeValue, error) {
-	if a.kind != "N" || b.kind != "N" {
-		return a, invalid("An operand in the update expression has an incorrect data type")
-	}
-	b = numberValue(new(big.Rat).Mul(b.number, big.NewRat(sign, 1)))
-	return numberValue(new(big.Rat).Add(a.number, b.number)), nil
 }
 
 // apply returns the item after the actions.

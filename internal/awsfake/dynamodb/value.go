@@ -14,8 +14,7 @@ type attributeMap map[string]attributeValue
 type attributeValue struct {
 	kind   string // S, N, BOOL, NULL, L or M
 	text   string // of S; of N in a canonical form
-	number *big.Rat
-	flag   bool
+	flag   bool   // of BOOL; true for NULL
 	list   []attributeValue
 	fields attributeMap
 }
@@ -26,7 +25,27 @@ var numberForm = regexp.MustCompile(`^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})
 // maxDigits is the limit for significant digits of a number.
 const maxDigits = 38
 
-// UnmarshalJSON decodes a value such as {"S":"text"}.
+// content points to what a value of the kind holds. It is nil for a kind that this fake lacks.
+func (v *attributeValue) content(kind string) any {
+	switch kind {
+	case "S", "N":
+		return &v.text
+	case "BOOL", "NULL":
+		return &v.flag
+	case "L":
+		return &v.list
+	case "M":
+		return &v.fields
+	}
+	return nil
+}
+
+// MarshalJSON encodes a value such as {"S":"text"}.
+func (v attributeValue) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{v.kind: v.content(v.kind)})
+}
+
+// UnmarshalJSON decodes the value as MarshalJSON encodes it.
 func (v *attributeValue) UnmarshalJSON(text []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
@@ -36,32 +55,26 @@ func (v *attributeValue) UnmarshalJSON(text []byte) error {
 		return invalid("Supplied AttributeValue is empty or has several datatypes, must contain exactly one of the supported datatypes")
 	}
 	for kind, raw := range members {
-		v.kind = kind
-		switch kind {
-		case "S":
-			return json.Unmarshal(raw, &v.text)
-		case "N":
-			if err := json.Unmarshal(raw, &v.text); err != nil {
-				return err
-			}
-			return v.parseNumber()
-		case "BOOL":
-			return json.Unmarshal(raw, &v.flag)
-		case "NULL":
-			if string(raw) != "true" {
-				return invalid("One or more parameter values were invalid: Null attribute value types must have the value of true")
-			}
-			return nil
-		case "L":
-			return json.Unmarshal(raw, &v.list)
-		case "M":
-			return json.Unmarshal(raw, &v.fields)
+		content := v.content(kind)
+		if content == nil {
+			return invalid("this fake does not have the datatype " + kind)
 		}
+		if err := json.Unmarshal(raw, content); err != nil {
+			return err
+		}
+		v.kind = kind
 	}
-	return invalid("this fake does not have the datatype " + v.kind)
+	switch {
+	case v.kind == "N":
+		return v.normalize()
+	case v.kind == "NULL" && !v.flag:
+		return invalid("One or more parameter values were invalid: Null attribute value types must have the value of true")
+	}
+	return nil
 }
 
-func (v *attributeValue) parseNumber() error {
+// normalize gives a number its canonical form.
+func (v *attributeValue) normalize() error {
 	number, ok := new(big.Rat), numberForm.MatchString(v.text)
 	if ok {
 		number, ok = number.SetString(v.text)
@@ -81,23 +94,13 @@ func numberValue(number *big.Rat) attributeValue {
 	if !number.IsInt() {
 		text = strings.TrimRight(number.FloatString(1100), "0")
 	}
-	return attributeValue{kind: "N", text: text, number: number}
+	return attributeValue{kind: "N", text: text}
 }
 
-// MarshalJSON encodes the value as UnmarshalJSON decodes it.
-func (v attributeValue) MarshalJSON() ([]byte, error) {
-	var inner any = v.text
-	switch v.kind {
-	case "BOOL":
-		inner = v.flag
-	case "NULL":
-		inner = true
-	case "L":
-		inner = append([]attributeValue{}, v.list...)
-	case "M":
-		inner = v.fields
-	}
-	return json.Marshal(map[string]any{v.kind: inner})
+// number returns the value of an N.
+func (v attributeValue) number() *big.Rat {
+	number, _ := new(big.Rat).SetString(v.text)
+	return number
 }
 
 // size returns what the value adds to the size of an item (Amazon DynamoDB: Item sizes and
@@ -135,17 +138,7 @@ func (v attributeValue) compare(other attributeValue) (int, bool) {
 	case v.kind == "S":
 		return strings.Compare(v.text, other.text), true
 	case v.kind == "N":
-		return v.number.Cmp(other.number), true
+		return v.number().Cmp(other.number()), true
 	}
 	return 0, false
-}
-
-// equal reports whether the values are the same, of any type.
-func (v attributeValue) equal(other attributeValue) bool {
-	if order, ok := v.compare(other); ok {
-		return order == 0
-	}
-	a, errA := json.Marshal(v)
-	b, errB := json.Marshal(other)
-	return errA == nil && errB == nil && string(a) == string(b)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"math"
+	"slices"
 	"strconv"
 	"text/template"
 )
@@ -40,26 +41,38 @@ type row struct {
 // drawSVG draws the times of each function beside its floor's, and the bounds. The picture is
 // readable on light and on dark pages.
 func drawSVG(reports []report) ([]byte, error) {
-	scale := barLength / max(longest(reports), 1)
+	longest := 1.0
+	for _, r := range reports {
+		for _, group := range chartGroups {
+			longest = max(longest, slices.Max(r.times(group.benchmark)))
+		}
+	}
+	scale := barLength / longest
 	y := 40
 	var rows []row
 	for _, r := range reports {
 		rows = append(rows, row{Y: y, Heading: r.function.key})
 		y += headSpace
 		for _, group := range chartGroups {
-			f, _ := r.find(group.benchmark)
-			b, bounded := r.function.bounds[group.benchmark+" ms/op"]
-			most := 0.0
-			if bounded {
-				most, _ = b.limit(f)
-			}
-			rows = append(rows, newRow(y, group.label, "product", f.function, most, scale), newRow(y+rowHeight, "", "floor", f.floor, 0, scale))
+			times := r.times(group.benchmark)
+			rows = append(rows, newRow(y, group.label, "product", times[0], times[2], scale), newRow(y+rowHeight, "", "floor", times[1], 0, scale))
 			y += 2*rowHeight + rowHeight/2
 		}
 	}
 	var out bytes.Buffer
 	err := chartTemplate.Execute(&out, map[string]any{"Height": y, "Inner": y - 1, "Rows": rows, "Left": barLeft, "Bar": barHeight})
 	return out.Bytes(), err
+}
+
+// times returns the time of the benchmark, the floor's, and the bound; 0 for what is missing.
+func (r report) times(benchmark string) []float64 {
+	for _, f := range r.figures {
+		if f.benchmark == benchmark && f.unit == "ms/op" {
+			most, _ := r.function.bounds[benchmark+" ms/op"].limit(f)
+			return []float64{f.function, f.floor, most}
+		}
+	}
+	return []float64{0, 0, 0}
 }
 
 func newRow(y int, label, class string, value, most, scale float64) row {
@@ -72,27 +85,4 @@ func newRow(y int, label, class string, value, most, scale float64) row {
 	// The line of the bound must not run through the value.
 	r.TextX = max(barLeft+r.Length, r.BoundX) + 8
 	return r
-}
-
-// longest is the largest value in the picture, bounds included.
-func longest(reports []report) float64 {
-	var value float64
-	for _, r := range reports {
-		for _, group := range chartGroups {
-			f, _ := r.find(group.benchmark)
-			most, _ := r.function.bounds[group.benchmark+" ms/op"].limit(f)
-			value = max(value, f.function, f.floor, most)
-		}
-	}
-	return value
-}
-
-// find returns the figure of the benchmark in ms/op.
-func (r report) find(benchmark string) (figure, bool) {
-	for _, f := range r.figures {
-		if f.benchmark == benchmark && f.unit == "ms/op" {
-			return f, true
-		}
-	}
-	return figure{}, false
 }

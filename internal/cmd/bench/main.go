@@ -5,7 +5,7 @@
 //
 // Beside each function runs its floor, a bare Go function that makes the same calls for one request
 // and nothing else. Both take turns, so that a busy machine slows both. What the round trip costs,
-// and where, is described at wire; what is measured, at times and measurement.
+// and where, is described at wire; what is measured, at figureKeys.
 //
 // The output is in Go's benchmark format, for benchstat: medians, with the number of measurements
 // in place of iterations. "far" is with a round trip of 40 ms to Didit and 2 ms to AWS, "near"
@@ -18,6 +18,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -43,9 +44,9 @@ const (
 
 // options are what the command line says.
 type options struct {
-	plan     plan
-	function string // keys, comma-separated; empty: all
-	svg      string // file; empty: no picture
+	plan      plan
+	functions []function
+	svg       string // file; empty: no picture
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -65,47 +66,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // parse reads the command line. It prints an error to stderr before it returns it.
 func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{plan: full, functions: functions}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	short := flags.Bool("short", false, "measure less, in less than 45 seconds")
-	runs := flags.Int("runs", 0, "how many starts of each kind to take the median of (default 21, with -short 3)")
-	flags.StringVar(&o.function, "function", "", "measure these alone: comma-separated `keys`, such as createsession-recording")
+	runs := flags.Uint("runs", 0, "how many starts of each kind to take the median of (default 21, with -short 3)")
 	flags.StringVar(&o.svg, "svg", "", "also draw the figures into this `file`")
+	flags.Func("function", "measure these alone: comma-separated `keys`, such as createsession-recording", func(keys string) (err error) {
+		o.functions, err = selectFunctions(functions, keys)
+		return err
+	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.plan = full
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		fmt.Fprintln(stderr, "bench:", err)
+		return o, err
+	}
 	if *short {
 		o.plan = brief
 	}
-	if *runs != 0 {
-		o.plan = o.plan.withRuns(*runs)
-	}
-	_, err := selectFunctions(functions, o.function)
-	switch {
-	case err != nil:
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *runs < 0:
-		err = fmt.Errorf("-runs is %d; it must be positive", *runs)
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-	}
-	return o, err
+	o.plan.runs = cmp.Or(int(*runs), o.plan.runs)
+	return o, nil
 }
 
 // run prints the figures of each function when they are measured, and draws the picture at the end.
 func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
-	chosen, err := selectFunctions(functions, o.function)
-	if err != nil {
-		return err
-	}
 	printMachine(stdout)
 	var reports []report
-	err = measure(ctx, o.plan, chosen, stderr, func(f function, m *measurement) error {
-		r := report{f, newFigures(f, o.plan, m)}
+	err := measure(ctx, o.plan, o.functions, stderr, func(f function, m *measurement) error {
+		r := report{f, newFigures(m)}
 		reports = append(reports, r)
 		return r.print(stdout)
 	})

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"time"
 
 	"didit-sessions/internal/lambdatest"
 )
@@ -22,22 +20,13 @@ type plan struct {
 	// Calls of each round, not counting those that only warm up.
 	farCalls, nearCalls int
 
-	limit      time.Duration // for each function, not counting builds
-	lambdaArch string        // GOARCH of the binary whose size is measured
+	lambdaArch string // GOARCH of the binary whose size is measured
 }
 
 var (
-	full  = plan{runs: 21, rounds: 3, farCalls: 100, nearCalls: 700, limit: 3 * time.Minute, lambdaArch: "arm64"}
-	brief = plan{runs: 3, rounds: 1, farCalls: 25, nearCalls: 500, limit: time.Minute, lambdaArch: "arm64"}
+	full  = plan{runs: 21, rounds: 3, farCalls: 100, nearCalls: 700, lambdaArch: "arm64"}
+	brief = plan{runs: 3, rounds: 1, farCalls: 25, nearCalls: 500, lambdaArch: "arm64"}
 )
-
-// withRuns is the plan with another number of starts, and time for them.
-func (p plan) withRuns(runs int) plan {
-	const pairsOfStarts = 4 * time.Second // both sides, both kinds, both distances, with room
-	p.limit += time.Duration(max(0, runs-p.runs)) * pairsOfStarts
-	p.runs = runs
-	return p
-}
 
 func (p plan) calls(d distance) int {
 	if d == far {
@@ -48,46 +37,17 @@ func (p plan) calls(d distance) int {
 
 // side is one of the two programs that take turns, and what was measured of it.
 type side struct {
-	name, pkg, binary string
-	payload           func() ([]byte, error) // of the next call; safe for concurrent use
-	status            int                    // of the answer
-	env               func(w *world) map[string]string
-
-	far, near            times
-	lambdaSize, hostSize float64 // MB of the binary
-
-	// Of the processes that answered the warm calls without a round trip. Empty where it cannot be
-	// read.
-	peak sample // MiB
-	cpu  sample // microseconds a call
-}
-
-// times are what one side took at one distance, in milliseconds.
-type times struct {
-	init  sample // process start to the first call of the Runtime API's "next"
-	cold  sample // process start to the first answer, the invocation waiting at once
-	first sample // the first call after a finished init: from handing over to the answer
-	warm  sample // any later call, likewise
-}
-
-// at returns the times at the distance.
-func (s *side) at(d distance) *times {
-	if d == far {
-		return &s.far
-	}
-	return &s.near
+	name, binary string
+	payload      func() ([]byte, error) // of the next call; safe for concurrent use
+	env          func(w *world) map[string]string
+	samples      samples
 }
 
 // measurement is all that was measured of one function and its floor.
-type measurement struct {
-	function, floor side
-
-	downInit, silentInit       sample // milliseconds to init while no upstream can be reached
-	secretReads, tokenRequests int    // by concurrent cold callers in one process
-}
+type measurement struct{ function, floor *side }
 
 // sides are the programs in the order of their turns.
-func (m *measurement) sides() []*side { return []*side{&m.function, &m.floor} }
+func (m *measurement) sides() []*side { return []*side{m.function, m.floor} }
 
 // bench is what all measurements share.
 type bench struct {
@@ -125,101 +85,75 @@ func measure(ctx context.Context, p plan, functions []function, progress io.Writ
 
 func (b *bench) measure(ctx context.Context, f function, say func(string)) (*measurement, error) {
 	say("building")
-	m, err := b.build(ctx, f)
+	product, err := b.functionSide(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, b.plan.limit, fmt.Errorf("not finished after %v", b.plan.limit))
-	defer cancel()
-	err = b.run(ctx, f, m, say)
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err)
+	floor, err := b.floorSide(ctx, f)
+	if err != nil {
+		return nil, err
 	}
-	return m, err
-}
-
-// run measures all that needs processes.
-func (b *bench) run(ctx context.Context, f function, m *measurement, say func(string)) error {
+	m := &measurement{product, floor}
 	for _, d := range []distance{far, near} {
 		say("starts, " + d.name)
 		if err := b.starts(ctx, m, d); err != nil {
-			return err
+			return nil, err
 		}
 		say("warm calls, " + d.name)
 		for range b.plan.rounds {
 			if err := b.warm(ctx, m, d); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 	say("starts without a network")
-	if err := b.unreachable(ctx, m); err != nil || f.callers == 0 {
-		return err
+	if err := b.unreachable(ctx, product); err != nil || f.callers == 0 {
+		return m, err
 	}
 	say(fmt.Sprintf("%d concurrent cold callers", f.callers))
-	return b.concurrent(ctx, f.callers, m)
+	return m, b.concurrent(ctx, f.callers, product)
 }
 
-// build builds both sides.
-func (b *bench) build(ctx context.Context, f function) (*measurement, error) {
-	m := &measurement{function: b.functionSide(f), floor: b.floorSide(f)}
-	for _, s := range m.sides() {
-		if err := b.prepare(ctx, f, s); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+func (b *bench) functionSide(ctx context.Context, f function) (*side, error) {
+	env := func(w *world) map[string]string { return w.environment(f.recording) }
+	return b.build(ctx, f, f.key, "./functions/"+f.program, env)
 }
 
-func (b *bench) functionSide(f function) side {
-	return side{name: f.key, pkg: "./functions/" + f.program, binary: filepath.Join(b.dir, f.key),
-		env: func(w *world) map[string]string { return w.environment(f.recording) }}
+func (b *bench) floorSide(ctx context.Context, f function) (*side, error) {
+	return b.build(ctx, f, f.key+"-floor", "./internal/cmd/bench/testdata/floor/"+f.floor, (*world).floorEnvironment)
 }
 
-func (b *bench) floorSide(f function) side {
-	return side{name: f.key + ", floor", pkg: "./internal/cmd/bench/testdata/floor/" + f.floor, binary: filepath.Join(b.dir, f.key+"-floor"),
-		env: (*world).floorEnvironment}
-}
-
-// prepare builds the side for this machine and for Lambda, measures the binaries, and reads the
-// event.
-func (b *bench) prepare(ctx context.Context, f function, s *side) error {
+// build returns a side after building it for this machine and for Lambda.
+func (b *bench) build(ctx context.Context, f function, name, pkg string, env func(*world) map[string]string) (*side, error) {
+	s := &side{name: name, binary: filepath.Join(b.dir, name), env: env, samples: samples{}}
 	root, err := lambdatest.ModuleRoot(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	event, err := os.ReadFile(filepath.Join(root, "events", f.event))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.status = f.status
 	s.payload = func() ([]byte, error) { return event, nil }
 	if f.payload != nil {
 		if s.payload, err = f.payload(event); err != nil {
-			return fmt.Errorf("%s: %w", f.event, err)
+			return nil, fmt.Errorf("%s: %w", f.event, err)
 		}
 	}
-	if err := lambdatest.Build(ctx, s.pkg, s.binary); err != nil {
-		return err
+	if err := lambdatest.Build(ctx, pkg, s.binary); err != nil {
+		return nil, err
 	}
 	deployed := s.binary
 	if runtime.GOOS != "linux" || runtime.GOARCH != b.plan.lambdaArch {
 		deployed += "-lambda"
-		if err := lambdatest.BuildLambda(ctx, b.plan.lambdaArch, s.pkg, deployed); err != nil {
-			return err
+		if err := lambdatest.BuildLambda(ctx, b.plan.lambdaArch, pkg, deployed); err != nil {
+			return nil, err
 		}
 	}
-	s.hostSize, err = megabytes(s.binary)
-	if err == nil {
-		s.lambdaSize, err = megabytes(deployed)
-	}
-	return err
-}
-
-func megabytes(file string) (float64, error) {
-	info, err := os.Stat(file)
+	info, err := os.Stat(deployed)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return float64(info.Size()) / 1e6, nil
+	s.samples.add("binary lambda-MB", float64(info.Size())/1e6)
+	return s, nil
 }

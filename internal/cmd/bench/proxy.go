@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -11,10 +11,8 @@ type proxy struct {
 	listener net.Listener
 	target   string
 	wire     wire
-
-	mu     sync.Mutex
-	closed bool
-	open   map[net.Conn]struct{}
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 }
 
 // listenProxy delays connections to target, a loopback host:port, until Close.
@@ -23,8 +21,17 @@ func listenProxy(target string, roundTrip time.Duration) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: listener, target: target, wire: wire{roundTrip, sleepUntil}, open: make(map[net.Conn]struct{})}
-	go p.serve()
+	p := &proxy{listener: listener, target: target, wire: wire{roundTrip, sleepUntil}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go p.join(client, time.Now())
+		}
+	}()
 	return p, nil
 }
 
@@ -34,22 +41,7 @@ func (p *proxy) Addr() string { return p.listener.Addr().String() }
 // Close ends the listener and every connection.
 func (p *proxy) Close() {
 	p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for conn := range p.open {
-		conn.Close()
-	}
-}
-
-func (p *proxy) serve() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		go p.join(client, time.Now())
-	}
+	p.cancel()
 }
 
 func (p *proxy) join(client net.Conn, accepted time.Time) {
@@ -59,22 +51,9 @@ func (p *proxy) join(client net.Conn, accepted time.Time) {
 		return
 	}
 	defer server.Close()
-	if !p.keep(client, server) {
-		return
-	}
+	defer context.AfterFunc(p.ctx, func() {
+		client.Close()
+		server.Close()
+	})()
 	p.wire.join(client, server, accepted)
-	p.mu.Lock()
-	delete(p.open, client)
-	delete(p.open, server)
-	p.mu.Unlock()
-}
-
-// keep remembers what Close must end; false means that Close has been called already.
-func (p *proxy) keep(conns ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range conns {
-		p.open[conn] = struct{}{}
-	}
-	return !p.closed
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"strconv"
+	"strings"
 )
 
 // report is what was measured of one function.
@@ -24,40 +25,43 @@ type figure struct {
 	hasFloor        bool
 }
 
-// newFigures sums a measurement up: medians, unless the unit says otherwise. What this system
-// cannot measure is left out.
-func newFigures(f function, p plan, m *measurement) []figure {
+// figureKeys are the figures in the order of the output, by benchmark and unit: the init, from the
+// start of a process to its first poll; a cold start; the first call after the init; later calls;
+// the size of the binary; what the init takes longer while no upstream can be reached; and the
+// requests of concurrent cold callers in one process.
+var figureKeys = []string{
+	"far/init ms/op", "far/cold ms/op", "far/first ms/op", "far/warm ms/op", "far/warm p99-ms/op",
+	"near/init ms/op", "near/cold ms/op", "near/first ms/op",
+	"near/warm ms/op", "near/warm p99-ms/op", "near/warm cpu-us/op", "near/warm peak-MiB",
+	"binary lambda-MB", "init/down added-ms", "init/silent added-ms",
+	"concurrent secret-reads", "concurrent token-requests",
+}
+
+// newFigures sums a measurement up. What was not measured is left out.
+func newFigures(m *measurement) []figure {
 	var all []figure
-	beside := func(benchmark, unit string, n int, of func(*side) float64) {
-		all = append(all, figure{benchmark, unit, n, of(&m.function), of(&m.floor), true})
-	}
-	for _, d := range []distance{far, near} {
-		n := len(m.function.at(d).warm)
-		beside(d.name+"/init", "ms/op", p.runs, func(s *side) float64 { return s.at(d).init.median() })
-		beside(d.name+"/cold", "ms/op", p.runs, func(s *side) float64 { return s.at(d).cold.median() })
-		beside(d.name+"/first", "ms/op", p.runs, func(s *side) float64 { return s.at(d).first.median() })
-		beside(d.name+"/warm", "ms/op", n, func(s *side) float64 { return s.at(d).warm.median() })
-		beside(d.name+"/warm", "p99-ms/op", n, func(s *side) float64 { return s.at(d).warm.percentile(99) })
-	}
-	if len(m.function.cpu) > 0 {
-		beside("near/warm", "cpu-us/op", len(m.function.near.warm), func(s *side) float64 { return s.cpu.median() })
-	}
-	if len(m.function.peak) > 0 {
-		beside("near/warm", "peak-MiB", len(m.function.near.warm), func(s *side) float64 { return s.peak.median() })
-	}
-	beside("binary", "lambda-MB", 1, func(s *side) float64 { return s.lambdaSize })
-	beside("binary", "host-MB", 1, func(s *side) float64 { return s.hostSize })
-	alone := func(benchmark, unit string, n int, value float64) {
-		all = append(all, figure{benchmark: benchmark, unit: unit, n: n, function: value})
-	}
-	usual := m.function.near.init.median()
-	alone("init/down", "added-ms", len(m.downInit), max(0, m.downInit.median()-usual))
-	alone("init/silent", "added-ms", len(m.silentInit), max(0, m.silentInit.median()-usual))
-	if f.callers > 0 {
-		alone("concurrent", "secret-reads", f.callers, float64(m.secretReads))
-		alone("concurrent", "token-requests", f.callers, float64(m.tokenRequests))
+	for _, key := range figureKeys {
+		benchmark, unit, _ := strings.Cut(key, " ")
+		function, n := m.function.samples.figure(benchmark, unit)
+		floor, floors := m.floor.samples.figure(benchmark, unit)
+		if n > 0 {
+			all = append(all, figure{benchmark, unit, n, function, floor, floors > 0})
+		}
 	}
 	return all
+}
+
+// figure returns the median, unless the unit says otherwise, and of how many measurements.
+func (s samples) figure(benchmark, unit string) (value float64, n int) {
+	times := s[benchmark+" ms/op"]
+	switch unit {
+	case "p99-ms/op":
+		return times.percentile(99), len(times)
+	case "added-ms":
+		return max(0, times.median()-s["near/init ms/op"].median()), len(times)
+	}
+	all := s[benchmark+" "+unit]
+	return all.median(), len(all)
 }
 
 // limit returns the largest value that keeps to the bound, and whether the figure does.

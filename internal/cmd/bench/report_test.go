@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestBound_limit(t *testing.T) {
@@ -35,18 +34,19 @@ func TestBound_limit(t *testing.T) {
 
 // measured is a measurement with a value for every figure.
 func measured() *measurement {
-	m := &measurement{downInit: sample{6, 5, 7}, silentInit: sample{1504}, secretReads: 1, tokenRequests: 2}
-	m.function = side{
-		far:  times{init: sample{5, 4, 6}, cold: sample{200, 180}, first: sample{47}, warm: sample{42, 41, 43, 90}},
-		near: times{init: sample{4}, cold: sample{14}, first: sample{12}, warm: sample{0.5}},
-		peak: sample{14, 16, 15}, cpu: sample{500, 510}, lambdaSize: 9.37, hostSize: 10.12,
+	return &measurement{
+		function: &side{samples: samples{
+			"far/init ms/op": {5, 4, 6}, "far/cold ms/op": {200, 180}, "far/first ms/op": {47}, "far/warm ms/op": {42, 41, 43, 90},
+			"near/init ms/op": {4}, "near/cold ms/op": {14}, "near/first ms/op": {12}, "near/warm ms/op": {0.5},
+			"near/warm peak-MiB": {14, 16, 15}, "near/warm cpu-us/op": {500, 510}, "binary lambda-MB": {9.37},
+			"init/down ms/op": {6, 5, 7}, "init/silent ms/op": {1504}, "concurrent secret-reads": {1}, "concurrent token-requests": {2},
+		}},
+		floor: &side{samples: samples{
+			"far/init ms/op": {3}, "far/cold ms/op": {130}, "far/first ms/op": {125}, "far/warm ms/op": {40},
+			"near/init ms/op": {2}, "near/cold ms/op": {8}, "near/first ms/op": {7}, "near/warm ms/op": {0.4},
+			"near/warm peak-MiB": {11}, "near/warm cpu-us/op": {300}, "binary lambda-MB": {5.83},
+		}},
 	}
-	m.floor = side{
-		far:  times{init: sample{3}, cold: sample{130}, first: sample{125}, warm: sample{40}},
-		near: times{init: sample{2}, cold: sample{8}, first: sample{7}, warm: sample{0.4}},
-		peak: sample{11}, cpu: sample{300}, lambdaSize: 5.83, hostSize: 6.3,
-	}
-	return m
 }
 
 // Ensure that each measured quantity lands in its figure.
@@ -55,12 +55,12 @@ func TestNewFigures(t *testing.T) {
 	want := map[string][2]float64{
 		"far/init ms/op": {5, 3}, "far/cold ms/op": {190, 130}, "far/first ms/op": {47, 125}, "far/warm ms/op": {42.5, 40}, "far/warm p99-ms/op": {90, 40},
 		"near/init ms/op": {4, 2}, "near/cold ms/op": {14, 8}, "near/first ms/op": {12, 7}, "near/warm ms/op": {0.5, 0.4}, "near/warm p99-ms/op": {0.5, 0.4},
-		"binary lambda-MB": {9.37, 5.83}, "binary host-MB": {10.12, 6.3}, "near/warm peak-MiB": {15, 11}, "near/warm cpu-us/op": {505, 300},
+		"binary lambda-MB": {9.37, 5.83}, "near/warm peak-MiB": {15, 11}, "near/warm cpu-us/op": {505, 300},
 		"init/down added-ms": {2, 0}, "init/silent added-ms": {1500, 0}, "concurrent secret-reads": {1, 0}, "concurrent token-requests": {2, 0},
 	}
-	for _, got := range newFigures(functions[0], full, measured()) {
+	for _, got := range newFigures(measured()) {
 		key := got.benchmark + " " + got.unit
-		if values := [2]float64{got.function, got.floor}; values != want[key] {
+		if values := [2]float64{got.function, got.floor}; values != want[key] || got.hasFloor != (values[1] > 0) {
 			t.Errorf("%s: got %v, want %v", key, values, want[key])
 		}
 		delete(want, key)
@@ -71,33 +71,19 @@ func TestNewFigures(t *testing.T) {
 }
 
 // Ensure that no bound and no bar is lost by a key that no figure has.
-func TestNewFigures_keys(t *testing.T) {
+func TestFigureKeys(t *testing.T) {
 	t.Parallel()
 	for _, f := range functions {
-		keys := map[string]int{}
-		for _, got := range newFigures(f, full, measured()) {
-			keys[got.benchmark+" "+got.unit]++
-		}
 		for key := range f.bounds {
-			if keys[key] != 1 {
-				t.Errorf("%s has a bound for %s, which %d figures are", f.key, key, keys[key])
-			}
-		}
-		for _, group := range chartGroups {
-			if keys[group.benchmark+" ms/op"] != 1 {
-				t.Errorf("the picture shows %s, which %d figures are", group.benchmark, keys[group.benchmark])
+			if !slices.Contains(figureKeys, key) {
+				t.Errorf("%s has a bound for %s, which is no figure", f.key, key)
 			}
 		}
 	}
-}
-
-func TestPlan_withRuns(t *testing.T) {
-	t.Parallel()
-	if got := full.withRuns(full.runs + 10); got.runs != full.runs+10 || got.limit < full.limit+10*time.Second {
-		t.Errorf("got %+v: more starts need more time than %v", got, full.limit)
-	}
-	if got := full.withRuns(1); got.runs != 1 || got.limit != full.limit {
-		t.Errorf("got %+v", got)
+	for _, group := range chartGroups {
+		if !slices.Contains(figureKeys, group.benchmark+" ms/op") {
+			t.Errorf("the picture shows %s, which is no figure", group.benchmark)
+		}
 	}
 }
 

@@ -6,12 +6,17 @@ import (
 	"time"
 )
 
-// sample is a quantity measured several times, in any order. The zero value is empty.
+// sample is a quantity measured several times, in any order.
 type sample []float64
 
-func (s *sample) add(value float64) { *s = append(*s, value) }
+// samples are quantities by benchmark and unit, such as "far/cold ms/op".
+type samples map[string]sample
 
-func (s *sample) addTime(d time.Duration) { s.add(milliseconds(d)) }
+func (s samples) add(key string, value float64) { s[key] = append(s[key], value) }
+
+func (s samples) addTime(benchmark string, d time.Duration) {
+	s.add(benchmark+" ms/op", milliseconds(d))
+}
 
 // median is the middle value, or the mean of the two in the middle; 0 for none.
 func (s sample) median() float64 {

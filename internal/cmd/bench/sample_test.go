@@ -6,7 +6,7 @@ func TestSample(t *testing.T) {
 	t.Parallel()
 	hundred := make(sample, 0, 100)
 	for i := range 100 {
-		hundred.add(float64(100 - i))
+		hundred = append(hundred, float64(100-i))
 	}
 	for _, tt := range []struct {
 		name                  string

@@ -35,7 +35,7 @@ func (b *bench) warm(ctx context.Context, m *measurement, d distance) error {
 		if _, err := s.call(ctx, fns[i], warmUp); err != nil {
 			return err
 		}
-		before[i] = cpuTime(fns[i])
+		before[i] = cpuTime(fns[i].Usage())
 	}
 	calls := b.plan.calls(d)
 	for left := calls; left > 0; left -= turn {
@@ -44,37 +44,36 @@ func (b *bench) warm(ctx context.Context, m *measurement, d distance) error {
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", s.name, d.name, err)
 			}
-			s.at(d).warm = append(s.at(d).warm, took...)
+			for _, call := range took {
+				s.samples.addTime(d.name+"/warm", call)
+			}
 		}
 	}
 	if d != near {
 		return nil
 	}
 	for i, s := range sides {
-		if used := cpuTime(fns[i]) - before[i]; used > 0 {
-			s.cpu.add(float64(used.Microseconds()) / float64(calls))
+		if used := cpuTime(fns[i].Usage()) - before[i]; used > 0 {
+			s.samples.add("near/warm cpu-us/op", float64(used.Microseconds())/float64(calls))
 		}
 		if peak := fns[i].Stop().PeakMemory; peak > 0 {
-			s.peak.add(float64(peak) / (1 << 20))
+			s.samples.add("near/warm peak-MiB", float64(peak)/(1<<20))
 		}
 	}
 	return nil
 }
 
 // call returns how long each of n calls took.
-func (s *side) call(ctx context.Context, fn *lambdatest.Function, n int) (sample, error) {
-	var took sample
+func (s *side) call(ctx context.Context, fn *lambdatest.Function, n int) ([]time.Duration, error) {
+	var took []time.Duration
 	for range n {
 		result, err := s.invoke(ctx, fn)
 		if err != nil {
 			return nil, err
 		}
-		took.addTime(result.Duration)
+		took = append(took, result.Duration)
 	}
 	return took, nil
 }
 
-func cpuTime(fn *lambdatest.Function) time.Duration {
-	used := fn.Usage()
-	return used.UserCPU + used.SystemCPU
-}
+func cpuTime(used lambdatest.Usage) time.Duration { return used.UserCPU + used.SystemCPU }

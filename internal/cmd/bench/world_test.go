@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -50,9 +51,9 @@ func TestWorld_tls(t *testing.T) {
 		http2 bool
 		want  string
 	}{
-		{w.apiURL, true, "HTTP/2.0"}, {w.apiURL, false, "HTTP/1.1"},
-		{w.authURL, true, "HTTP/2.0"}, {w.secretsURL, true, "HTTP/2.0"},
-		{w.tableURL, true, "HTTP/2.0"}, {w.busURL, true, "HTTP/2.0"},
+		{w.at.DiditAPI, true, "HTTP/2.0"}, {w.at.DiditAPI, false, "HTTP/1.1"},
+		{w.at.DiditAuth, true, "HTTP/2.0"}, {w.at.Secrets, true, "HTTP/2.0"},
+		{w.at.Table, true, "HTTP/2.0"}, {w.at.Bus, true, "HTTP/2.0"},
 	} {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: test.http2}
 		response, err := (&http.Client{Transport: transport}).Get(test.url)
@@ -66,33 +67,20 @@ func TestWorld_tls(t *testing.T) {
 		}
 	}
 	strangers := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}
-	if response, err := strangers.Get(w.apiURL); err == nil {
+	if response, err := strangers.Get(w.at.DiditAPI); err == nil {
 		response.Body.Close()
 		t.Error("a client that trusts no certificate got an answer")
 	}
 }
 
-func TestGenerateBundle(t *testing.T) {
-	t.Parallel()
-	bundle, err := generateBundle(3)
+// build builds one side of a function.
+func build(t *testing.T, f function, newSide func(*bench, context.Context, function) (*side, error)) *side {
+	t.Helper()
+	s, err := newSide(&bench{dir: t.TempDir(), plan: plan{lambdaArch: runtime.GOARCH}}, t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(bundle) || strings.Count(string(bundle), "BEGIN CERTIFICATE") != 3 {
-		t.Errorf("got %s", bundle)
-	}
-}
-
-// prepare builds one side of a function.
-func prepare(t *testing.T, f function, newSide func(*bench, function) side) *side {
-	t.Helper()
-	b := &bench{dir: t.TempDir(), plan: plan{lambdaArch: runtime.GOARCH}}
-	s := newSide(b, f)
-	if err := b.prepare(t.Context(), f, &s); err != nil {
-		t.Fatal(err)
-	}
-	return &s
+	return s
 }
 
 // requests counts requests of warm calls.
@@ -156,13 +144,13 @@ func TestSides(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := chosen[0]
-			if got := warmRequests(t, prepare(t, f, (*bench).floorSide)); got != want.floor {
+			if got := warmRequests(t, build(t, f, (*bench).floorSide)); got != want.floor {
 				t.Errorf("the floor makes %+v, want %+v", got, want.floor)
 			}
 			if testing.Short() {
 				return // the function takes longer to build
 			}
-			if got := warmRequests(t, prepare(t, f, (*bench).functionSide)); got != want.function {
+			if got := warmRequests(t, build(t, f, (*bench).functionSide)); got != want.function {
 				t.Errorf("the function makes %+v, want %+v", got, want.function)
 			}
 		})
@@ -173,10 +161,10 @@ func TestSides(t *testing.T) {
 func TestSides_refused(t *testing.T) {
 	t.Parallel()
 	w := newTestWorld(t)
-	w.token = "unknown"
-	var got times
-	err := coldStart(t.Context(), prepare(t, functions[0], (*bench).floorSide), w, &got)
-	if err == nil || !strings.Contains(err.Error(), "status 403, want 201") || len(got.cold) > 0 {
-		t.Errorf("with a wrong token: got %v, %v; want a refusal named", got.cold, err)
+	w.Didit.SetCredentials("id", "secret", "another key")
+	s := build(t, functions[0], (*bench).floorSide)
+	err := coldStart(t.Context(), s, w, "near")
+	if err == nil || !strings.Contains(err.Error(), "status 403") || len(s.samples["near/cold ms/op"]) > 0 {
+		t.Errorf("with a wrong key: got %v, %v; want a refusal named", s.samples, err)
 	}
 }

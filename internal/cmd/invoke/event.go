@@ -6,8 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"didit-sessions/internal/didit"
+	"didit-sessions/internal/stage"
 	"didit-sessions/internal/verification"
 )
 
@@ -18,6 +24,11 @@ type event struct {
 	sessionID string // the session that it is about; empty if there is none yet
 	principal string // the signed-in user, if any
 	taskToken string // the task that waits on the session, if any
+}
+
+// subject is a document about a session.
+type subject struct {
+	SessionID string `json:"session_id"`
 }
 
 // readEvent reads an event file. Its errors name the file.
@@ -48,28 +59,46 @@ func parseEvent(payload []byte) event {
 				} `json:"jwt"`
 			} `json:"authorizer"`
 		} `json:"requestContext"`
-		RawPath   string `json:"rawPath"`
-		Body      string `json:"body"`
-		SessionID string `json:"session_id"`
-		TaskToken string `json:"task_token"`
-		Detail    struct {
-			SessionID string `json:"session_id"`
-		} `json:"detail"`
+		RawPath   string  `json:"rawPath"`
+		Body      string  `json:"body"`
+		TaskToken string  `json:"task_token"`
+		Detail    subject `json:"detail"`
+		subject
 	}
 	// A payload of another form is not about a session.
 	_ = json.Unmarshal(payload, &document)
 	authorizer := document.RequestContext.Authorizer
 	e := event{payload: payload, iam: authorizer.IAM != nil, taskToken: document.TaskToken}
 	e.principal, _ = authorizer.JWT.Claims["sub"].(string)
-	var body struct {
-		SessionID string `json:"session_id"`
-	}
+	var body subject
 	_ = json.Unmarshal([]byte(document.Body), &body)
-	for _, id := range []string{document.SessionID, document.Detail.SessionID, body.SessionID, path.Base(document.RawPath)} {
-		if verification.ValidUUID(id) {
-			e.sessionID = strings.ToLower(id)
-			break
-		}
+	ids := []string{document.SessionID, document.Detail.SessionID, body.SessionID, path.Base(document.RawPath)}
+	if i := slices.IndexFunc(ids, verification.ValidUUID); i >= 0 {
+		e.sessionID = strings.ToLower(ids[i])
 	}
 	return e
+}
+
+var signedTime = regexp.MustCompile(`"timestamp": ?\d+`)
+
+// signNow returns the payload of a webhook with the time now, signed again, because the delivery in
+// a file is too old to be accepted. If it is not signed with [stage.WebhookSecret], and for any
+// other payload, it returns the payload as it is.
+func signNow(payload []byte, now time.Time) []byte {
+	var document map[string]any
+	_ = json.Unmarshal(payload, &document)
+	headers, _ := document["headers"].(map[string]any)
+	body, _ := document["body"].(string)
+	signature, _, err := didit.SignWebhook([]byte(body), stage.WebhookSecret)
+	if err != nil || headers["x-signature"] != signature {
+		return payload
+	}
+	body = signedTime.ReplaceAllString(body, `"timestamp":`+strconv.FormatInt(now.Unix(), 10))
+	document["body"] = body
+	headers["x-signature"], headers["x-signature-v2"], err = didit.SignWebhook([]byte(body), stage.WebhookSecret)
+	signed, marshalErr := json.Marshal(document)
+	if err != nil || marshalErr != nil {
+		return payload
+	}
+	return signed
 }

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -42,53 +43,43 @@ const (
 	exitUsage    = 2
 )
 
+// errNoAnswer means that the function failed, which the output explains.
+var errNoAnswer = errors.New("the function gave no answer")
+
 // call is what the command line asks for.
 type call struct {
-	function  string
-	eventFile string
-	env       map[string]string
-	apiKey    bool
+	function string
+	event    event
+	env      map[string]string
+	apiKey   bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c, err := parse(args, stderr)
+	c, err := parse(ctx, args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitAnswered
 	case err != nil:
-		// parse has printed the error.
 		return exitUsage
 	}
-	if err := c.check(ctx); err != nil {
+	switch err := c.run(ctx, stdout); err {
+	case nil:
+		return exitAnswered
+	case errNoAnswer:
+	default:
 		fmt.Fprintln(stderr, "invoke:", err)
-		return exitUsage
 	}
-	event, err := readEvent(c.eventFile)
-	if err != nil {
-		fmt.Fprintln(stderr, "invoke:", err)
-		return exitUsage
-	}
-	dir, err := os.MkdirTemp("", "invoke")
-	if err != nil {
-		fmt.Fprintln(stderr, "invoke:", err)
-		return exitFailed
-	}
-	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, c.function)
-	if err := lambdatest.Build(ctx, "./functions/"+c.function, binary); err != nil {
-		fmt.Fprintln(stderr, "invoke:", err)
-		return exitFailed
-	}
-	return c.invoke(ctx, binary, event, stdout, stderr)
+	return exitFailed
 }
 
-// parse reads the command line. It prints an error to stderr before it returns it.
-func parse(args []string, stderr io.Writer) (call, error) {
+// parse reads the command line and the event file. It prints an error to stderr before it returns
+// it.
+func parse(ctx context.Context, args []string, stderr io.Writer) (call, error) {
 	c := call{env: make(map[string]string)}
 	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&c.function, "function", "", "`name` of a directory under functions/")
-	flags.StringVar(&c.eventFile, "event", "", "`file` with the JSON payload, such as those in events/")
+	file := flags.String("event", "", "`file` with the JSON payload, such as those in events/")
 	flags.BoolVar(&c.apiKey, "api-key", false, "store an API key in the secret instead of client credentials")
 	flags.Func("env", "`NAME=VALUE` for the function's environment; may be given several times", func(s string) error {
 		name, value, ok := strings.Cut(s, "=")
@@ -101,83 +92,92 @@ func parse(args []string, stderr io.Writer) (call, error) {
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
+	err := checkFunction(ctx, c.function)
 	if flags.NArg() > 0 {
-		err := fmt.Errorf("unexpected argument %q", flags.Arg(0))
-		fmt.Fprintln(stderr, "invoke:", err)
-		return c, err
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return c, nil
+	if err == nil {
+		c.event, err = readEvent(*file)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "invoke:", err)
+	}
+	return c, err
 }
 
-// check returns an error unless the module has the function.
-func (c call) check(ctx context.Context) error {
+// checkFunction returns an error unless the module has the function.
+func checkFunction(ctx context.Context, function string) error {
 	root, err := lambdatest.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
+	names, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, file := range mains {
-		name := filepath.Base(filepath.Dir(file))
-		if name == c.function {
-			return nil
-		}
-		names = append(names, name)
+	for i, file := range names {
+		names[i] = filepath.Base(filepath.Dir(file))
 	}
-	have := "; there are: " + strings.Join(names, ", ")
-	if c.function == "" {
-		return errors.New("-function is missing" + have)
+	switch known := strings.Join(names, ", "); {
+	case slices.Contains(names, function):
+		return nil
+	case function == "":
+		return errors.New("-function is missing; there are: " + known)
+	default:
+		return fmt.Errorf("there is no function %q; there are: %s", function, known)
 	}
-	return fmt.Errorf("there is no function %q%s", c.function, have)
+}
+
+func (c call) run(ctx context.Context, stdout io.Writer) error {
+	dir, err := os.MkdirTemp("", "invoke")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, c.function)
+	if err := lambdatest.Build(ctx, "./functions/"+c.function, binary); err != nil {
+		return err
+	}
+	return c.invoke(ctx, binary, stdout)
 }
 
 // invoke runs the function on the event, with everything around it, and prints the result.
-func (c call) invoke(ctx context.Context, binary string, event event, stdout, stderr io.Writer) int {
-	around, err := c.prepare(ctx, event)
+func (c call) invoke(ctx context.Context, binary string, stdout io.Writer) error {
+	around, err := c.prepare(ctx)
 	if err != nil {
-		fmt.Fprintln(stderr, "invoke:", err)
-		return exitFailed
+		return err
 	}
 	defer around.Close()
 	prepared := around.Table.Calls("")
 	env := around.Environment()
-	if event.iam {
+	if c.event.iam {
 		env["CALLER_AUTH"] = "iam"
 	}
 	maps.Copy(env, c.env)
 	fn, err := lambdatest.Start(ctx, lambdatest.Options{Binary: binary, Name: c.function, Env: env, Timeout: lambdatest.APITimeout})
 	if err != nil {
-		fmt.Fprintln(stderr, "invoke:", err)
-		return exitFailed
+		return err
 	}
 	// Signed only now, because the function may have taken long to build.
-	result, err := fn.Invoke(ctx, signNow(event.payload, time.Now()))
+	result, err := fn.Invoke(ctx, signNow(c.event.payload, time.Now()))
 	initDuration, _ := fn.WaitReady(ctx)
 	usage := fn.Stop()
 
-	code := exitAnswered
-	if err != nil || result.Panicked() {
-		code = exitFailed
-	}
-	if err == nil {
-		printAnswer(stdout, result)
-	} else {
-		printCrash(stdout, err)
-	}
-	printLogs(stdout, fn.LogLines())
+	printAnswer(stdout, result, err)
+	printSection(stdout, "logs", append(fn.LogLines(), "")...)
 	printUpstream(stdout, around, prepared)
 	if err == nil {
 		printTimes(stdout, initDuration, result.Duration, usage)
 	}
-	return code
+	if err != nil || result.Panicked() {
+		return errNoAnswer
+	}
+	return nil
 }
 
 // prepare starts what the function talks to, stores a record of the session that the event is
 // about, and opens the task that waits on it.
-func (c call) prepare(ctx context.Context, event event) (*stage.Stage, error) {
+func (c call) prepare(ctx context.Context) (*stage.Stage, error) {
 	s, err := stage.New()
 	if err != nil {
 		return nil, err
@@ -188,14 +188,14 @@ func (c call) prepare(ctx context.Context, event event) (*stage.Stage, error) {
 	if err := s.Start(); err != nil {
 		return nil, err
 	}
-	if event.taskToken != "" {
-		s.Tasks.Open(event.taskToken)
+	if c.event.taskToken != "" {
+		s.Tasks.Open(c.event.taskToken)
 	}
-	if event.sessionID == "" {
+	if c.event.sessionID == "" {
 		return s, nil
 	}
-	record := verification.NewRecord(event.sessionID, event.principal, stage.Workflow, verification.StatusNotStarted, time.Now())
-	if err := s.Store.Add(ctx, record); err != nil {
+	record := verification.NewRecord(c.event.sessionID, c.event.principal, stage.Workflow, verification.StatusNotStarted, time.Now())
+	if _, _, err := s.Store.Add(ctx, record); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("store the record of the session: %w", err)
 	}

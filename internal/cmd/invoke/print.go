@@ -16,44 +16,35 @@ import (
 	"didit-sessions/internal/stage"
 )
 
-func heading(w io.Writer, title string) {
-	fmt.Fprintf(w, "== %s\n", title)
+func printSection(w io.Writer, title string, lines ...string) {
+	fmt.Fprintf(w, "== %s\n%s\n", title, strings.Join(lines, "\n"))
 }
 
-// printAnswer prints an HTTP answer as API Gateway would send it, and any other answer as it is.
-func printAnswer(w io.Writer, result lambdatest.Result) {
-	heading(w, "answer")
-	answer, err := result.HTTP()
-	if err != nil {
-		fmt.Fprintf(w, "%s\n\n", pretty(result.Payload))
+// printAnswer prints an HTTP answer as API Gateway would send it, any other answer as it is, or why
+// there is none.
+func printAnswer(w io.Writer, result lambdatest.Result, failure error) {
+	if failure != nil {
+		// The whole log follows.
+		text, _, _ := strings.Cut(failure.Error(), "; last log lines:")
+		printSection(w, "no answer", text, "")
 		return
 	}
-	fmt.Fprintln(w, answer.Status, http.StatusText(answer.Status))
+	answer, err := result.HTTP()
+	if err != nil {
+		printSection(w, "answer", pretty(result.Payload), "")
+		return
+	}
+	lines := []string{fmt.Sprint(answer.Status, " ", http.StatusText(answer.Status))}
 	for _, name := range slices.Sorted(maps.Keys(answer.Header)) {
-		fmt.Fprintf(w, "%s: %s\n", name, strings.Join(answer.Header[name], ", "))
+		lines = append(lines, name+": "+strings.Join(answer.Header[name], ", "))
 	}
-	fmt.Fprintf(w, "\n%s\n\n", pretty(answer.Body))
-}
-
-func printCrash(w io.Writer, err error) {
-	heading(w, "no answer")
-	// The whole log follows.
-	text, _, _ := strings.Cut(err.Error(), "; last log lines:")
-	fmt.Fprintf(w, "%s\n\n", text)
-}
-
-func printLogs(w io.Writer, lines []string) {
-	heading(w, "logs")
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
-	}
-	fmt.Fprintln(w)
+	printSection(w, "answer", append(lines, "", pretty(answer.Body), "")...)
 }
 
 // printUpstream prints how often each service was called; prepared is the number of the table's
 // requests that were not the function's. The first three services are always listed.
 func printUpstream(w io.Writer, s *stage.Stage, prepared int) {
-	heading(w, "upstream calls")
+	var lines []string
 	for i, service := range []struct {
 		name  string
 		calls int
@@ -63,30 +54,32 @@ func printUpstream(w io.Writer, s *stage.Stage, prepared int) {
 		{"Step Functions", s.Tasks.Calls("")}, {"Didit other", s.Didit.Count(didittest.OpOther)},
 	} {
 		if i < 3 || service.calls > 0 {
-			fmt.Fprintf(w, "%-16s %d\n", service.name, service.calls)
+			lines = append(lines, fmt.Sprintf("%-16s %d", service.name, service.calls))
 		}
 	}
-	fmt.Fprintln(w)
+	printSection(w, "upstream calls", append(lines, "")...)
 }
 
 func printTimes(w io.Writer, initDuration, invocation time.Duration, usage lambdatest.Usage) {
-	heading(w, "measured")
-	fmt.Fprintf(w, "init         %.1f ms\n", milliseconds(initDuration))
-	fmt.Fprintf(w, "invocation   %.1f ms\n", milliseconds(invocation))
-	fmt.Fprintf(w, "CPU          %.1f ms\n", milliseconds(usage.UserCPU+usage.SystemCPU))
-	if usage.PeakMemory > 0 {
-		fmt.Fprintf(w, "peak memory  %.1f MiB\n", float64(usage.PeakMemory)/(1<<20))
+	lines := []string{
+		fmt.Sprintf("init         %.1f ms", milliseconds(initDuration)),
+		fmt.Sprintf("invocation   %.1f ms", milliseconds(invocation)),
+		fmt.Sprintf("CPU          %.1f ms", milliseconds(usage.UserCPU+usage.SystemCPU)),
 	}
+	if usage.PeakMemory > 0 {
+		lines = append(lines, fmt.Sprintf("peak memory  %.1f MiB", float64(usage.PeakMemory)/(1<<20)))
+	}
+	printSection(w, "measured", lines...)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // pretty indents JSON, without changing how numbers are written, and returns anything else as it
 // is.
-func pretty(text []byte) []byte {
+func pretty(text []byte) string {
 	var out bytes.Buffer
 	if json.Indent(&out, bytes.TrimSpace(text), "", "  ") != nil {
-		return text
+		return string(text)
 	}
-	return out.Bytes()
+	return out.String()
 }

@@ -9,45 +9,41 @@ import (
 	"time"
 
 	"didit-sessions/internal/api"
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/config"
 	"didit-sessions/internal/didit"
+	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/memory"
 	"didit-sessions/internal/verification"
 	"didit-sessions/internal/version"
 )
 
-// secret replaces a secret in Secrets Manager. It is safe for concurrent use.
-type secret struct{ value atomic.Value } // its JSON
+// credentials replace the secret with Didit's credentials. They are safe for concurrent use.
+type credentials struct{ secret atomic.Value } // its JSON
 
-func (s *secret) set(values map[string]string) {
-	text, _ := json.Marshal(values)
-	s.value.Store(string(text))
+func (c *credentials) set(clientID, clientSecret string) {
+	text, _ := json.Marshal(map[string]string{"client_id": clientID, "client_secret": clientSecret})
+	c.secret.Store(string(text))
 }
 
-func (s *secret) read(context.Context) (string, error) { return s.value.Load().(string), nil }
+func (c *credentials) read(context.Context) (string, error) { return c.secret.Load().(string), nil }
 
-// webhook reads the secret as a webhook secret that was never rotated.
-func (s *secret) webhook(ctx context.Context) (didit.WebhookSecrets, error) {
-	text, err := s.read(ctx)
-	if err != nil {
-		return didit.WebhookSecrets{}, err
-	}
-	current, err := didit.ParseWebhookSecret(text)
-	return didit.WebhookSecrets{Current: current}, err
+// webhookSecrets replaces the secret of webhooks.
+func webhookSecrets(context.Context) (didit.WebhookSecrets, error) {
+	return didit.WebhookSecrets{Current: didittest.DefaultWebhookSecret}, nil
 }
 
 // backend replaces the AWS services behind the functions.
 type backend struct {
-	store         memory.Store
-	bus           memory.Bus
-	tasks         memory.Tasks
-	credentials   secret
-	webhookSecret secret
-	diditURL      string
-	now           func() time.Time
-	functionLog   *slog.Logger
-	patience      time.Duration // replaces the functions' limits; 0 means those of the deployment
+	store       memory.Store
+	bus         memory.Bus
+	tasks       memory.Tasks
+	credentials credentials
+	diditURL    string
+	now         func() time.Time
+	functionLog *slog.Logger
+	patience    time.Duration // replaces the functions' limits; 0 means those of the deployment
 }
 
 // functions are the functions of template.yaml that the local system invokes.
@@ -57,22 +53,27 @@ type functions struct {
 
 // functions wires each function as its main does, on the backend.
 func (b *backend) functions(s settings) *functions {
-	trouble := api.LogRecovered(b.functionLog)
+	trouble, table := api.LogRecovered(b.functionLog), s.reconcile.Table
+	b.store.Now = b.now
 	create := &api.CreateSession{
-		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: b.client(s.create.Didit), Store: &b.store, Now: b.now},
-		Callers:  callers(s.create.Callers), Log: b.functionLog,
+		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: b.client(s.create.Didit), Store: &b.store,
+			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, Now: b.now},
+		Callers: callers(s.create.Callers), MaxRaw: s.create.Policy.MaxRaw, Log: b.functionLog,
 	}
-	get := &verification.Tracker{Store: &b.store, Bus: &b.bus, Didit: b.client(s.get.Didit), LogRecovered: trouble, Now: b.now}
-	receive := &verification.Tracker{Store: &b.store, Bus: &b.bus, Now: b.now}
-	track := &verification.Tracker{Store: &b.store, Tasks: &b.tasks, Now: b.now}
-	await := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.await.Didit), LogRecovered: trouble, Now: b.now}
-	reconcile := &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.reconcile.Didit),
-		ReconcileAfter: s.reconcile.After, LogRecovered: trouble, Now: b.now}
+	tracker := func(d verification.Statuses, reads int) *verification.Tracker {
+		return &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: d, ReadsPerMinute: reads,
+			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, LogRecovered: trouble, Now: b.now}
+	}
+	get := tracker(b.client(s.get.Didit), s.get.ReadsPerMinute)
+	get.Tasks = nil // they are left to trackstatus, which gets the event
+	receive, track := tracker(nil, 0), tracker(nil, 0)
+	await := tracker(b.client(s.await.Didit), 0)
+	reconcile := tracker(b.client(s.reconcile.Didit), s.reconcile.ReadsPerMinute)
 	return &functions{
 		create: &lambdahttp.Handler{HTTP: create, Direct: create.Invoke},
 		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}},
 		webhook: &lambdahttp.Handler{HTTP: &api.Webhook{
-			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: b.webhookSecret.webhook}, Tolerance: s.webhook.Tolerance, Now: b.now},
+			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: webhookSecrets}, Tolerance: s.webhook.Tolerance, Now: b.now},
 			Events:   receive, RequestContext: identify, Log: b.functionLog,
 		}},
 		track:     b.direct(api.TrackStatus(track)),
@@ -101,4 +102,23 @@ func callers(c config.Callers) api.Callers {
 
 func identify(r *http.Request) api.RequestContext {
 	return api.RequestContext(lambdahttp.FromContext(r.Context()))
+}
+
+// follow delivers the events on the bus as the rule of template.yaml does: trackstatus gets those
+// of a status, in EventBridge's form, until it succeeds, at most three times.
+func (b *backend) follow(track function) {
+	b.bus.Subscribe(func(ctx context.Context, e verification.Event) error {
+		if e.DetailType() != verification.DetailStatusUpdated {
+			return nil
+		}
+		detail, err := verification.EncodeDetail(e)
+		if err != nil {
+			return err
+		}
+		event := awsfake.BusEvent{
+			ID: e.ID, Source: verification.EventSource, DetailType: e.DetailType(), Detail: detail, Time: e.OccurredAt,
+		}
+		_, err = track.Invoke(ctx, event.Payload())
+		return err
+	})
 }

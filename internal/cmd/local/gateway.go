@@ -5,11 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"didit-sessions/internal/awsfake"
 )
 
 // Limits of API Gateway's HTTP APIs and of Lambda (API Gateway: quotas for HTTP APIs; Lambda:
@@ -28,7 +33,7 @@ type function interface {
 // route is a route of template.yaml.
 type route struct {
 	method   string
-	path     string // a segment in braces matches any one segment
+	path     string // a last segment in braces matches any one segment
 	open     bool   // without an authorizer
 	function function
 	throttle bucket
@@ -47,22 +52,18 @@ func routes(f *functions) []*route {
 // key returns the name of the route in events.
 func (r *route) key() string { return r.method + " " + r.path }
 
-// match returns the parameters of a path, and whether the route serves it.
+// match returns the parameters of a path, and whether the route serves it. A parameter is the last
+// segment.
 func (r *route) match(path string) (parameters map[string]string, ok bool) {
-	want, got := strings.Split(r.path, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
+	prefix, name, hasParameter := strings.Cut(r.path, "{")
+	value, ok := strings.CutPrefix(path, prefix)
+	if !hasParameter {
+		return nil, ok && value == ""
+	}
+	if !ok || value == "" || strings.Contains(value, "/") {
 		return nil, false
 	}
-	for i, segment := range want {
-		name, isParameter := strings.CutPrefix(segment, "{")
-		switch {
-		case isParameter && got[i] != "":
-			parameters = map[string]string{strings.TrimSuffix(name, "}"): got[i]}
-		case segment != got[i]:
-			return nil, false
-		}
-	}
-	return parameters, true
+	return map[string]string{strings.TrimSuffix(name, "}"): value}, true
 }
 
 // gateway does to a request what API Gateway's HTTP API does: it answers by itself what API Gateway
@@ -76,8 +77,6 @@ type gateway struct {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.cors(w, r)
-	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	start := time.Now()
 	route, parameters := g.find(r)
 	// Log the route, not the path: which session a caller asks about is private.
@@ -85,8 +84,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route != nil {
 		path = route.path
 	}
-	g.serve(seen, r, route, parameters)
-	g.log.request("gateway", r.Method, path, seen.status, time.Since(start).Round(time.Millisecond).String())
+	a := g.serve(r, route, parameters)
+	cors(w, r)
+	send(w, a)
+	g.log.request("gateway", r.Method, path, a.Status, time.Since(start).Round(time.Millisecond).String())
 }
 
 // find returns the route of a request, or nil.
@@ -99,66 +100,67 @@ func (g *gateway) find(r *http.Request) (*route, map[string]string) {
 	return nil, nil
 }
 
-func (g *gateway) serve(w http.ResponseWriter, r *http.Request, to *route, parameters map[string]string) {
+func (g *gateway) serve(r *http.Request, to *route, parameters map[string]string) awsfake.HTTPAnswer {
 	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
-		w.WriteHeader(http.StatusNoContent)
-		return
+		return awsfake.HTTPAnswer{Status: http.StatusNoContent}
 	}
 	if to == nil {
-		message(w, http.StatusNotFound, "Not Found")
-		return
+		return message(http.StatusNotFound, "")
 	}
 	var authorizer map[string]any
 	if !to.open {
 		var refusal int
 		if authorizer, refusal = g.authorize(r); refusal != 0 {
-			refuse(w, refusal)
-			return
+			return message(refusal, "")
 		}
 	}
 	if !to.throttle.take(time.Now()) {
-		message(w, http.StatusTooManyRequests, "Too Many Requests")
-		return
+		return message(http.StatusTooManyRequests, "")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxGatewayBody+1))
 	if err != nil {
-		return // the caller left
+		return message(http.StatusBadRequest, "") // the caller left
 	}
 	arrival := arrival{r, to, parameters, body, authorizer, "local-" + strconv.FormatInt(g.requests.Add(1), 10)}
 	payload := arrival.event()
 	if len(body) > maxGatewayBody || len(payload) > maxPayload {
-		message(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-		return
+		return message(http.StatusRequestEntityTooLarge, "")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(g.limit, gatewayTimeout))
 	defer cancel()
 	answer, err := to.function.Invoke(ctx, payload)
-	if err != nil || !writeAnswer(w, answer) {
-		message(w, http.StatusInternalServerError, "Internal Server Error")
+	if err != nil {
+		return message(http.StatusInternalServerError, "")
 	}
+	a, err := awsfake.ReadHTTPAnswer(answer)
+	if err != nil || a.Status < 100 || a.Status > 999 {
+		return message(http.StatusInternalServerError, "")
+	}
+	return a
 }
 
-func refuse(w http.ResponseWriter, status int) {
+// message is an answer of API Gateway itself; an empty text means that of the status.
+func message(status int, text string) awsfake.HTTPAnswer {
+	a := jsonAnswer(status, map[string]string{"message": cmp.Or(text, http.StatusText(status))})
 	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		a.Header.Set("WWW-Authenticate", "Bearer")
 	}
-	message(w, status, http.StatusText(status))
+	return a
 }
 
-// message answers as API Gateway itself does.
-func message(w http.ResponseWriter, status int, text string) {
-	writeJSON(w, status, map[string]string{"message": text})
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func jsonAnswer(status int, v any) awsfake.HTTPAnswer {
 	body, _ := json.Marshal(v)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	return awsfake.HTTPAnswer{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+}
+
+func send(w http.ResponseWriter, a awsfake.HTTPAnswer) {
+	maps.Copy(w.Header(), a.Header)
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body)
 }
 
 // cors allows pages of every origin: this gateway serves one developer.
-func (g *gateway) cors(w http.ResponseWriter, r *http.Request) {
+func cors(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Origin") == "" {
 		return
 	}
@@ -172,12 +174,27 @@ func (g *gateway) cors(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-type statusWriter struct {
-	http.ResponseWriter
-	status int
+// bucket is the throttle of a route: it holds up to burst requests, begins full, and refills at
+// rate requests a second. It is safe for concurrent use and must not be copied after first use.
+type bucket struct {
+	rate, burst float64
+
+	mu   sync.Mutex
+	used float64
+	last time.Time
 }
 
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
+// take reports whether one more request passes.
+func (b *bucket) take(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.last.IsZero() {
+		b.used = math.Max(0, b.used-now.Sub(b.last).Seconds()*b.rate)
+	}
+	b.last = now
+	if b.used+1 > b.burst {
+		return false
+	}
+	b.used++
+	return true
 }

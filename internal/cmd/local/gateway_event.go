@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -84,14 +83,20 @@ func isText(contentType string) bool {
 		strings.HasSuffix(media, "+json")
 }
 
-// writeAnswer sends a function's answer, and reports whether it had the required form.
-func writeAnswer(w http.ResponseWriter, payload []byte) bool {
-	a, err := awsfake.ReadHTTPAnswer(payload)
-	if err != nil || a.Status < 100 || a.Status > 999 {
-		return false
+// authorize returns the event's authorizer block, or the status with which to refuse the request.
+func (g *gateway) authorize(r *http.Request) (block map[string]any, refusal int) {
+	header := r.Header.Get("Authorization")
+	if g.iam {
+		if !strings.HasPrefix(header, "AWS4-HMAC-SHA256") {
+			return nil, http.StatusForbidden
+		}
+		return map[string]any{"iam": map[string]any{"accountId": awsfake.Account, "cognitoIdentity": nil,
+			"userArn": "arn:aws:iam::" + awsfake.Account + ":user/local"}}, 0
 	}
-	maps.Copy(w.Header(), a.Header)
-	w.WriteHeader(a.Status)
-	_, _ = w.Write(a.Body)
-	return true
+	scheme, token, _ := strings.Cut(header, " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return nil, http.StatusUnauthorized
+	}
+	return map[string]any{"jwt": map[string]any{"claims": claims(token), "scopes": nil}}, 0
 }

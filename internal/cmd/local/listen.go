@@ -29,25 +29,17 @@ func origin(host string, l net.Listener) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// urlHost returns the host under which other machines reach the address: for 0.0.0.0 and ::, the
-// first address of this machine in its network.
-func urlHost(address string) string {
+// hosts returns the hosts under which this process and other machines reach an address. For 0.0.0.0
+// and ::, these are loopback and the first address of this machine in its network.
+func hosts(address string) (own, public string) {
 	if ip, err := netip.ParseAddr(address); err != nil || !ip.IsUnspecified() {
-		return address
+		return address, address
 	}
 	addresses, _ := net.InterfaceAddrs()
 	for _, a := range addresses {
 		if network, ok := a.(*net.IPNet); ok && !network.IP.IsLoopback() && network.IP.To4() != nil {
-			return network.IP.String()
+			return "127.0.0.1", network.IP.String()
 		}
 	}
-	return "127.0.0.1"
-}
-
-// loopbackOf returns the address at which this process reaches itself.
-func loopbackOf(address string) string {
-	if ip, err := netip.ParseAddr(address); err == nil && ip.IsUnspecified() {
-		return "127.0.0.1"
-	}
-	return address
+	return "127.0.0.1", "127.0.0.1"
 }

@@ -29,7 +29,7 @@ type settings struct {
 	reconcile config.Reconcile
 }
 
-// load reads the configurations. Its error names every wrong variable.
+// load reads the configurations. Its error names every wrong variable, once.
 func load(getenv func(string) string) (settings, error) {
 	withDefaults := func(name string) string {
 		if value := getenv(name); value != "" {
@@ -44,24 +44,11 @@ func load(getenv func(string) string) (settings, error) {
 	s.webhook, problems[2] = config.LoadWebhook(withDefaults)
 	s.await, problems[3] = config.LoadAwaitDecision(withDefaults)
 	s.reconcile, problems[4] = config.LoadReconcile(withDefaults)
-	return s, distinct(problems[:])
-}
-
-// distinct joins the errors, each of their lines once: the functions share variables.
-func distinct(problems []error) error {
-	var lines []string
-	for _, problem := range problems {
-		if problem == nil {
-			continue
-		}
-		for line := range strings.SplitSeq(problem.Error(), "\n") {
-			if !slices.Contains(lines, line) {
-				lines = append(lines, line)
-			}
-		}
+	err := errors.Join(problems[:]...)
+	if err == nil {
+		return s, nil
 	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return errors.New("wrong configuration:\n" + strings.Join(lines, "\n"))
+	// The functions share variables.
+	lines := slices.Compact(slices.Sorted(strings.SplitSeq(err.Error(), "\n")))
+	return s, errors.New("wrong configuration:\n" + strings.Join(lines, "\n"))
 }

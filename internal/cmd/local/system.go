@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
@@ -68,11 +69,11 @@ func start(o options) (*system, error) {
 	if err != nil {
 		return nil, errors.Join(err, gatewayListener.Close())
 	}
-	host := urlHost(o.listen)
+	own, public := hosts(o.listen)
 	s := &system{
-		url:          origin(host, gatewayListener),
-		simulatorURL: origin(host, simulatorListener),
-		iam:          callers(settings.create.Callers).TrustIAM,
+		url:          origin(public, gatewayListener),
+		simulatorURL: origin(public, simulatorListener),
+		iam:          settings.create.Callers.TrustIAM,
 		settings:     settings,
 		log:          &requestLog{out: o.out},
 	}
@@ -80,10 +81,10 @@ func start(o options) (*system, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.simulator = &didittest.Server{
 		BaseURL: s.simulatorURL, Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
-		WebhookURL: origin(loopbackOf(o.listen), gatewayListener) + "/webhooks/didit",
+		WebhookURL: origin(own, gatewayListener) + "/webhooks/didit",
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}
-	s.wire(origin(loopbackOf(o.listen), simulatorListener))
+	s.wire(origin(own, simulatorListener))
 	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.iam, log: s.log, limit: s.patience}))
 	s.serve(simulatorListener, s.simulator)
 	if o.reconcileEvery > 0 {
@@ -95,10 +96,7 @@ func start(o options) (*system, error) {
 // wire connects the functions to the backend and to the simulator.
 func (s *system) wire(diditURL string) {
 	s.diditURL, s.now, s.functionLog = diditURL, s.clock.now, s.log.functions()
-	s.credentials.set(map[string]string{
-		"client_id": didittest.DefaultClientID, "client_secret": didittest.DefaultClientSecret,
-	})
-	s.webhookSecret.set(map[string]string{"webhook_secret": didittest.DefaultWebhookSecret})
+	s.credentials.set(didittest.DefaultClientID, didittest.DefaultClientSecret)
 	s.functions = s.backend.functions(s.settings)
 	s.bus.Subscribe(s.log.event)
 	s.follow(s.functions.track)
@@ -161,3 +159,27 @@ func (s *system) printWhere(out io.Writer) {
 	fmt.Fprintf(out, "  curl -s '%s/sessions%s' -H %s\n\n", s.url, query, authorization)
 	fmt.Fprintf(out, "%s Ctrl-C stops everything. Requests and events follow.\n\n", hint)
 }
+
+// clock is the time of the system: the machine's until it is stopped or set forward. The zero value
+// is ready to use. It is safe for concurrent use.
+type clock struct {
+	ahead   atomic.Int64
+	stopped atomic.Pointer[time.Time] // nil while it runs
+}
+
+func (c *clock) now() time.Time {
+	now := time.Now()
+	if at := c.stopped.Load(); at != nil {
+		now = *at
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
+// stop makes the clock stand still until it is set forward, so that nothing depends on how fast the
+// machine is, or on where a second ends.
+func (c *clock) stop() {
+	now := time.Now()
+	c.stopped.Store(&now)
+}
+
+func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }

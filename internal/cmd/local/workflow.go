@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,7 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
 	"didit-sessions/internal/memory"
+	"didit-sessions/internal/verification"
 )
 
 // maxExecutions is how many executions are kept.
@@ -47,14 +51,11 @@ type execution struct {
 // start runs the workflow for a user until it waits or has ended, and returns its state. One that
 // waits times out when ctx ends.
 func (w *workflows) start(ctx context.Context, userID string) execution {
-	x := w.begin()
 	sessionID, err := w.createSession(ctx, userID)
+	x := w.begin(sessionID)
 	if err != nil {
 		return w.end(x, outcomeOfCreate(err))
 	}
-	w.mu.Lock()
-	x.SessionID = sessionID
-	w.mu.Unlock()
 	token := rand.Text()
 	w.tasks.Open(token)
 	payload, _ := json.Marshal(map[string]string{"session_id": sessionID, "task_token": token})
@@ -73,12 +74,12 @@ func (w *workflows) start(ctx context.Context, userID string) execution {
 	return w.shown(x)
 }
 
-func (w *workflows) begin() *execution {
+func (w *workflows) begin(sessionID string) *execution {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.started++
 	x := &execution{
-		Name: "execution-" + strconv.Itoa(w.started), StartedAt: time.Now().UTC(), State: "waiting",
+		Name: "execution-" + strconv.Itoa(w.started), StartedAt: time.Now().UTC(), State: "waiting", SessionID: sessionID,
 		ended: make(chan struct{}),
 	}
 	w.executions = append(w.executions, x)
@@ -101,7 +102,8 @@ func (w *workflows) createSession(ctx context.Context, userID string) (sessionID
 	var session struct {
 		SessionID string `json:"session_id"`
 	}
-	return session.SessionID, json.Unmarshal(answer, &session)
+	err = json.Unmarshal(answer, &session)
+	return session.SessionID, err
 }
 
 func (w *workflows) end(x *execution, e ending) execution {
@@ -152,4 +154,70 @@ func (w *workflows) latest(n int) []execution {
 		list = append(list, *x)
 	}
 	return list
+}
+
+// output is the output of the state machine.
+type output struct {
+	Outcome   string  `json:"outcome"` // verified, rejected or not_finished
+	Status    *string `json:"status"`
+	SessionID *string `json:"session_id"`
+}
+
+// ending is the end of an execution: an output, or the name of an error.
+type ending struct {
+	output *output
+	err    string
+}
+
+// timedOut is Step Functions' name for a task that took too long.
+const timedOut = "States.Timeout"
+
+// taskOutcomes are the outputs for a task that ended, by the status of its decision or the name of
+// its error. Any other end is an error.
+var taskOutcomes = map[string]struct{ outcome, status string }{
+	verification.StatusApproved:       {"verified", verification.StatusApproved},
+	verification.StatusDeclined:       {"rejected", verification.StatusDeclined},
+	verification.StatusKYCExpired:     {"not_finished", verification.StatusKYCExpired},
+	verification.TaskSessionExpired:   {"not_finished", verification.StatusExpired},
+	verification.TaskSessionAbandoned: {"not_finished", verification.StatusAbandoned},
+	verification.TaskSessionNotFound:  {"not_finished", ""},
+	timedOut:                          {"not_finished", ""},
+}
+
+// outcomeOf returns the end of an execution whose task ended.
+func outcomeOf(task memory.Outcome, sessionID string) ending {
+	key := task.Name
+	if !task.Failed {
+		var decision struct {
+			Status string `json:"status"`
+		}
+		_ = json.Unmarshal([]byte(task.Output), &decision)
+		key = decision.Status
+	}
+	end, known := taskOutcomes[key]
+	if !known {
+		return ending{err: cmp.Or(task.Name, "InternalError")}
+	}
+	o := &output{Outcome: end.outcome, SessionID: &sessionID}
+	if end.status != "" {
+		o.Status = &end.status
+	}
+	return ending{output: o}
+}
+
+// outcomeOfCreate returns the end of an execution that could not create its session.
+func outcomeOfCreate(err error) ending {
+	name := errorName(err)
+	if name == "UserBlocked" {
+		return ending{output: &output{Outcome: "rejected"}}
+	}
+	return ending{err: name}
+}
+
+// errorName returns the name on which the state machine matches.
+func errorName(err error) string {
+	if failure, ok := errors.AsType[messages.InvokeResponse_Error](err); ok {
+		return failure.Type
+	}
+	return "Lambda.Unknown"
 }

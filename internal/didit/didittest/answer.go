@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,7 +17,6 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	pad    int // spaces sent after the body
 }
 
 // jsonAnswer encodes v without escaping HTML: metadata must come back as it was sent.
@@ -31,7 +31,7 @@ func jsonAnswer(status int, v any) answer {
 }
 
 func textAnswer(status int, contentType string, body []byte) answer {
-	return answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
+	return answer{status, http.Header{"Content-Type": {contentType}}, body}
 }
 
 // detail returns an error in the session API's shape for everything that concerns no single field.
@@ -41,31 +41,26 @@ func detail(status int, text string) answer {
 
 // writeHeader announces the whole body.
 func (a answer) writeHeader(w http.ResponseWriter) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
-		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)+a.pad))
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
 }
 
 func (a answer) send(w http.ResponseWriter) {
 	a.writeHeader(w)
-	_, err := w.Write(a.body)
-	spaces := bytes.Repeat([]byte(" "), min(a.pad, 64<<10))
-	for left := a.pad; left > 0 && err == nil; left -= len(spaces) {
-		_, err = w.Write(spaces[:min(left, len(spaces))])
-	}
+	_, _ = w.Write(a.body)
 }
 
 // answer sends a, in the way of the fault that the request met; f is nil if it met none.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a answer, f *Fault) {
-	mode := ModeAnswer
-	if f != nil {
-		mode = f.mode()
+	if f == nil {
+		a.send(w)
+		return
 	}
-	switch mode {
+	pause := cmp.Or(f.Pause, DefaultPause)
+	switch f.Mode {
 	case ModeResetBefore, ModeResetAfter:
 		reset(w)
 	case ModeSilence, ModeSilenceAfter:
@@ -78,26 +73,17 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, a answer, f *Fau
 		a.body = a.body[:len(a.body)/2]
 		a.send(w)
 	case ModeDrip:
-		s.drip(w, r, a, cmp.Or(f.Pause, DefaultPause))
+		a.writeHeader(w)
+		flush := http.NewResponseController(w).Flush
+		for rest := a.body; flush() == nil && len(rest) > 0 && s.wait(r, time.After(pause)); rest = rest[1:] {
+			_, _ = w.Write(rest[:1])
+		}
 	case ModeSlow:
-		if s.wait(r, time.After(cmp.Or(f.Pause, DefaultPause))) {
+		if s.wait(r, time.After(pause)) {
 			a.send(w)
 		}
 	default:
 		a.send(w)
-	}
-}
-
-func (s *Server) drip(w http.ResponseWriter, r *http.Request, a answer, pause time.Duration) {
-	a.writeHeader(w)
-	flush := http.NewResponseController(w).Flush
-	_ = flush()
-	for i := range a.body {
-		if !s.wait(r, time.After(pause)) {
-			return
-		}
-		_, _ = w.Write(a.body[i : i+1])
-		_ = flush()
 	}
 }
 

@@ -6,45 +6,50 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // maxControlBody is the largest body that the control API reads, 1 MiB.
 const maxControlBody = 1 << 20
 
-// A control is a route of the control API. Its work returns the answer's body; an error becomes
-// {"error":"…"}.
-type control struct {
-	pattern string
-	status  int // of success
-	work    func(*http.Request) (any, error)
-}
+// A controlWork is the work of a route of the control API. It returns the answer's body; an error
+// becomes {"error":"…"}.
+type controlWork func(*http.Request) (any, error)
 
-// controls are the routes of the control API.
-func (s *Server) controls() []control {
-	return []control{
-		{"GET /simulator/faults", 200, withoutBody(s.listFaults)},
+// handleControl adds the routes of the control API, with the status of their success.
+func (s *Server) handleControl(m *http.ServeMux) {
+	for _, r := range []struct {
+		pattern string
+		status  int
+		work    controlWork
+	}{
+		{"GET /simulator/faults", 200, show(s.showFaults)},
 		{"POST /simulator/faults", 201, withBody(s.postFault)},
-		{"DELETE /simulator/faults", 200, withoutBody(s.deleteFaults)},
-		{"GET /simulator/sessions", 200, withoutBody(s.listSessions)},
+		{"DELETE /simulator/faults", 200, show(func() any { s.ClearFaults(); return map[string]any{"armed": []Fault{}} })},
+		{"GET /simulator/sessions", 200, showAll("sessions", s.Sessions)},
+		{"POST /simulator/sessions", 201, withBody(s.postSession)},
+		{"GET /simulator/application", 200, show(s.application)},
+		{"POST /simulator/application", 200, withBody(s.postApplication)},
 		{"POST /simulator/sessions/{id}/status", 200, withBody(s.postStatus)},
 		{"POST /simulator/sessions/{id}/data", 200, withBody(s.postData)},
-		{"GET /simulator/requests", 200, withoutBody(s.listRequests)},
-		{"GET /simulator/webhook", 200, withoutBody(s.getWebhook)},
+		{"GET /simulator/requests", 200, showAll("requests", s.Requests)},
+		{"GET /simulator/webhook", 200, show(s.webhook)},
 		{"POST /simulator/webhook", 200, withBody(s.postWebhook)},
+		{"POST /simulator/webhook/rotation", 200, withBody(s.postRotation)},
 		{"POST /simulator/webhook/quirks", 201, withBody(s.postQuirk)},
-		{"DELETE /simulator/webhook/quirks", 200, withoutBody(s.deleteQuirks)},
-		{"GET /simulator/deliveries", 200, withoutBody(s.listDeliveries)},
-		{"POST /simulator/deliveries/{event_id}/resend", 200, withBody(s.postResend)},
+		{"DELETE /simulator/webhook/quirks", 200, show(func() any { s.ClearQuirks(); return s.webhook() })},
+		{"GET /simulator/deliveries", 200, showAll("deliveries", s.Deliveries)},
+		{"POST /simulator/deliveries/{id}/resend", 200, withBody(s.postResend)},
+	} {
+		m.HandleFunc(r.pattern, func(w http.ResponseWriter, request *http.Request) { r.work.answer(w, request, r.status) })
 	}
 }
 
-func (c control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (work controlWork) answer(w http.ResponseWriter, r *http.Request, status int) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
-	status := c.status
-	body, err := c.work(r)
+	body, err := work(r)
 	if err != nil {
 		status = http.StatusBadRequest
 		if errors.Is(err, ErrUnknownSession) || errors.Is(err, ErrUnknownEvent) {
@@ -57,29 +62,35 @@ func (c control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.send(w)
 }
 
-// withoutBody returns the work of a route whose requests have no body.
-func withoutBody(work func() any) func(*http.Request) (any, error) {
+// show returns the work of a route whose requests have no body.
+func show(work func() any) controlWork {
 	return func(*http.Request) (any, error) { return work(), nil }
 }
 
-// withBody returns the work of a route whose requests have a body, in the form of a T.
-func withBody[T any](work func(r *http.Request, body T) (any, error)) func(*http.Request) (any, error) {
+// showAll returns the work of a route that shows a list.
+func showAll[T any](name string, list func() []T) controlWork {
+	return show(func() any { return map[string][]T{name: list()} })
+}
+
+// withBody returns the work of a route whose requests have a body, in the form of a T. It requires
+// the JSON media type, which a page of another origin cannot send without a preflight.
+func withBody[T any](work func(r *http.Request, body T) (any, error)) controlWork {
 	return func(r *http.Request) (any, error) {
 		var body T
-		if err := readControl(r, &body); err != nil {
+		if mediaType(r) != "application/json" {
+			return nil, errors.New("header Content-Type: want application/json")
+		}
+		if err := decodeControl(r.Body, &body); err != nil {
 			return nil, err
 		}
 		return work(r, body)
 	}
 }
 
-// readControl decodes the body of a control request. It requires the JSON media type, which a page
-// of another origin cannot send without a preflight. Errors begin with the name of the wrong field.
-func readControl(r *http.Request, v any) error {
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return errors.New("header Content-Type: want application/json")
-	}
-	d := json.NewDecoder(r.Body)
+// decodeControl decodes the body of a control request. Errors begin with the name of the wrong
+// field.
+func decodeControl(body io.Reader, v any) error {
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if err == nil {
@@ -88,60 +99,104 @@ func readControl(r *http.Request, v any) error {
 		}
 		return nil
 	}
-	var wrongType *json.UnmarshalTypeError
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fmt.Errorf("body: more than %d bytes", maxControlBody)
-	case errors.As(err, &wrongType):
-		return fmt.Errorf("%s: wrong type, got JSON %s", cmp.Or(wrongType.Field, "body"), wrongType.Value)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		field := strings.TrimPrefix(wrong.Field, "Fault.") // as in faultBody
+		return fmt.Errorf("%s: wrong type, got JSON %s", cmp.Or(field, "body"), wrong.Value)
 	}
 	return errors.New("body: " + strings.TrimPrefix(err.Error(), "json: "))
 }
 
-func (s *Server) listSessions() any { return map[string]any{"sessions": s.Sessions()} }
+// faultBody is the JSON form of a [Fault]. A named one takes on, times and pause_ms beside the
+// name.
+type faultBody struct {
+	Fault
+	PauseMS int64             `json:"pause_ms,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    json.RawMessage   `json:"body,omitempty"` // of a string, its text is sent; other JSON as it is
+}
+
+// fault converts and checks the body.
+func (b faultBody) fault() (Fault, error) {
+	const maxPauseMS = 24 * 60 * 60 * 1000
+	if b.PauseMS < 0 || b.PauseMS > maxPauseMS {
+		return Fault{}, fmt.Errorf("pause_ms: %d is not in 0 to %d", b.PauseMS, maxPauseMS)
+	}
+	f := b.Fault
+	if f.Name != "" {
+		if f.Mode != "" || f.Status != 0 || len(b.Headers) > 0 || b.Body != nil || f.Size != 0 {
+			return f, errors.New("name: takes no mode, status, headers, body or size beside it")
+		}
+		known, ok := Known(f.Name)
+		if !ok {
+			return f, fmt.Errorf("name: %q is not one of %s", f.Name, strings.Join(KnownNames(), ", "))
+		}
+		known.On, known.Times = cmp.Or(f.On, known.On), f.Times
+		f = known
+	}
+	f.Pause = time.Duration(b.PauseMS) * time.Millisecond
+	if len(b.Headers) > 0 {
+		f.Header = http.Header{}
+	}
+	for name, value := range b.Headers {
+		f.Header.Set(name, value)
+	}
+	if b.Body != nil && json.Unmarshal(b.Body, &f.Body) != nil {
+		f.Body = string(b.Body)
+	}
+	return f, f.check()
+}
+
+// newFaultBody returns the JSON form of an armed fault, without the answer's body and header.
+func newFaultBody(f Fault) faultBody {
+	f.Name, f.Mode = f.label(), f.mode()
+	return faultBody{Fault: f, PauseMS: f.Pause.Milliseconds()}
+}
+
+func (s *Server) showFaults() any {
+	defer s.lock()()
+	armed := []faultBody{}
+	for _, f := range s.faults {
+		armed = append(armed, newFaultBody(f))
+	}
+	return map[string]any{"armed": armed, "known": KnownNames()}
+}
+
+func (s *Server) postFault(_ *http.Request, body faultBody) (any, error) {
+	f, err := body.fault()
+	if err != nil {
+		return nil, err
+	}
+	s.Inject(f)
+	return newFaultBody(f), nil
+}
 
 func (s *Server) postStatus(r *http.Request, body struct {
 	Status string `json:"status"`
 }) (any, error) {
-	err := s.SetStatus(r.PathValue("id"), body.Status)
-	if errors.Is(err, ErrUnknownStatus) {
-		err = errors.New(strings.Replace(err.Error(), "didittest: unknown status", "status: unknown", 1))
-	}
-	v, _ := s.Session(r.PathValue("id"))
-	return v, err
+	return s.afterUpdate(r, s.SetStatus(r.PathValue("id"), body.Status))
 }
 
 func (s *Server) postData(r *http.Request, _ struct{}) (any, error) {
-	err := s.EditData(r.PathValue("id"))
+	return s.afterUpdate(r, s.EditData(r.PathValue("id")))
+}
+
+// afterUpdate returns the session that a request updated, or the error.
+func (s *Server) afterUpdate(r *http.Request, err error) (any, error) {
 	v, _ := s.Session(r.PathValue("id"))
 	return v, err
 }
 
-// requestBody is a [Request] whose body is a string rather than Base64.
-type requestBody struct {
-	Request
-	Body string `json:"body"`
-}
-
-func (s *Server) listRequests() any {
-	list := []requestBody{}
-	for _, r := range s.Requests() {
-		list = append(list, requestBody{r, string(r.Body)})
-	}
-	return map[string]any{"requests": list}
-}
-
-// webhookBody is the destination of webhooks, without its secret.
-type webhookBody struct {
-	URL     string       `json:"url"`
-	Version string       `json:"version"`
-	Quirks  []armedQuirk `json:"quirks"`
-}
-
-func (s *Server) getWebhook() any {
+// webhook returns the destination of webhooks, without its secret.
+func (s *Server) webhook() any {
 	defer s.lock()()
-	return webhookBody{s.hooks.url, s.hooks.version, append([]armedQuirk{}, s.hooks.quirks...)}
+	return struct {
+		URL     string       `json:"url"`
+		Version string       `json:"version"`
+		Quirks  []armedQuirk `json:"quirks"`
+	}{s.WebhookURL, s.WebhookVersion, append([]armedQuirk{}, s.quirks...)}
 }
 
 func (s *Server) postWebhook(_ *http.Request, body struct {
@@ -150,7 +205,7 @@ func (s *Server) postWebhook(_ *http.Request, body struct {
 	Version string `json:"version"`
 }) (any, error) {
 	err := s.SetWebhook(body.URL, body.Secret, body.Version)
-	return s.getWebhook(), err
+	return s.webhook(), err
 }
 
 func (s *Server) postQuirk(_ *http.Request, q armedQuirk) (any, error) {
@@ -161,15 +216,6 @@ func (s *Server) postQuirk(_ *http.Request, q armedQuirk) (any, error) {
 	return q, nil
 }
 
-func (s *Server) deleteQuirks() any {
-	s.ClearQuirks()
-	return s.getWebhook()
-}
-
-func (s *Server) listDeliveries() any {
-	return map[string]any{"deliveries": append([]Delivery{}, s.Deliveries()...)}
-}
-
 func (s *Server) postResend(r *http.Request, _ struct{}) (any, error) {
-	return s.Resend(r.PathValue("event_id"))
+	return s.Resend(r.PathValue("id"))
 }

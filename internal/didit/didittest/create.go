@@ -1,8 +1,10 @@
 package didittest
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
-	"mime"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -26,14 +28,17 @@ type createBody struct {
 // create answers POST /v2/session/ and POST /v3/session/.
 func (s *Server) create(c *call) answer {
 	if !s.authorized(c.Request) {
-		return s.refusal(Forbidden)
+		return Forbidden.answer()
 	}
-	if mediaType, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type")); mediaType != "application/json" {
+	if mediaType(c.Request) != "application/json" {
 		return detail(http.StatusUnsupportedMediaType,
 			`Unsupported media type "`+c.Header.Get("Content-Type")+`" in request.`)
 	}
-	order, refusal := s.readOrder(c.body)
+	order, refusal := readOrder(c.body)
 	if refusal != nil {
+		return *refusal
+	}
+	if refusal := s.refuseDomain(order); refusal != nil {
 		return *refusal
 	}
 	a := s.fulfil(order, s.origin(c.Request))
@@ -43,38 +48,21 @@ func (s *Server) create(c *call) answer {
 	return jsonAnswer(http.StatusCreated, a)
 }
 
-// refusal answers a request without valid credentials: as the given fault, or as [Unauthorized]
-// where [Server.Unauthorized] is set.
-func (s *Server) refusal(f Fault) answer {
-	if s.Unauthorized {
-		f = Unauthorized
-	}
-	return s.replacement(&f)
-}
-
 // fulfil reuses or creates the session that was ordered.
 func (s *Server) fulfil(o order, origin string) createBody {
 	now := s.now()
 	defer s.lock()()
 	v := s.sessions.reusable(text(o.vendorData), o.workflowID)
-	isNew := v == nil || s.NoReuse
-	if isNew {
-		v = &session{vendorData: o.vendorData, workflowID: o.workflowID, created: now, origin: origin}
-		s.sessions.add(v, o.body)
-	} else {
-		s.sessions.setRequest(v, o.body)
-	}
-	if o.callback != nil {
-		v.callback = o.callback
-	}
-	if o.metadata != nil {
-		v.metadata = o.metadata
-	}
-	if o.language != nil {
-		v.language = o.language
-	}
-	if isNew {
+	if v == nil || s.NoReuse {
+		v = &session{order: o, created: now, origin: origin}
+		s.sessions.add(v)
 		s.announce(v, statusUpdated, now)
+	} else {
+		s.sessions.bytes += len(o.body) - len(v.body)
+		v.body, v.callback, v.language = o.body, cmp.Or(o.callback, v.callback), cmp.Or(o.language, v.language)
+		if o.metadata != nil {
+			v.metadata = o.metadata
+		}
 	}
 	return createBody{
 		SessionID: v.id, SessionNumber: v.number, SessionToken: v.token, VendorData: v.vendorData,
@@ -91,4 +79,48 @@ func (s *Server) origin(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
+}
+
+// An order is the body of a create request, checked.
+type order struct {
+	workflowID                     string
+	vendorData, callback, language *string         // nil if not sent
+	metadata                       json.RawMessage // nil if not sent
+	body                           json.RawMessage
+}
+
+// readOrder checks the body as Didit does or, where Didit publishes no rule, as the framework under
+// it does. The refusal, if any, reports all wrong fields at once. Unknown fields are ignored, and
+// so is a bad phone number.
+func readOrder(body []byte) (o order, refusal *answer) {
+	refuse := func(problem any) (order, *answer) {
+		a := jsonAnswer(http.StatusBadRequest, problem)
+		return order{}, &a
+	}
+	if len(body) == 0 {
+		body = []byte("{}") // the framework reads no body as no data
+	}
+	var in object
+	err := json.Unmarshal(body, &in)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok || err == nil && in == nil {
+		return refuse(report{"non_field_errors": list(notADictionary)})
+	}
+	if err != nil {
+		return refuse(report{"detail": "JSON parse error - " + err.Error()})
+	}
+	wrong := report{}
+	texts := in.texts(sessionFields, wrong)
+	o = order{
+		workflowID: in.workflow(wrong), body: bytes.Clone(body),
+		vendorData: texts["vendor_data"], callback: texts["callback"], language: texts["language"],
+	}
+	if in.has("metadata") {
+		o.metadata = in["metadata"]
+	}
+	in.nested("contact_details", wrong, checkContact)
+	in.nested("expected_details", wrong, checkExpected)
+	if len(wrong) > 0 {
+		return refuse(wrong)
+	}
+	return o, nil
 }

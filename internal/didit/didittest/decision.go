@@ -19,10 +19,10 @@ func (s *Server) decision(version string) func(*call) answer {
 		defer s.lock()()
 		v := s.sessions.byID(id)
 		if v == nil {
-			return s.replacement(&NotFound)
+			return NotFound.answer()
 		}
 		if !authorized {
-			return s.refusal(NotAuthenticated)
+			return NotAuthenticated.answer()
 		}
 		return jsonAnswer(http.StatusOK, v.decision(version))
 	}

@@ -85,10 +85,6 @@ func TestDecision_refusals(t *testing.T) {
 			t.Errorf("path %s, want the session's id, which is no secret", path.Path)
 		}
 	}
-	strict := serve(t, &Server{Unauthorized: true})
-	if got := strict.decision("v2", strict.created(userOrder).SessionID, "X-Api-Key", "wrong"); got.status != 401 {
-		t.Errorf("Unauthorized: status %d, want 401", got.status)
-	}
 }
 
 // Ensure decisions meet faults of their own and those of all ops.

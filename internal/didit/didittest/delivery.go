@@ -1,7 +1,6 @@
 package didittest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,25 +10,21 @@ import (
 	"time"
 )
 
-// deliveryTimeout is how long Didit waits for an answer ("Didit: Webhooks").
-const deliveryTimeout = 5 * time.Second
-
-// retryWaits are Didit's, approximately ("Didit: Webhooks").
-var retryWaits = []time.Duration{time.Minute, 4 * time.Minute}
-
 // announce sends the webhook about an event of a session, if there is a destination, in the
 // background. The deliveries of one session begin one after the other. The caller holds the lock.
 func (s *Server) announce(v *session, kind string, now time.Time) {
-	h := &s.hooks
-	if h.url == "" || s.closed {
+	if s.WebhookURL == "" || s.closed() {
 		return
 	}
-	e := v.event(kind, h.version, now)
-	e.quirk = h.takeQuirk()
-	h.keepEvent(e)
-	if e.quirk == SendLate {
-		h.held = append(h.held, e)
+	e := v.event(kind, s.WebhookVersion, now)
+	e.quirk = s.takeQuirk()
+	s.events.add(e, MaxDeliveries, maxEventBytes)
+	switch e.quirk {
+	case SendLate:
+		s.held = append(s.held, e)
 		return
+	case SendStale:
+		e.timestamp -= 3600
 	}
 	s.start(e)
 	s.release()
@@ -37,33 +32,27 @@ func (s *Server) announce(v *session, kind string, now time.Time) {
 
 // release sends the events that were held back. The caller holds the lock.
 func (s *Server) release() {
-	held := s.hooks.held
-	s.hooks.held = nil
-	if s.closed {
-		return
-	}
+	held := s.held
+	s.held = nil
 	for _, e := range held {
 		s.start(e)
 	}
 }
 
-// start delivers in the background. The caller holds the lock.
+// start delivers in the background, unless the Server is closed. The caller holds the lock.
 func (s *Server) start(e *event) {
-	h := &s.hooks
-	before, begun := h.tails[e.sessionID], make(chan struct{})
-	h.tails[e.sessionID] = begun
-	h.pending++
+	if s.closed() {
+		return
+	}
+	before, begun := e.session.begun, make(chan struct{})
+	e.session.begun = begun
+	s.pending++
 	go func() {
 		defer s.endPending()
 		if before != nil {
 			<-before
 		}
 		d := s.deliver(e)
-		unlock := s.lock()
-		if h.tails[e.sessionID] == begun {
-			delete(h.tails, e.sessionID)
-		}
-		unlock()
 		close(begun)
 		s.retry(e, d)
 	}()
@@ -72,8 +61,8 @@ func (s *Server) start(e *event) {
 // endPending counts a delivery, with its retries, as ended.
 func (s *Server) endPending() {
 	defer s.lock()()
-	s.hooks.pending--
-	s.hooks.settled.Broadcast()
+	s.pending--
+	s.settled.Broadcast()
 }
 
 // Settle waits until every event has been delivered or its last retry has failed. It returns the
@@ -82,10 +71,10 @@ func (s *Server) Settle(ctx context.Context) error {
 	defer s.lock()()
 	defer context.AfterFunc(ctx, func() {
 		defer s.lock()()
-		s.hooks.settled.Broadcast()
+		s.settled.Broadcast()
 	})()
-	for s.hooks.pending > 0 && ctx.Err() == nil {
-		s.hooks.settled.Wait()
+	for s.pending > 0 && ctx.Err() == nil {
+		s.settled.Wait()
 	}
 	return ctx.Err()
 }
@@ -94,25 +83,28 @@ func (s *Server) Settle(ctx context.Context) error {
 // timestamp and new signatures, without its quirk and without retries. It waits for the answer, at
 // most [Server.DeliveryTimeout]. The error is [ErrUnknownEvent], or says that the Server is closed.
 func (s *Server) Resend(eventID string) (Delivery, error) {
-	now := s.now()
-	unlock := s.lock()
-	i := slices.IndexFunc(s.hooks.events.items, func(e *event) bool { return e.id == eventID })
+	e, err := s.resend(eventID, s.now())
+	if err != nil {
+		return Delivery{}, err
+	}
+	defer s.endPending()
+	return s.attempt(e, 1), nil
+}
+
+// resend returns an event to be sent again, and counts it as pending.
+func (s *Server) resend(eventID string, now time.Time) (*event, error) {
+	defer s.lock()()
+	i := slices.IndexFunc(s.events.items, func(e *event) bool { return e.id == eventID })
 	switch {
 	case i < 0:
-		unlock()
-		return Delivery{}, fmt.Errorf("%w %q", ErrUnknownEvent, eventID)
-	case s.closed:
-		unlock()
-		return Delivery{}, errors.New("didittest: simulator is closed")
+		return nil, fmt.Errorf("%w %q", ErrUnknownEvent, eventID)
+	case s.closed():
+		return nil, errors.New("didittest: simulator is closed")
 	}
-	e := *s.hooks.events.items[i]
-	s.hooks.pending++
-	unlock()
-	defer s.endPending()
-	e.quirk = ""
-	d := e.delivery(1)
-	d.Resent = true
-	return s.attempt(&e, d, now.Unix()), nil
+	s.pending++
+	e := *s.events.items[i]
+	e.timestamp, e.quirk, e.resent = now.Unix(), "", true
+	return &e, nil
 }
 
 // deliver makes the first attempt, and a second one where the quirk asks for it.
@@ -123,18 +115,15 @@ func (s *Server) deliver(e *event) Delivery {
 		d.Problem = "never sent"
 		return s.recordDelivery(d)
 	case SendTwice:
-		s.attempt(e, e.delivery(1), e.timestamp())
+		s.attempt(e, 1)
 	}
-	return s.attempt(e, e.delivery(1), e.timestamp())
+	return s.attempt(e, 1)
 }
 
-// retry makes the further attempts that a failed one is worth.
+// retry makes the further attempts that a failed one is worth. Whether Didit dates a retry anew is
+// not known; here it keeps its timestamp.
 func (s *Server) retry(e *event, d Delivery) {
-	waits := s.RetryWaits
-	if waits == nil {
-		waits = retryWaits
-	}
-	for i, wait := range waits {
+	for i, wait := range s.RetryWaits {
 		if !d.failed() {
 			return
 		}
@@ -143,7 +132,7 @@ func (s *Server) retry(e *event, d Delivery) {
 		case <-s.ctx.Done():
 			return
 		}
-		d = s.attempt(e, e.delivery(i+2), e.timestamp())
+		d = s.attempt(e, i+2)
 	}
 }
 
@@ -153,17 +142,26 @@ func (d Delivery) failed() bool {
 	return d.Attempt > 0 && (d.Status == 0 || d.Status == http.StatusNotFound || d.Status >= 500)
 }
 
+// delivery returns a delivery of the event that has not begun.
+func (e *event) delivery(attempt int) Delivery {
+	return Delivery{
+		EventID: e.id, Type: e.kind, Version: e.version, SessionID: e.session.id, SessionStatus: e.status,
+		Attempt: attempt, Resent: e.resent, Quirk: e.quirk,
+	}
+}
+
 // attempt sends the event and records the outcome.
-func (s *Server) attempt(e *event, d Delivery, timestamp int64) Delivery {
+func (s *Server) attempt(e *event, number int) Delivery {
+	d := e.delivery(number)
 	d.Time = s.now()
 	unlock := s.lock()
-	destination, secret, client := s.hooks.url, s.hooks.secret, s.hooks.client
+	destination, secrets := s.WebhookURL, s.secrets(d.Time)
 	unlock()
-	ctx, cancel := context.WithTimeout(s.ctx, cmp.Or(s.DeliveryTimeout, deliveryTimeout))
+	ctx, cancel := context.WithTimeout(s.ctx, s.DeliveryTimeout)
 	defer cancel()
-	r, err := e.request(ctx, destination, secret, timestamp)
+	r, err := e.request(ctx, destination, secrets)
 	if err == nil {
-		d.Status, err = send(client, r)
+		d.Status, err = s.send(r)
 	}
 	switch {
 	case err == nil:
@@ -175,9 +173,9 @@ func (s *Server) attempt(e *event, d Delivery, timestamp int64) Delivery {
 	return s.recordDelivery(d)
 }
 
-// send returns the status of an answer that was read to its end.
-func send(client *http.Client, r *http.Request) (status int, err error) {
-	response, err := client.Do(r)
+// send returns the status of an answer that was read to its end. It follows no redirect.
+func (s *Server) send(r *http.Request) (status int, err error) {
+	response, err := s.WebhookTransport.RoundTrip(r)
 	if err != nil {
 		return 0, err
 	}
@@ -191,7 +189,7 @@ func send(client *http.Client, r *http.Request) (status int, err error) {
 // recordDelivery records a delivery that has ended, and calls OnDelivery.
 func (s *Server) recordDelivery(d Delivery) Delivery {
 	unlock := s.lock()
-	s.hooks.log.add(d, func(Delivery) int { return 0 }, MaxDeliveries, 0)
+	s.deliveries.add(d, MaxDeliveries, 0)
 	unlock()
 	if s.OnDelivery != nil {
 		s.OnDelivery(d)

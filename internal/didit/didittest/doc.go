@@ -11,16 +11,13 @@
 // A [Server] is an [http.Handler] whose zero value works:
 //
 //	sim := &didittest.Server{}
-//	ts := httptest.NewServer(sim) // or NewTLSServer
+//	ts := httptest.NewServer(sim) // or NewTLSServer; programs call sim.Start instead
 //	defer ts.Close()
 //	defer sim.Close() // runs first: a request that a fault keeps waiting would block ts.Close
 //
 // Point the program's token URL and session URL both at ts.URL, give it [DefaultClientID] and
-// [DefaultClientSecret], or [DefaultAPIKey], and look at what it did: [Server.Requests] and
-// [Server.Count] return what was received, [Server.Sessions] what was created. Programs other than
-// tests call [Server.Start] instead of using httptest.
-//
-// To see how the program handles a failure, arm a fault before the call:
+// [DefaultClientSecret], or [DefaultAPIKey], and look at what it did: [Server.Requests],
+// [Server.Count], [Server.Sessions]. To see how it handles a failure, arm a fault before the call:
 //
 //	sim.Inject(didittest.RateLimited.Once())
 //	sim.Inject(didittest.ServerError.At(didittest.OpToken))
@@ -28,9 +25,10 @@
 //
 // The first applies to one create request; the second to each token request until
 // [Server.ClearFaults]; the third creates the session and then resets the connection, which is how
-// a program comes to pay for two sessions. Three more events deserve a test: a rotation of the
-// credentials ([Server.SetCredentials]), a token that expires early ([Server.RevokeTokens]), and a
-// clock in [Server.Now] that jumps a day.
+// a program comes to pay for two sessions. A session that names a fault in its metadata meets it
+// too: {"metadata": {"simulate": "paid_plan"}}, or another of [KnownNames]. Three more events
+// deserve a test: a rotation of the credentials ([Server.SetCredentials]), a token that expires
+// early ([Server.RevokeTokens]), and a clock in [Server.Now] that jumps a day.
 //
 // # What it answers
 //
@@ -60,52 +58,39 @@
 // 404, a timeout or a failed connection is retried after [Server.RetryWaits]; any other answer is
 // final, and redirects are not followed. [Server.Deliveries] returns the attempts, [Server.Settle]
 // waits for all of them, and [Server.Resend] sends an event again, as Didit's console does.
-//
-//	sim := &didittest.Server{
-//		WebhookURL: backend.URL + "/webhooks/didit",
-//		RetryWaits: []time.Duration{0, 0},
-//	}
-//
-// A [Quirk] is what else a backend must bear: an event that comes twice, late or never, that is
-// forged or stale, or that a proxy has re-encoded.
-//
-//	sim.Misdeliver(didittest.SendTwice, 1)
-//
-// # By hand
-//
-// A session that names a fault in its metadata meets that fault:
-//
-//	{"workflow_id": "…", "metadata": {"simulate": "paid_plan"}}
-//
-// The names are those of [KnownNames].
+// [Server.Misdeliver] arms a [Quirk], which is what else a backend must bear: an event that comes
+// twice, late or never, that is forged or stale, or that a proxy has re-encoded.
 //
 // # From other languages and processes
 //
 // The control API does over HTTP what the methods do. Bodies are JSON, with the media type
-// application/json and only the fields named here; a mistake is status 400 and
-// {"error": "field: what is wrong"}.
+// application/json and only the fields named here; a mistake is status 400 and {"error": "field:
+// what is wrong"}.
 //
 //	GET    /simulator/faults                the armed faults, and the names of all ready-made ones
-//	POST   /simulator/faults                {"name": "rate_limited", "times": 1}, or spelled out:
-//	                                        on, times, mode, pause_ms, status, headers (one value
-//	                                        each), body (a string or any JSON), size
+//	POST   /simulator/faults                {"name": "rate_limited", "times": 1}, or on, times, mode,
+//	                                        pause_ms, status, headers, body (a string is sent
+//	                                        as it is, any other JSON as JSON), size
 //	DELETE /simulator/faults                disarms all
 //	GET    /simulator/sessions              {"sessions": […]}, each as [Session]
+//	POST   /simulator/sessions              {"workflow_id", "vendor_data"}; starts one that no backend
+//	                                        asked for, as SDKs do; answers the [Session]
 //	POST   /simulator/sessions/{id}/status  {"status": "Declined"}
 //	POST   /simulator/sessions/{id}/data    {}; sends data.updated
-//	GET    /simulator/requests              {"requests": […]}, each as [Request], the body as a
-//	                                        string
+//	GET    /simulator/application           {"allowed_domains": […]}
+//	POST   /simulator/application           {"allowed_domains": […]}, of callbacks; [] allows all
+//	GET    /simulator/requests              {"requests": […]}, each as [Request]
 //	GET    /simulator/webhook               {"url", "version", "quirks": […]}
 //	POST   /simulator/webhook               {"url", "secret", "version"}; an absent one stays
+//	POST   /simulator/webhook/rotation      {"secret"}; for 24 hours the one before signs, too
 //	POST   /simulator/webhook/quirks        {"quirk": "twice", "times": 1}
 //	DELETE /simulator/webhook/quirks        disarms all
 //	GET    /simulator/deliveries            {"deliveries": […]}, each as [Delivery]
-//	POST   /simulator/deliveries/{event_id}/resend
-//	                                        {}; answers the [Delivery]
+//	POST   /simulator/deliveries/{id}/resend  {}, for the id of an event; answers the [Delivery]
 //
 // # Limitations
 //
-// The control API is open to every program that can reach the port, and create requests are kept
-// in memory as they came, personal data included. Keep the simulator on the loopback interface, and
+// The control API is open to every program that can reach the port, and create requests are kept in
+// memory as they came, personal data included. Keep the simulator on the loopback interface, and
 // keep real credentials and real people out of it.
 package didittest

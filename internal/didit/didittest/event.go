@@ -20,26 +20,27 @@ const (
 	dataUpdated   = "data.updated"
 )
 
-// environment is that of an application which is no sandbox.
-const environment = "live"
-
-// staleBy is how far back [SendStale] dates an event, in seconds.
-const staleBy = 3600
-
 // An event is what happened to a session, in the form of its webhook.
 type event struct {
-	id, kind, version string
-	sessionID, status string
-	created           int64          // Unix seconds
-	fields            map[string]any // the body without its timestamp; plain
-	size              int            // of the body
-	quirk             Quirk
+	session            *session
+	id, kind, version  string
+	status             string
+	created, timestamp int64          // Unix seconds; of the event and of its delivery
+	fields             map[string]any // the body without its timestamp; plain
+	bytes              int            // of the body
+	quirk              Quirk
+	resent             bool
 }
+
+func (e *event) size() int { return e.bytes }
 
 // event returns the session's current state as an event, in the shape of a version ("Didit:
 // Webhooks").
 func (v *session) event(kind, version string, now time.Time) *event {
-	e := &event{id: newUUID(), kind: kind, version: version, sessionID: v.id, status: v.status, created: now.Unix()}
+	e := &event{
+		session: v, id: newUUID(), kind: kind, version: version, status: v.status,
+		created: now.Unix(), timestamp: now.Unix(),
+	}
 	fields := map[string]any{"session_id": v.id, "status": v.status, "created_at": e.created}
 	if v.vendorData != nil || version == "v3" {
 		fields["vendor_data"] = v.vendorData
@@ -52,7 +53,7 @@ func (v *session) event(kind, version string, now time.Time) *event {
 	}
 	if version == "v3" {
 		fields["webhook_type"], fields["event_id"], fields["workflow_version"] = kind, e.id, 1
-		fields["application_id"], fields["environment"] = applicationID, environment
+		fields["application_id"], fields["environment"] = applicationID, "live"
 	}
 	switch v.status {
 	case "Approved", "Declined", "In Review", "Abandoned":
@@ -64,49 +65,36 @@ func (v *session) event(kind, version string, now time.Time) *event {
 		}
 	}
 	e.fields = plain(fields).(map[string]any)
-	e.size = len(dumps(e.fields, true))
+	e.bytes = len(dumps(e.fields, true))
 	return e
 }
 
-// timestamp returns the signed time of the event's first delivery and its retries. Whether Didit
-// dates a retry anew is not known.
-func (e *event) timestamp() int64 {
-	if e.quirk == SendStale {
-		return e.created - staleBy
-	}
-	return e.created
-}
-
-// delivery returns a delivery of the event that has not begun.
-func (e *event) delivery(attempt int) Delivery {
-	return Delivery{
-		EventID: e.id, Type: e.kind, Version: e.version, SessionID: e.sessionID, SessionStatus: e.status,
-		Attempt: attempt, Quirk: e.quirk,
-	}
-}
-
 // request returns the webhook on the wire ("Didit: Webhooks"; the user agent is that of a live
-// capture).
-func (e *event) request(ctx context.Context, destination, secret string, timestamp int64) (*http.Request, error) {
+// capture), with signatures of each secret, whose names end as the map says.
+func (e *event) request(ctx context.Context, destination string, secrets map[string]string) (*http.Request, error) {
 	fields := maps.Clone(e.fields)
-	sent := strconv.FormatInt(timestamp, 10)
+	sent := strconv.FormatInt(e.timestamp, 10)
 	fields["timestamp"] = json.Number(sent)
 	body := dumps(fields, true)
-	if e.quirk == SendForged {
-		secret += "-of-another-sender"
-	}
 	header := http.Header{}
 	header.Set("Content-Type", "application/json")
 	header.Set("User-Agent", "DiditWebhook/2.0 +https://didit.me")
 	header.Set("X-Timestamp", sent)
-	header.Set("X-Signature", signature(secret, body))
-	header.Set("X-Signature-V2", signature(secret, dumps(fields, false)))
 	kind, _ := fields["webhook_type"].(string)
-	header.Set("X-Signature-Simple", signature(secret, strings.Join([]string{sent, e.sessionID, e.status, kind}, ":")))
-	if e.quirk == SendReworded {
-		body = indented(body)
+	for suffix, secret := range secrets {
+		if e.quirk == SendForged {
+			secret += "-of-another-sender"
+		}
+		header.Set("X-Signature"+suffix, signature(secret, body))
+		header.Set("X-Signature-V2"+suffix, signature(secret, dumps(fields, false)))
+		header.Set("X-Signature-Simple"+suffix, signature(secret, strings.Join([]string{sent, e.session.id, e.status, kind}, ":")))
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, destination, strings.NewReader(body))
+	content := bytes.NewBufferString(body)
+	if e.quirk == SendReworded {
+		content.Reset()
+		_ = json.Indent(content, []byte(body), "", "  ") // cannot fail: this package encoded it
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, destination, content)
 	if err == nil {
 		r.Header = header
 	}
@@ -118,13 +106,4 @@ func signature(secret, message string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(message))
 	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// indented returns the same document with spaces.
-func indented(body string) string {
-	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(body), "", "  "); err != nil {
-		panic(err) // this package encoded it
-	}
-	return b.String()
 }

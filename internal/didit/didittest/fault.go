@@ -44,19 +44,23 @@ const (
 	ModeCutJSON      Mode = "cut_json"      // after the work: a complete HTTP answer that holds half of the JSON
 	ModeDrip         Mode = "drip"          // after the work: the header, then a byte after each Pause
 	ModeSlow         Mode = "slow"          // after the work: the whole answer, after one Pause
+
+	// After the work, of a create request: the session of another end user, or of another workflow.
+	ModeOtherVendorData Mode = "other_vendor_data"
+	ModeOtherWorkflow   Mode = "other_workflow"
 )
 
 var (
-	modesBefore = []Mode{ModeAnswer, ModeResetBefore, ModeSilence}
-	modesAfter  = []Mode{ModeResetAfter, ModeSilenceAfter, ModeTruncated, ModeCutJSON, ModeDrip, ModeSlow}
-	modes       = slices.Concat(modesBefore, modesAfter)
+	modesAfter = []Mode{
+		ModeResetAfter, ModeSilenceAfter, ModeTruncated, ModeCutJSON, ModeDrip, ModeSlow, ModeOtherVendorData, ModeOtherWorkflow}
+	modes = append([]Mode{ModeAnswer, ModeResetBefore, ModeSilence}, modesAfter...)
 )
 
 // DefaultPause is the pause of a [ModeDrip] or [ModeSlow] fault whose Pause is zero.
 const DefaultPause = 100 * time.Millisecond
 
-// maxFaultSize bounds [Fault.Size], 1 GiB.
-const maxFaultSize = 1 << 30
+// maxFaultSize bounds [Fault.Size], 64 MiB.
+const maxFaultSize = 64 << 20
 
 // A Fault is a failure on demand, armed by [Server.Inject]. The zero value answers every token,
 // create and decision request with status 500 and an empty body.
@@ -64,18 +68,18 @@ const maxFaultSize = 1 << 30
 // The package's variables ([PaidPlan], [RateLimited], …) are ready-made faults. Treat them as
 // constants, and adapt a copy by [Fault.At] and [Fault.Once].
 type Fault struct {
-	Name  string        // what [Exchange.Fault] shows; empty means the mode
-	On    Op            // [OpToken], [OpCreate], [OpDecision] or [OpAny]; empty means OpAny
-	Times int           // how many requests meet it; zero means all until [Server.ClearFaults]
-	Mode  Mode          // empty means [ModeAnswer]
-	Pause time.Duration // of [ModeDrip] and [ModeSlow]; zero means [DefaultPause]
+	Name  string        `json:"name,omitempty"`  // what [Exchange.Fault] shows; empty means the mode
+	On    Op            `json:"on,omitempty"`    // [OpToken], [OpCreate], [OpDecision] or [OpAny]; empty means OpAny
+	Times int           `json:"times,omitempty"` // how many requests meet it; zero means all until [Server.ClearFaults]
+	Mode  Mode          `json:"mode,omitempty"`  // empty means [ModeAnswer]
+	Pause time.Duration `json:"-"`               // of [ModeDrip] and [ModeSlow]; zero means [DefaultPause]
 
 	// The rest is the answer of ModeAnswer, and must be zero in other modes.
 
-	Status int         // 200 to 599; zero means 500
-	Header http.Header // sent as it is; X-RateLimit-Limit gets a matching X-RateLimit-Reset
-	Body   string      // sent as it is, as JSON unless Header holds a Content-Type
-	Size   int         // spaces follow the body up to this many bytes, at most 1 GiB; zero means none
+	Status int         `json:"status,omitempty"` // 200 to 599; zero means 500
+	Header http.Header `json:"-"`                // sent as it is; X-RateLimit-Limit gets a matching X-RateLimit-Reset
+	Body   string      `json:"-"`                // sent as it is, as JSON unless Header holds a Content-Type
+	Size   int         `json:"size,omitempty"`   // spaces follow the body up to this many bytes, at most 64 MiB
 }
 
 // At returns a copy that applies to the given op.
@@ -100,34 +104,6 @@ func (s *Server) Inject(f Fault) {
 func (s *Server) ClearFaults() {
 	defer s.lock()()
 	s.faults = nil
-}
-
-// Known returns the ready-made fault of a name: one of the package's variables, such as
-// "paid_plan", or a fault that is nothing but a mode, such as "reset_after".
-func Known(name string) (f Fault, ok bool) {
-	for _, f := range known {
-		if f.Name == name {
-			return f, true
-		}
-	}
-	mode := Mode(name)
-	if mode == ModeAnswer || !slices.Contains(modes, mode) {
-		return Fault{}, false
-	}
-	return Fault{Name: name, Mode: mode}, true
-}
-
-// KnownNames returns the names that [Known] knows, sorted.
-func KnownNames() []string {
-	var names []string
-	for _, f := range known {
-		names = append(names, f.Name)
-	}
-	for _, m := range modes[1:] {
-		names = append(names, string(m))
-	}
-	slices.Sort(names)
-	return names
 }
 
 // check returns an error that begins with the name of the wrong field.
@@ -158,54 +134,12 @@ func (f Fault) label() string { return cmp.Or(f.Name, string(f.mode())) }
 // works reports whether the request is to be processed; f is nil for a request that meets no fault.
 func (f *Fault) works() bool { return f == nil || slices.Contains(modesAfter, f.Mode) }
 
-// takeFault returns the fault that a request meets, or nil.
-func (s *Server) takeFault(op Op, body []byte) *Fault {
-	if !slices.Contains(faultOps, op) {
-		return nil
-	}
-	defer s.lock()()
-	for i := range s.faults {
-		f := &s.faults[i]
-		if f.On != "" && f.On != OpAny && f.On != op {
-			continue
-		}
-		met := *f
-		switch f.Times {
-		case 0: // no limit
-		case 1:
-			s.faults = slices.Delete(s.faults, i, i+1)
-		default:
-			f.Times--
-		}
-		return &met
-	}
-	if op == OpCreate {
-		return requestedFault(body)
-	}
-	return nil
-}
-
-// requestedFault returns the fault that a create request asks for by the member "simulate" of its
-// metadata, or nil.
-func requestedFault(body []byte) *Fault {
-	if !bytes.Contains(body, []byte(`"simulate"`)) {
-		return nil
-	}
-	var v struct {
-		Metadata struct {
-			Simulate string `json:"simulate"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(body, &v) != nil || v.Metadata.Simulate == "" {
-		return nil
-	}
-	f, ok := Known(v.Metadata.Simulate)
-	if !ok {
-		problem := fmt.Sprintf("%q is not one of %s.", v.Metadata.Simulate, strings.Join(KnownNames(), ", "))
-		a := jsonAnswer(0, report{"metadata": report{"simulate": list(problem)}})
-		f = newFault("unknown", http.StatusBadRequest, string(a.body))
-	}
-	return &f
+// answer returns the answer of ModeAnswer.
+func (f Fault) answer() answer {
+	body := f.Body + strings.Repeat(" ", max(0, f.Size-len(f.Body)))
+	a := textAnswer(cmp.Or(f.Status, http.StatusInternalServerError), "application/json", []byte(body))
+	maps.Copy(a.header, f.Header)
+	return a
 }
 
 // replacement returns the answer of a fault that prevents the work; its status is 0 if it sends
@@ -214,12 +148,64 @@ func (s *Server) replacement(f *Fault) answer {
 	if f.mode() != ModeAnswer {
 		return answer{}
 	}
-	a := textAnswer(cmp.Or(f.Status, http.StatusInternalServerError), "application/json", []byte(f.Body))
-	maps.Copy(a.header, f.Header)
+	a := f.answer()
 	if a.header.Get("X-RateLimit-Limit") != "" {
 		seconds, _ := strconv.ParseInt(a.header.Get("Retry-After"), 10, 64)
 		a.header.Set("X-RateLimit-Reset", strconv.FormatInt(s.now().Unix()+seconds, 10))
 	}
-	a.pad = max(0, f.Size-len(f.Body))
 	return a
+}
+
+// takeFault returns the fault that a request meets, or nil.
+func (s *Server) takeFault(op Op, body []byte) *Fault {
+	if !slices.Contains(faultOps, op) {
+		return nil
+	}
+	defer s.lock()()
+	applies := func(f Fault) bool { return f.On == "" || f.On == OpAny || f.On == op }
+	if f, ok := take(&s.faults, applies, func(f *Fault) *int { return &f.Times }); ok {
+		return &f
+	}
+	if op == OpCreate {
+		return requestedFault(body)
+	}
+	return nil
+}
+
+// take returns the first of the armed items that applies, and uses up one of its times; zero means
+// that it has no limit.
+func take[T any](armed *[]T, applies func(T) bool, times func(*T) *int) (met T, ok bool) {
+	i := slices.IndexFunc(*armed, applies)
+	if i < 0 {
+		return met, false
+	}
+	met = (*armed)[i]
+	switch left := times(&(*armed)[i]); *left {
+	case 0:
+	case 1:
+		*armed = slices.Delete(*armed, i, i+1)
+	default:
+		*left--
+	}
+	return met, true
+}
+
+// requestedFault returns the fault that a create request asks for by the member "simulate" of its
+// metadata, or nil.
+func requestedFault(body []byte) *Fault {
+	var v struct {
+		Metadata struct {
+			Simulate string `json:"simulate"`
+		} `json:"metadata"`
+	}
+	if !bytes.Contains(body, []byte(`"simulate"`)) || json.Unmarshal(body, &v) != nil || v.Metadata.Simulate == "" {
+		return nil
+	}
+	f, ok := Known(v.Metadata.Simulate)
+	if !ok {
+		problem := fmt.Sprintf("%q is not one of %s.", v.Metadata.Simulate, strings.Join(KnownNames(), ", "))
+		a := jsonAnswer(0, report{"metadata": report{"simulate": list(problem)}})
+		f = Fault{Name: "unknown", Status: http.StatusBadRequest, Body: string(a.body)}
+	}
+	return &f
 }

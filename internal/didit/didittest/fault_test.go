@@ -118,6 +118,12 @@ func TestServer_Inject_modes(t *testing.T) {
 		}},
 		{ModeDrip, 1, 201, func(got reply) bool { return got.status == 201 && strings.HasSuffix(got.body, "}") }},
 		{ModeSlow, 1, 201, func(got reply) bool { return got.status == 201 && strings.HasSuffix(got.body, "}") }},
+		{ModeOtherVendorData, 1, 201, func(got reply) bool {
+			return got.status == 201 && strings.Contains(got.body, `"vendor_data":"another-end-user"`) && strings.Contains(got.body, `"workflow_id":"`+workflow+`"`)
+		}},
+		{ModeOtherWorkflow, 1, 201, func(got reply) bool {
+			return got.status == 201 && strings.Contains(got.body, `"vendor_data":"user-123"`) && strings.Contains(got.body, `"workflow_id":"`+otherWorkflowID+`"`)
+		}},
 	} {
 		t.Run(string(tt.mode), func(t *testing.T) {
 			t.Parallel()

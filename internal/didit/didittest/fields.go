@@ -24,10 +24,7 @@ func list(problem string) []string { return []string{problem} }
 
 const notADictionary = "Invalid data. Expected a dictionary."
 
-var (
-	uuidForm    = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	countryForm = regexp.MustCompile(`^[A-Z]{3}$`)
-)
+var uuidForm = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // languages are the 54 of Didit's OpenAPI 3.0.0, case-sensitive.
 var languages = strings.Fields(`en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt
@@ -41,22 +38,23 @@ const maxPortrait = 2 << 20
 // A check returns what is wrong with the value of a field, or "".
 type check func(string) string
 
-// The fields that are strings, with their checks; nil accepts every string.
+// The fields that are strings, with their checks.
 var (
 	sessionFields = map[string]check{
-		"vendor_data": nil, "callback": isURL, "callback_method": oneOf("initiator", "completer", "both"),
+		"vendor_data": isText, "callback": isURL, "callback_method": oneOf("initiator", "completer", "both"),
 		"language": isLanguage, "portrait_image": checkPortrait,
 	}
 	contactFields  = map[string]check{"email": isEmail, "email_lang": isLanguage}
 	expectedFields = map[string]check{
-		"first_name": nil, "last_name": nil, "identification_number": nil, "address": nil,
+		"first_name": isText, "last_name": isText, "identification_number": isText, "address": isText,
 		"date_of_birth": isDate, "gender": oneOf("M", "F"), "ip_address": isIP,
 		"nationality": isCountry, "country": isCountry, "id_country": isCountry, "poa_country": isCountry,
 	}
 )
 
 var (
-	isURL = valid("Enter a valid URL.", func(v string) bool {
+	isText check = func(string) string { return "" }
+	isURL        = valid("Enter a valid URL.", func(v string) bool {
 		u, err := url.Parse(v)
 		return err == nil && u.Scheme != ""
 	})
@@ -72,11 +70,12 @@ var (
 		_, err := netip.ParseAddr(v)
 		return err == nil
 	})
+	isCountry  = validChoice(regexp.MustCompile(`^[A-Z]{3}$`).MatchString)
 	isLanguage = valid("Invalid language. Supported languages are: "+strings.Join(languages, ", "),
 		func(v string) bool { return slices.Contains(languages, v) })
 )
 
-// valid returns the check that answers with the problem where ok is false.
+// valid returns the check that reports the problem where ok is false.
 func valid(problem string, ok func(string) bool) check {
 	return func(v string) string {
 		if ok(v) {
@@ -86,20 +85,13 @@ func valid(problem string, ok func(string) bool) check {
 	}
 }
 
-func isCountry(v string) string {
-	if countryForm.MatchString(v) {
-		return ""
-	}
-	return notAChoice(v)
+// validChoice is valid with the problem that the value is not a choice.
+func validChoice(ok func(string) bool) check {
+	return func(v string) string { return valid(notAChoice(v), ok)(v) }
 }
 
 func oneOf(choices ...string) check {
-	return func(v string) string {
-		if slices.Contains(choices, v) {
-			return ""
-		}
-		return notAChoice(v)
-	}
+	return validChoice(func(v string) bool { return slices.Contains(choices, v) })
 }
 
 func notAChoice(v string) string { return fmt.Sprintf("%q is not a valid choice.", v) }
@@ -135,14 +127,27 @@ func (in object) texts(fields map[string]check, wrong report) map[string]*string
 			v = n.String()
 		}
 		texts[name] = &v
-		if check == nil {
-			continue
-		}
 		if problem := check(v); problem != "" {
 			wrong[name] = list(problem)
 		}
 	}
 	return texts
+}
+
+// workflow returns the workflow id in lower case; every UUID is one. Didit reports an unknown one
+// by a plain string rather than a list.
+func (in object) workflow(wrong report) string {
+	raw, sent := in["workflow_id"]
+	var id string
+	switch err := json.Unmarshal(raw, &id); {
+	case !sent:
+		wrong["workflow_id"] = list("This field is required.")
+	case string(raw) == "null":
+		wrong["workflow_id"] = list("This field may not be null.")
+	case err != nil || !uuidForm.MatchString(id):
+		wrong["workflow_id"] = "Invalid workflow_id."
+	}
+	return strings.ToLower(id)
 }
 
 // nested checks the fields of an object inside the body.

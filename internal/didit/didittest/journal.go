@@ -35,15 +35,23 @@ type Request struct {
 	ContentType string `json:"content_type"` // as sent
 	UserAgent   string `json:"user_agent"`   // as sent
 	RemoteAddr  string `json:"remote_addr"`  // host:port; the same for requests on one connection
-	Body        []byte `json:"body"`         // as sent, the client secret replaced by REDACTED; empty for OpPage
+	Body        Body   `json:"body"`         // as sent, the client secret replaced by REDACTED; empty for OpPage
 }
+
+// A Body is what was sent. In JSON it is a string.
+type Body []byte
+
+// MarshalText returns the body itself.
+func (b Body) MarshalText() ([]byte, error) { return b, nil }
+
+func (r *Request) size() int { return len(r.Body) }
 
 // Requests returns the latest requests, oldest first: at most [MaxRequests], fewer where bodies are
 // large. Those to the control API are not among them.
 func (s *Server) Requests() []Request {
 	defer s.lock()()
-	list := make([]Request, 0, len(s.log.items))
-	for _, e := range s.log.items {
+	list := make([]Request, 0, len(s.requests.items))
+	for _, e := range s.requests.items {
 		r := *e
 		r.Body = slices.Clone(r.Body)
 		list = append(list, r)
@@ -55,7 +63,7 @@ func (s *Server) Requests() []Request {
 // [OpAny] counts all. A request counts once its body has been read, answered or not.
 func (s *Server) Count(op Op) int {
 	defer s.lock()()
-	return s.log.counts[op]
+	return s.requests.counts[op]
 }
 
 // A journal holds the latest requests. The lock of its Server guards it, and the entries too.
@@ -70,7 +78,23 @@ func (j *journal) add(r *Request) {
 	}
 	j.counts[r.Op]++
 	j.counts[OpAny]++
-	j.recent.add(r, func(r *Request) int { return len(r.Body) }, MaxRequests, maxRequestBytes)
+	j.recent.add(r, MaxRequests, maxRequestBytes)
+}
+
+// recent keeps the latest items, bounded by their number and by the sum of their sizes.
+type recent[T interface{ size() int }] struct {
+	items []T // oldest first
+	bytes int // sum of the sizes
+}
+
+// add appends an item and removes the oldest ones until the bounds hold.
+func (r *recent[T]) add(item T, maxItems, maxBytes int) {
+	r.items = append(r.items, item)
+	r.bytes += item.size()
+	for len(r.items) > maxItems || r.bytes > maxBytes {
+		r.bytes -= r.items[0].size()
+		r.items = slices.Delete(r.items, 0, 1)
+	}
 }
 
 // recordRequest adds a request to the journal.
@@ -86,11 +110,11 @@ func (s *Server) recordRequest(op Op, r *http.Request, body []byte) *Request {
 	switch op {
 	case OpPage:
 	case OpToken:
-		e.Body = bytes.ReplaceAll(body, []byte(s.credentials.clientSecret), []byte(redacted))
+		e.Body = bytes.ReplaceAll(body, []byte(s.ClientSecret), []byte(redacted))
 	default:
 		e.Body = body
 	}
-	s.log.add(e)
+	s.requests.add(e)
 	return e
 }
 

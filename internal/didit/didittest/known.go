@@ -1,55 +1,57 @@
 package didittest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // What Didit answers when it does not create a session. All apply to create requests.
 var (
 	// WorkflowInvalid is a field error as a plain string (Didit's OpenAPI 3.0.0).
-	WorkflowInvalid = onCreate("workflow_invalid", 400, `{"workflow_id":"Invalid workflow_id."}`)
+	WorkflowInvalid = refusal(OpCreate, "workflow_invalid", 400, `{"workflow_id":"Invalid workflow_id."}`)
 	// PaidPlan is the one error body of "Didit: Creating a Verification Session".
-	PaidPlan = onCreate("paid_plan", 400, `{"detail":"You need to have a paid plan to perform this workflow."}`)
+	PaidPlan = refusal(OpCreate, "paid_plan", 400, `{"detail":"You need to have a paid plan to perform this workflow."}`)
 	// Credits is a 400, not a 402 (Didit's OpenAPI 3.0.0, create session).
-	Credits = onCreate("credits", 400, `{"detail":"`+creditsText+`"}`)
+	Credits = refusal(OpCreate, "credits", 400, `{"detail":"`+creditsText+`"}`)
 	// CreditsForbidden is a 403, under another key, that does not refuse the credentials (Didit's
 	// OpenAPI 3.0.0, shared component).
-	CreditsForbidden = onCreate("credits_forbidden", 403, `{"error":"`+creditsText+`"}`)
+	CreditsForbidden = refusal(OpCreate, "credits_forbidden", 403, `{"error":"`+creditsText+`"}`)
 	// UserBlocked is a field error about the end user rather than the field (Didit's OpenAPI 3.0.0,
 	// create session).
-	UserBlocked = onCreate("user_blocked", 400,
+	UserBlocked = refusal(OpCreate, "user_blocked", 400,
 		`{"vendor_data":"This user or business has been blocked and cannot create new verification sessions."}`)
 	// PortraitRequired is a biometric workflow's refusal, its first sentence (Didit's OpenAPI
 	// 3.0.0).
-	PortraitRequired = onCreate("portrait_required", 400,
+	PortraitRequired = refusal(OpCreate, "portrait_required", 400,
 		`{"portrait_image":"A portrait image is required to perform face match for this workflow."}`)
 	// LanguageInvalid lists all languages ("Didit: Create session").
-	LanguageInvalid = onCreate("language_invalid", 400,
+	LanguageInvalid = refusal(OpCreate, "language_invalid", 400,
 		`{"language":["Invalid language. Supported languages are: `+strings.Join(languages, ", ")+`"]}`)
 	// NestedField is a field error inside another field, as the framework under Didit's API reports
 	// it.
-	NestedField = onCreate("nested_field", 400, `{"contact_details":{"email":["Enter a valid email address."]}}`)
+	NestedField = refusal(OpCreate, "nested_field", 400, `{"contact_details":{"email":["Enter a valid email address."]}}`)
 	// NestedArray has objects in an array inside a field (Didit's OpenAPI 3.0.0, update status).
-	NestedArray = onCreate("nested_array", 400,
+	NestedArray = refusal(OpCreate, "nested_array", 400,
 		`{"nodes_to_resubmit":[{"feature":["\"BOGUS\" is not a valid choice."]}]}`)
 	// BareArray is an array, not an object (Didit's OpenAPI 3.0.0, update status).
-	BareArray = onCreate("bare_array", 400, `["The new status is the same as the current status."]`)
+	BareArray = refusal(OpCreate, "bare_array", 400, `["The new status is the same as the current status."]`)
 	// DetailArray is a list where a sentence is usual (Didit's OpenAPI 3.0.0).
-	DetailArray = onCreate("detail_array", 400, `{"detail":["Only finished sessions can be shared."]}`)
+	DetailArray = refusal(OpCreate, "detail_array", 400, `{"detail":["Only finished sessions can be shared."]}`)
 )
 
 // How the session API refuses credentials. All apply to create requests.
 var (
 	// Unauthorized is what "Didit: Getting started" shows.
-	Unauthorized = onCreate("unauthorized", 401, `{"detail":"Invalid or missing API key"}`)
+	Unauthorized = refusal(OpCreate, "unauthorized", 401, `{"detail":"Invalid or missing API key"}`)
 	// InvalidAPIKey is the shared component of Didit's OpenAPI 3.0.0.
-	InvalidAPIKey = onCreate("invalid_api_key", 401, `{"detail":"Invalid API Key."}`)
+	InvalidAPIKey = refusal(OpCreate, "invalid_api_key", 401, `{"detail":"Invalid API Key."}`)
 	// Forbidden is for missing, malformed, expired and foreign credentials, and for too few rights
 	// (Didit's OpenAPI 3.0.0).
-	Forbidden = onCreate("forbidden", 403, `{"detail":"You do not have permission to perform this action."}`)
+	Forbidden = refusal(OpCreate, "forbidden", 403, `{"detail":"You do not have permission to perform this action."}`)
 	// NotAuthenticated is the sentence of Didit's OpenAPI 3.0.0, retrieve decision.
-	NotAuthenticated = onCreate("not_authenticated", 403,
+	NotAuthenticated = refusal(OpCreate, "not_authenticated", 403,
 		`{"detail":"Authentication credentials were not provided or are invalid."}`)
 )
 
@@ -57,13 +59,13 @@ var (
 var (
 	// RateLimited has Retry-After and the X-RateLimit headers ("Didit: Rate limiting" and Didit's
 	// OpenAPI 3.0.0).
-	RateLimited = limited("rate_limited", "600", "42",
+	RateLimited = limited(OpCreate, "rate_limited", "600", "42",
 		`{"detail":"Session creation rate limit exceeded. You can make up to 600 requests per minute."}`)
 	// SandboxQuota names the time to wait in its sentence only (Didit's OpenAPI 3.0.0).
-	SandboxQuota = onCreate("sandbox_quota", 429, `{"detail":"Sandbox session quota exceeded (500 sessions per 24h). `+
+	SandboxQuota = refusal(OpCreate, "sandbox_quota", 429, `{"detail":"Sandbox session quota exceeded (500 sessions per 24h). `+
 		`Wait for the window to reset. Expected available in 3600 seconds."}`)
 	// Throttled is the sentence of the framework under Didit's API, likewise without headers.
-	Throttled = onCreate("throttled", 429, `{"detail":"Request was throttled. Expected available in 30 seconds."}`)
+	Throttled = refusal(OpCreate, "throttled", 429, `{"detail":"Request was throttled. Expected available in 30 seconds."}`)
 )
 
 // How the token endpoint refuses. Didit documents no body for a failed client-credentials call;
@@ -71,30 +73,30 @@ var (
 // apply to token requests.
 var (
 	// InvalidClient refuses the credentials.
-	InvalidClient = onToken("invalid_client", 401, `{"error":"invalid_client"}`)
+	InvalidClient = refusal(OpToken, "invalid_client", 401, `{"error":"invalid_client"}`)
 	// InvalidClient400 refuses them too: RFC 6749 allows both statuses.
-	InvalidClient400 = onToken("invalid_client_400", 400, `{"error":"invalid_client"}`)
+	InvalidClient400 = refusal(OpToken, "invalid_client_400", 400, `{"error":"invalid_client"}`)
 	// InvalidClientDescribed refuses them with a sentence beside the code.
-	InvalidClientDescribed = onToken("invalid_client_described", 401,
+	InvalidClientDescribed = refusal(OpToken, "invalid_client_described", 401,
 		`{"error":"invalid_client","error_description":"Client authentication failed."}`)
 	// InvalidRequest refuses the form of the request.
-	InvalidRequest = onToken("invalid_request", 400, `{"error":"invalid_request"}`)
+	InvalidRequest = refusal(OpToken, "invalid_request", 400, `{"error":"invalid_request"}`)
 	// InvalidGrant refuses the grant.
-	InvalidGrant = onToken("invalid_grant", 400, `{"error":"invalid_grant"}`)
+	InvalidGrant = refusal(OpToken, "invalid_grant", 400, `{"error":"invalid_grant"}`)
 	// TokenMessage has the key that Didit's demo reads.
-	TokenMessage = onToken("token_message", 401, `{"message":"Invalid client credentials."}`)
+	TokenMessage = refusal(OpToken, "token_message", 401, `{"message":"Invalid client credentials."}`)
 	// TokenDetail has the key of the rest of Didit's API.
-	TokenDetail = onToken("token_detail", 401, `{"detail":"Invalid client credentials."}`)
+	TokenDetail = refusal(OpToken, "token_detail", 401, `{"detail":"Invalid client credentials."}`)
 )
 
 // What Didit answers to a request for a decision. All apply to decision requests.
 var (
 	// SessionNotFound is the other sentence for an unknown session, or one outside the key's
 	// workflows (Didit's OpenAPI 3.0.0, retrieve decision; "Didit: API keys").
-	SessionNotFound = newFault("session_not_found", 404, `{"detail":"Session not found."}`).At(OpDecision)
+	SessionNotFound = refusal(OpDecision, "session_not_found", 404, `{"detail":"Session not found."}`)
 	// ReadRateLimited is the limit of v1 and v2 (Didit's OpenAPI 3.0.0, retrieve decision).
-	ReadRateLimited = limited("read_rate_limited", "100", "23",
-		`{"detail":"GET request rate limit exceeded. You can make up to 100 requests per minute."}`).At(OpDecision)
+	ReadRateLimited = limited(OpDecision, "read_rate_limited", "100", "23",
+		`{"detail":"GET request rate limit exceeded. You can make up to 100 requests per minute."}`)
 )
 
 // Failures that no page documents and every API has. All apply to token, create and decision
@@ -104,12 +106,10 @@ var (
 	ServerError = htmlPage("server_error", 500, "Server Error (500)")
 	// BadGateway is a 502 with an HTML page.
 	BadGateway = htmlPage("bad_gateway", 502, "502 Bad Gateway")
-	// ServiceUnavailable is a 503 with an HTML page.
-	ServiceUnavailable = htmlPage("service_unavailable", 503, "503 Service Temporarily Unavailable")
 	// NotFoundPage is Didit's answer to an unknown path; documented for a malformed session id.
 	NotFoundPage = htmlPage("not_found_page", 404, "Not Found")
 	// NotFound is a 404 in JSON (Didit's OpenAPI 3.0.0, retrieve decision).
-	NotFound = newFault("not_found", 404, `{"detail":"Not found."}`)
+	NotFound = refusal(OpAny, "not_found", 404, `{"detail":"Not found."}`)
 	// HTMLPage is a proxy's page under the status of success.
 	HTMLPage = htmlPage("html_page", 200, "Welcome")
 	// MovedPermanently leads to a path that does not exist: a caller that follows it, which none
@@ -121,46 +121,52 @@ var (
 
 const creditsText = "You don't have enough credits to perform this request. Please top up at https://business.didit.me"
 
-// known are all variables above; a test keeps the list complete.
-var known = []Fault{
-	WorkflowInvalid, PaidPlan, Credits, CreditsForbidden, UserBlocked, PortraitRequired, LanguageInvalid,
-	NestedField, NestedArray, BareArray, DetailArray,
-	Unauthorized, InvalidAPIKey, Forbidden, NotAuthenticated,
-	RateLimited, SandboxQuota, Throttled,
-	InvalidClient, InvalidClient400, InvalidClientDescribed, InvalidRequest, InvalidGrant, TokenMessage, TokenDetail,
-	SessionNotFound, ReadRateLimited,
-	ServerError, BadGateway, ServiceUnavailable, NotFoundPage, NotFound, HTMLPage, MovedPermanently, TemporaryRedirect,
-}
+// known are the ready-made faults by their names: the variables above, and the modes that need no
+// answer.
+var known = make(map[string]Fault)
 
-func newFault(name string, status int, body string) Fault {
-	return Fault{Name: name, Status: status, Body: body}
-}
-
-func onCreate(name string, status int, body string) Fault {
-	return newFault(name, status, body).At(OpCreate)
-}
-
-func onToken(name string, status int, body string) Fault {
-	return newFault(name, status, body).At(OpToken)
-}
-
-func limited(name, limit, retryAfter, body string) Fault {
-	f := onCreate(name, http.StatusTooManyRequests, body)
-	f.Header = http.Header{}
-	f.Header.Set("Retry-After", retryAfter)
-	f.Header.Set("X-RateLimit-Limit", limit)
-	f.Header.Set("X-RateLimit-Remaining", "0")
-	return f
-}
-
-func htmlPage(name string, status int, title string) Fault {
-	return Fault{
-		Name: name, Status: status, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
-		Body: "<!doctype html><html lang=\"en\"><head><title>" + title + "</title></head><body><h1>" + title +
-			"</h1></body></html>\n",
+func init() {
+	for _, m := range modes[1:] {
+		f := Fault{Name: string(m), Mode: m}
+		if m == ModeOtherVendorData || m == ModeOtherWorkflow {
+			f.On = OpCreate
+		}
+		ready(f)
 	}
 }
 
+func ready(f Fault) Fault {
+	known[f.Name] = f
+	return f
+}
+
+// Known returns the ready-made fault of a name: one of the package's variables, such as
+// "paid_plan", or a fault that is nothing but a mode, such as "reset_after".
+func Known(name string) (f Fault, ok bool) {
+	f, ok = known[name]
+	return f, ok
+}
+
+// KnownNames returns the names that [Known] knows, sorted.
+func KnownNames() []string { return slices.Sorted(maps.Keys(known)) }
+
+func refusal(on Op, name string, status int, body string) Fault {
+	return ready(Fault{Name: name, On: on, Status: status, Body: body})
+}
+
+func limited(on Op, name, limit, retryAfter, body string) Fault {
+	header := http.Header{"Retry-After": {retryAfter}, "X-Ratelimit-Limit": {limit}, "X-Ratelimit-Remaining": {"0"}}
+	return ready(Fault{Name: name, On: on, Status: http.StatusTooManyRequests, Header: header, Body: body})
+}
+
+func htmlPage(name string, status int, title string) Fault {
+	return ready(Fault{
+		Name: name, Status: status, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+		Body: "<!doctype html><html lang=\"en\"><head><title>" + title + "</title></head><body><h1>" + title +
+			"</h1></body></html>\n",
+	})
+}
+
 func redirect(name string, status int) Fault {
-	return Fault{Name: name, Status: status, Header: http.Header{"Location": {"/redirected/"}}}
+	return ready(Fault{Name: name, Status: status, Header: http.Header{"Location": {"/redirected/"}}})
 }

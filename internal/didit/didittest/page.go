@@ -2,12 +2,14 @@ package didittest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	_ "embed" // for the page
 	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 //go:embed page.html
@@ -65,16 +67,20 @@ func (s *Server) page(c *call) answer {
 	if v.status == notStarted {
 		s.change(v, inProgress, now)
 	}
+	return render(http.StatusOK, v.pageData(), v.callbackURL())
+}
+
+func (v *session) pageData() pageData {
 	data := pageData{WorkflowID: v.workflowID, Number: v.number, Status: v.status}
 	if unfinished(v.status) {
 		data.Token, data.Choices = v.token, choices
-	} else {
-		data.Outcome = outcomes[v.status]
-		if u := v.returnURL(); u != nil {
-			data.Return = template.URL(u.String())
-		}
+		return data
 	}
-	return render(http.StatusOK, data, v.callbackURL())
+	data.Outcome = outcomes[v.status]
+	if u := v.returnURL(); u != nil {
+		data.Return = template.URL(u.String())
+	}
+	return data
 }
 
 // decide answers the page's form: it gives the session the chosen status and redirects the browser,
@@ -91,18 +97,14 @@ func (s *Server) decide(c *call) answer {
 	if v == nil {
 		return unknownSession()
 	}
-	to := &url.URL{Path: "/session/" + v.token}
 	if unfinished(v.status) {
 		s.change(v, chosen, now)
-		if u := v.returnURL(); u != nil {
-			to = u
-		}
 	}
 	// A browser that has no app for the callback's scheme shows the body.
-	data := pageData{WorkflowID: v.workflowID, Number: v.number, Status: v.status, Outcome: outcomes[v.status]}
-	data.Return = template.URL(to.String())
+	data := v.pageData()
+	data.Return = cmp.Or(data.Return, template.URL("/session/"+v.token))
 	a := render(http.StatusSeeOther, data, nil)
-	a.header.Set("Location", to.String())
+	a.header.Set("Location", string(data.Return))
 	return a
 }
 
@@ -130,4 +132,36 @@ func render(status int, data pageData, callback *url.URL) answer {
 	a.header.Set("Cache-Control", "no-store")
 	a.header.Set("X-Content-Type-Options", "nosniff")
 	return a
+}
+
+// unsafeSchemes make a browser do something other than open a page or an app.
+var unsafeSchemes = []string{"about", "blob", "data", "file", "ftp", "intent", "javascript", "vbscript"}
+
+// returnStatuses are those with which Didit sends the end user back to the callback ("Didit: Create
+// session").
+var returnStatuses = []string{"Approved", "Declined", "In Review"}
+
+// callbackURL returns the callback, or nil if there is none that a browser may be sent to.
+func (v *session) callbackURL() *url.URL {
+	u, err := url.Parse(text(v.callback))
+	if err != nil || u.Scheme == "" || slices.Contains(unsafeSchemes, u.Scheme) {
+		return nil
+	}
+	return u
+}
+
+// returnURL returns where the end user goes once the session has its status: the callback with what
+// Didit appends to it. It is nil if there is nowhere to go.
+func (v *session) returnURL() *url.URL {
+	u := v.callbackURL()
+	if u == nil || !slices.Contains(returnStatuses, v.status) {
+		return nil
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	// Not every app's URL library reads a plus sign as a space.
+	status := strings.ReplaceAll(url.QueryEscape(v.status), "+", "%20")
+	u.RawQuery += "verificationSessionId=" + v.id + "&status=" + status
+	return u
 }

@@ -224,7 +224,7 @@ func TestSession_returnURL(t *testing.T) {
 		"intent://x":                            "",
 		"%zz":                                   "",
 	} {
-		v := &session{id: "1", status: "In Review", callback: &callback}
+		v := &session{id: "1", status: "In Review", order: order{callback: &callback}}
 		got := ""
 		if u := v.returnURL(); u != nil {
 			got = u.String()

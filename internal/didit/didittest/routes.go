@@ -38,9 +38,7 @@ func (s *Server) routes() *http.ServeMux {
 	m.Handle("POST /session/{token}/decision", s.serve(OpPage, s.decide))
 	m.Handle("GET /{lang}/session/{token}", s.serve(OpPage, s.page))
 	m.Handle("/", s.serve(OpOther, notFound))
-	for _, r := range s.controls() {
-		m.Handle(r.pattern, r)
-	}
+	s.handleControl(m)
 	return m
 }
 
@@ -50,7 +48,7 @@ func (s *Server) serve(op Op, work func(*call) answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		work := work
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			body, work = nil, refuseSize
 		} else if err != nil {
 			return // the caller left while sending
@@ -59,7 +57,7 @@ func (s *Server) serve(op Op, work func(*call) answer) http.Handler {
 		fault := s.takeFault(op, body)
 		var a answer
 		if fault.works() {
-			a = work(&call{r, body})
+			a = fault.otherSession(work(&call{r, body}))
 		} else {
 			a = s.replacement(fault)
 		}
@@ -94,6 +92,4 @@ func refuseSize(*call) answer {
 	return detail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body exceeds %d bytes.", maxBody))
 }
 
-func notFound(*call) answer {
-	return textAnswer(NotFoundPage.Status, NotFoundPage.Header.Get("Content-Type"), []byte(NotFoundPage.Body))
-}
+func notFound(*call) answer { return NotFoundPage.answer() }

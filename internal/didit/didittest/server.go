@@ -1,11 +1,11 @@
 package didittest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
@@ -17,47 +17,33 @@ const (
 	DefaultAPIKey       = "simulated-api-key"       // [Server.APIKey]
 )
 
-// DefaultTokenLifetime is how long an access token is valid unless [Server.TokenLifetime] is set:
-// 24 hours, as on "Didit: Creating a Verification Session".
-const DefaultTokenLifetime = 24 * time.Hour
-
 // A Server is one simulated Didit: the hosts of the token endpoint and of the session API, and the
 // page on which the end user verifies, behind one [http.Handler].
 //
 // The zero value is ready to use. Set the exported fields before the first request or method call
-// and do not change them afterwards. Everything else is safe for concurrent use. A Server must not
-// be copied.
+// and do not change them afterwards: the first one fills in defaults, and the methods that set
+// something later do so in them. Everything else is safe for concurrent use. A Server must not be
+// copied.
 type Server struct {
-	// ClientID and ClientSecret are what the token endpoint requires by HTTP Basic authentication.
-	// Empty means [DefaultClientID] and [DefaultClientSecret]. [Server.SetCredentials] changes them
-	// later.
-	ClientID, ClientSecret string
-
-	// APIKey is what the session API accepts in the x-api-key header, beside access tokens. Empty
-	// means [DefaultAPIKey].
-	APIKey string
-
-	// TokenLifetime is how long an access token is accepted and, in whole seconds, its expires_in.
-	// Zero means [DefaultTokenLifetime].
-	TokenLifetime time.Duration
+	// ClientID and ClientSecret are what the token endpoint requires by HTTP Basic authentication,
+	// by default [DefaultClientID] and [DefaultClientSecret]. APIKey is what the session API
+	// accepts in the x-api-key header, beside access tokens; by default [DefaultAPIKey].
+	// [Server.SetCredentials] changes them later.
+	ClientID, ClientSecret, APIKey string
 
 	// BaseURL is the origin of session URLs, such as "https://verify.example.com". Empty means the
 	// origin at which the create request arrived, by its Host header.
 	BaseURL string
-
-	// Workflows lists the workflow ids that exist, UUIDs in any case. Empty means every UUID.
-	Workflows []string
 
 	// NoReuse makes every create request create a session, as in an account of the v2 era whose
 	// console switch "Reusable Sessions" was off. By default, an unfinished session of the same
 	// vendor data and workflow is returned (Didit's OpenAPI 3.0.0).
 	NoReuse bool
 
-	// Unauthorized makes the session API refuse credentials with status 401 and {"detail":"Invalid
-	// or missing API key"}, as "Didit: Getting started" has it. By default it answers 403 and
-	// {"detail":"You do not have permission to perform this action."}, as Didit's OpenAPI 3.0.0 has
-	// it for missing, wrong and expired credentials alike.
-	Unauthorized bool
+	// AllowedDomains are the origins of callbacks on the web, such as https://app.example.com. Empty
+	// means any; callbacks of apps are outside the rule. [Server.SetAllowedDomains] changes them
+	// later.
+	AllowedDomains []string
 
 	// WebhookURL is where a webhook goes with each change of a session's status. Empty means that
 	// none is sent. WebhookSecret signs it; empty means [DefaultWebhookSecret]. WebhookVersion is
@@ -65,11 +51,9 @@ type Server struct {
 	WebhookURL, WebhookSecret, WebhookVersion string
 
 	// RetryWaits are the pauses before a failed delivery is retried. Nil means one minute, then
-	// four ("Didit: Webhooks"); an empty list means no retry.
-	RetryWaits []time.Duration
-
-	// DeliveryTimeout is how long a delivery waits for its answer. Zero means 5 s ("Didit:
-	// Webhooks").
+	// four; an empty list means no retry. DeliveryTimeout is how long a delivery waits for its
+	// answer; zero means 5 s. The defaults are those of "Didit: Webhooks".
+	RetryWaits      []time.Duration
 	DeliveryTimeout time.Duration
 
 	// WebhookTransport carries the deliveries. Nil means one with a new connection for each.
@@ -86,8 +70,7 @@ type Server struct {
 	OnRequest func(Exchange)
 
 	// OnDelivery, if not nil, is called once for each delivery after its end. It may be called
-	// concurrently, and must not call [Server.Close]. Its argument holds no secret and is fit for a
-	// log.
+	// concurrently, and must not call [Server.Close]. Its argument is as fit for a log.
 	OnDelivery func(Delivery)
 
 	once   sync.Once
@@ -95,16 +78,14 @@ type Server struct {
 	ctx    context.Context // canceled by Close
 	cancel context.CancelFunc
 
-	mu          sync.Mutex // guards all below
-	closed      bool
-	url         string
-	http        *http.Server
-	credentials credentials
-	tokens      map[string]time.Time // access token → when it expires
-	sessions    registry
-	faults      []Fault
-	log         journal
-	hooks       webhooks
+	mu       sync.Mutex // guards all below, and the fields that have a method to set them
+	url      string
+	http     *http.Server
+	tokens   map[string]time.Time // access token → when it expires
+	sessions registry
+	faults   []Fault
+	requests journal
+	webhooks
 }
 
 // ServeHTTP answers as Didit would, unless a fault is armed. Some faults take over the connection;
@@ -121,7 +102,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // or after Close.
 func (s *Server) Start() error {
 	defer s.lock()()
-	if s.closed || s.http != nil {
+	if s.closed() || s.http != nil {
 		return errors.New("didittest: simulator was started before")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -146,28 +127,26 @@ func (s *Server) URL() string {
 // releases every request that a fault keeps waiting. A Server behind [net/http/httptest] must be
 // closed before the test server, whose own Close waits for such requests. Further calls do nothing.
 func (s *Server) Close() {
-	defer s.lock()()
-	if s.closed {
-		return
-	}
-	s.closed = true
+	unlock := s.lock()
 	s.cancel()
 	if s.http != nil {
 		_ = s.http.Close()
 	}
-	for s.hooks.pending > 0 {
-		s.hooks.settled.Wait()
-	}
+	unlock()
+	_ = s.Settle(context.Background())
 }
 
-// setup initializes the state from the exported fields, once.
+func (s *Server) closed() bool { return s.ctx.Err() != nil }
+
+// setup fills in the defaults of the exported fields and initializes the others, once.
 func (s *Server) setup() {
 	s.once.Do(func() {
 		s.ctx, s.cancel = context.WithCancel(context.Background())
-		s.credentials = credentials{DefaultClientID, DefaultClientSecret, DefaultAPIKey}
-		s.credentials.replace(s.ClientID, s.ClientSecret, s.APIKey)
+		s.ClientID = cmp.Or(s.ClientID, DefaultClientID)
+		s.ClientSecret = cmp.Or(s.ClientSecret, DefaultClientSecret)
+		s.APIKey = cmp.Or(s.APIKey, DefaultAPIKey)
 		s.tokens = make(map[string]time.Time)
-		s.hooks.setup(s)
+		s.setupWebhooks()
 		s.mux = s.routes()
 	})
 }
@@ -184,20 +163,4 @@ func (s *Server) now() time.Time {
 		return s.Now()
 	}
 	return time.Now()
-}
-
-// recent keeps the latest items, bounded by their number and by the sum of their sizes.
-type recent[T any] struct {
-	items []T // oldest first
-	bytes int // sum of the sizes
-}
-
-// add appends an item and removes the oldest ones until the bounds hold.
-func (r *recent[T]) add(item T, size func(T) int, maxItems, maxBytes int) {
-	r.items = append(r.items, item)
-	r.bytes += size(item)
-	for len(r.items) > maxItems || r.bytes > maxBytes {
-		r.bytes -= size(r.items[0])
-		r.items = slices.Delete(r.items, 0, 1)
-	}
 }

@@ -2,7 +2,6 @@ package didittest
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +19,7 @@ const maxSessionBytes = 64 << 20
 // Errors of [Server.SetStatus] and [Server.EditData].
 var (
 	ErrUnknownSession = errors.New("didittest: unknown session") // no session has the id, or no longer
-	ErrUnknownStatus  = errors.New("didittest: unknown status")  // not one of Didit's words
+	ErrUnknownStatus  = errors.New("didittest: status: unknown") // not one of Didit's words
 )
 
 const (
@@ -112,23 +111,20 @@ func (s *Server) change(v *session, status string, now time.Time) {
 
 // session is the record behind a [Session].
 type session struct {
-	id, token, origin  string
-	number             int
-	vendorData         *string
-	workflowID         string
-	callback, language *string
-	metadata           json.RawMessage
-	status             string
-	created            time.Time
-	request            json.RawMessage
+	order             // the latest that led to it, with what it left out as it was before
+	id, token, origin string
+	number            int
+	status            string
+	created           time.Time
+	begun             chan struct{} // closed after the first attempt to deliver its latest event; may be nil
 }
 
-func (v *session) size() int { return len(v.request) }
+func (v *session) size() int { return len(v.body) }
 
 func (v *session) snapshot() Session {
 	return Session{
 		ID: v.id, Number: v.number, VendorData: text(v.vendorData), WorkflowID: v.workflowID,
-		Callback: text(v.callback), Status: v.status, Created: v.created, Request: slices.Clone(v.request),
+		Callback: text(v.callback), Status: v.status, Created: v.created, Request: slices.Clone(v.body),
 	}
 }
 
@@ -170,27 +166,18 @@ func (g *registry) reusable(vendorData, workflowID string) *session {
 	if vendorData == "" {
 		return nil
 	}
-	v := g.find(func(v *session) bool {
-		return text(v.vendorData) == vendorData && v.workflowID == workflowID
-	})
+	v := g.find(func(v *session) bool { return text(v.vendorData) == vendorData && v.workflowID == workflowID })
 	if v == nil || !unfinished(v.status) {
 		return nil
 	}
 	return v
 }
 
-// add gives v its identity and keeps it, as created by request.
-func (g *registry) add(v *session, request json.RawMessage) {
+// add gives v its identity and keeps it.
+func (g *registry) add(v *session) {
 	g.last++
-	v.number, v.id, v.token, v.status = g.last, newUUID(), newToken(), notStarted
-	v.request = request
-	g.recent.add(v, (*session).size, MaxSessions, maxSessionBytes)
-}
-
-// setRequest makes request the latest of v.
-func (g *registry) setRequest(v *session, request json.RawMessage) {
-	g.bytes += len(request) - len(v.request)
-	v.request = request
+	v.number, v.id, v.token, v.status = g.last, newUUID(), rand.Text()[:12], notStarted
+	g.recent.add(v, MaxSessions, maxSessionBytes)
 }
 
 // text returns the string that p points to, or "".
@@ -207,11 +194,4 @@ func newUUID() string {
 	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// newToken returns a session token: 12 characters that need no escaping in a URL.
-func newToken() string {
-	var b [9]byte
-	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }

@@ -143,7 +143,7 @@ func TestRegistry_bounds(t *testing.T) {
 	vendor := "user"
 	var g registry
 	for range MaxSessions + 5 {
-		g.add(&session{vendorData: &vendor, workflowID: workflow}, nil)
+		g.add(&session{order: order{vendorData: &vendor, workflowID: workflow}})
 	}
 	if len(g.items) != MaxSessions || g.items[0].number != 6 {
 		t.Errorf("%d sessions, first number %d", len(g.items), g.items[0].number)
@@ -153,9 +153,9 @@ func TestRegistry_bounds(t *testing.T) {
 	}
 	var big registry
 	other := "other"
-	big.add(&session{vendorData: &other}, make([]byte, maxSessionBytes/2))
-	big.add(&session{vendorData: &vendor}, make([]byte, maxSessionBytes/2))
-	big.add(&session{vendorData: &vendor}, make([]byte, 1))
+	big.add(&session{order: order{vendorData: &other, body: make([]byte, maxSessionBytes/2)}})
+	big.add(&session{order: order{vendorData: &vendor, body: make([]byte, maxSessionBytes/2)}})
+	big.add(&session{order: order{vendorData: &vendor, body: make([]byte, 1)}})
 	if len(big.items) != 2 || big.bytes != maxSessionBytes/2+1 || big.reusable(other, "") != nil {
 		t.Errorf("%d sessions of %d bytes kept, want 2 of %d", len(big.items), big.bytes, maxSessionBytes/2+1)
 	}

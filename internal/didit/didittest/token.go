@@ -2,10 +2,12 @@ package didittest
 
 import (
 	"cmp"
-	"encoding/json"
+	"crypto/rand"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,26 @@ const (
 	applicationID  = "00000000-0000-4000-8000-00000000a991"
 	organizationID = "00000000-0000-4000-8000-0000000000a6"
 )
+
+// TokenLifetime is how long an access token is valid: 24 hours, as on "Didit: Creating a
+// Verification Session".
+const TokenLifetime = 24 * time.Hour
+
+// SetCredentials rotates the credentials: only the new ones are accepted from then on, and every
+// access token issued so far is revoked. An empty argument leaves that one as it is.
+func (s *Server) SetCredentials(clientID, clientSecret, apiKey string) {
+	defer s.lock()()
+	s.ClientID = cmp.Or(clientID, s.ClientID)
+	s.ClientSecret = cmp.Or(clientSecret, s.ClientSecret)
+	s.APIKey = cmp.Or(apiKey, s.APIKey)
+	clear(s.tokens)
+}
+
+// RevokeTokens invalidates every access token issued so far. The credentials stay.
+func (s *Server) RevokeTokens() {
+	defer s.lock()()
+	clear(s.tokens)
+}
 
 // tokenBody is the success body of "Didit: Authentication page", in its order. It has no
 // token_type.
@@ -35,45 +57,42 @@ func (s *Server) token(c *call) answer {
 	refuse := func(status int, code string) answer {
 		return jsonAnswer(status, map[string]string{"error": code})
 	}
-	id, secret, ok := c.BasicAuth()
-	if !ok || !s.acceptsClient(id, secret) {
+	now := s.now()
+	defer s.lock()()
+	id, secret, _ := c.BasicAuth()
+	if id != s.ClientID || secret != s.ClientSecret {
 		return refuse(http.StatusUnauthorized, "invalid_client")
 	}
-	grant, ok := grantType(c)
-	if !ok {
+	form, err := url.ParseQuery(string(c.body))
+	if err != nil || mediaType(c.Request) != "application/x-www-form-urlencoded" {
 		return refuse(http.StatusBadRequest, "invalid_request")
 	}
-	if grant != "client_credentials" {
+	if form.Get("grant_type") != "client_credentials" {
 		return refuse(http.StatusBadRequest, "unsupported_grant_type")
 	}
-	lifetime := cmp.Or(s.TokenLifetime, DefaultTokenLifetime)
-	now := s.now()
-	seconds := int64(lifetime / time.Second)
+	maps.DeleteFunc(s.tokens, func(_ string, expires time.Time) bool { return !now.Before(expires) })
+	token, expires := "simulated-access-token-"+rand.Text(), now.Add(TokenLifetime)
+	s.tokens[token] = expires
 	return jsonAnswer(http.StatusOK, tokenBody{
-		Issuer:         issuer,
-		IssuedAt:       now.Unix(),
-		Subject:        applicationID,
-		ClientID:       id,
-		OrganizationID: organizationID,
-		ExpiresIn:      seconds,
-		Expires:        now.Unix() + seconds,
-		AccessToken:    s.issue(now.Add(lifetime)),
+		Issuer: issuer, IssuedAt: now.Unix(), Subject: applicationID, ClientID: id, OrganizationID: organizationID,
+		ExpiresIn: int64(TokenLifetime / time.Second), Expires: expires.Unix(), AccessToken: token,
 	})
 }
 
-// grantType reads the body: a form, as documented, or JSON, as Didit's own demo sent it until 2025.
-func grantType(c *call) (grant string, ok bool) {
-	mediaType, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	switch mediaType {
-	case "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(c.body))
-		return form.Get("grant_type"), err == nil
-	case "application/json":
-		var v struct {
-			GrantType string `json:"grant_type"`
-		}
-		err := json.Unmarshal(c.body, &v)
-		return v.GrantType, err == nil
+func mediaType(r *http.Request) string {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return mediaType
+}
+
+// authorized reports whether the request carries a valid API key or access token. The session API
+// takes either in every version ("Didit: Management API").
+func (s *Server) authorized(r *http.Request) bool {
+	now := s.now()
+	defer s.lock()()
+	if key := r.Header.Get("X-Api-Key"); key != "" {
+		return key == s.APIKey
 	}
-	return "", false
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	expires, issued := s.tokens[token]
+	return strings.EqualFold(scheme, "Bearer") && issued && now.Before(expires)
 }

@@ -25,9 +25,6 @@ const maxEventBytes = 64 << 20
 // ErrUnknownEvent is the error of [Server.Resend] for an event that does not exist or is forgotten.
 var ErrUnknownEvent = errors.New("didittest: unknown event")
 
-// webhookVersions are the shapes of a body that a destination can choose.
-var webhookVersions = []string{"v1", "v2", "v3"}
-
 // A Quirk is a way to deliver an event other than once, in order and correctly signed.
 type Quirk string
 
@@ -60,19 +57,26 @@ type Delivery struct {
 	Quirk         Quirk     `json:"quirk"`   // of the event; "" if none
 }
 
+func (Delivery) size() int { return 0 }
+
 // SetWebhook changes the destination at once, for retries too: Didit signs with the secret in
-// force. The version applies to future events. An empty argument leaves that one as it is. The
-// error names the argument that [Server] does not allow; nothing is changed then.
+// force. [Server.RotateWebhookSecret] leaves the secret before it in force for a day. The version
+// applies to future events. An empty argument leaves that one as it is. The error names the
+// argument that [Server] does not allow; nothing is changed then.
 func (s *Server) SetWebhook(destination, secret, version string) error {
 	u, err := url.Parse(destination)
 	if destination != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("url: not an http or https URL")
 	}
-	if version != "" && !slices.Contains(webhookVersions, version) {
+	if version != "" && !slices.Contains([]string{"v1", "v2", "v3"}, version) {
 		return fmt.Errorf("version: %q is not one of v1, v2, v3", version)
 	}
 	defer s.lock()()
-	s.hooks.set(destination, secret, version)
+	s.WebhookURL = cmp.Or(destination, s.WebhookURL)
+	if secret != "" {
+		s.WebhookSecret, s.retired = secret, retiredSecret{}
+	}
+	s.WebhookVersion = cmp.Or(version, s.WebhookVersion)
 	return nil
 }
 
@@ -84,20 +88,20 @@ func (s *Server) Misdeliver(q Quirk, times int) {
 		panic("didittest: " + err.Error())
 	}
 	defer s.lock()()
-	s.hooks.quirks = append(s.hooks.quirks, armedQuirk{q, times})
+	s.quirks = append(s.quirks, armedQuirk{q, times})
 }
 
 // ClearQuirks disarms all quirks and sends the events that [SendLate] holds back.
 func (s *Server) ClearQuirks() {
 	defer s.lock()()
-	s.hooks.quirks = nil
+	s.quirks = nil
 	s.release()
 }
 
 // Deliveries returns the latest deliveries that have ended, at most [MaxDeliveries], oldest first.
 func (s *Server) Deliveries() []Delivery {
 	defer s.lock()()
-	return slices.Clone(s.hooks.log.items)
+	return append([]Delivery{}, s.deliveries.items...)
 }
 
 type armedQuirk struct {
@@ -116,57 +120,34 @@ func (a armedQuirk) check() error {
 	return nil
 }
 
-// webhooks is the destination and what is on its way there. The lock of its Server guards it.
+// webhooks are what is on its way. The lock of its Server guards them.
 type webhooks struct {
-	url, secret, version string
-	quirks               []armedQuirk
-	events               recent[*event]
-	held                 []*event // until the next event
-	tails                map[string]chan struct{}
-	log                  recent[Delivery]
-	pending              int        // deliveries under way, or waiting for a retry
-	settled              *sync.Cond // pending became less
-	client               *http.Client
+	retired    retiredSecret
+	quirks     []armedQuirk
+	events     recent[*event]
+	held       []*event // until the next event
+	deliveries recent[Delivery]
+	pending    int        // deliveries under way, or waiting for a retry
+	settled    *sync.Cond // pending became less
 }
 
-// setup initializes the destination from the exported fields.
-func (h *webhooks) setup(s *Server) {
-	h.url, h.secret, h.version = s.WebhookURL, DefaultWebhookSecret, "v3"
-	h.set("", s.WebhookSecret, s.WebhookVersion)
-	h.tails = make(map[string]chan struct{})
-	h.settled = sync.NewCond(&s.mu)
-	transport := s.WebhookTransport
-	if transport == nil {
+// setupWebhooks fills in the defaults of the exported fields.
+func (s *Server) setupWebhooks() {
+	s.WebhookSecret = cmp.Or(s.WebhookSecret, DefaultWebhookSecret)
+	s.WebhookVersion = cmp.Or(s.WebhookVersion, "v3")
+	s.DeliveryTimeout = cmp.Or(s.DeliveryTimeout, 5*time.Second)
+	if s.RetryWaits == nil {
+		s.RetryWaits = []time.Duration{time.Minute, 4 * time.Minute}
+	}
+	if s.WebhookTransport == nil {
 		// Idle connections would delay the Close of a test's server.
-		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+		s.WebhookTransport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	}
-	h.client = &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	s.settled = sync.NewCond(&s.mu)
 }
 
-// set sets the fields whose argument is not empty.
-func (h *webhooks) set(destination, secret, version string) {
-	h.url, h.secret, h.version = cmp.Or(destination, h.url), cmp.Or(secret, h.secret), cmp.Or(version, h.version)
-}
-
-// takeQuirk returns the quirk that an event meets, or "".
-func (h *webhooks) takeQuirk() Quirk {
-	if len(h.quirks) == 0 {
-		return ""
-	}
-	met := h.quirks[0].Quirk
-	switch h.quirks[0].Times {
-	case 0: // no limit
-	case 1:
-		h.quirks = h.quirks[1:]
-	default:
-		h.quirks[0].Times--
-	}
-	return met
-}
-
-func (h *webhooks) keepEvent(e *event) {
-	h.events.add(e, func(e *event) int { return e.size }, MaxDeliveries, maxEventBytes)
+// takeQuirk returns the quirk that an event meets, or "". The caller holds the lock.
+func (s *Server) takeQuirk() Quirk {
+	met, _ := take(&s.quirks, func(armedQuirk) bool { return true }, func(a *armedQuirk) *int { return &a.Times })
+	return met.Quirk
 }

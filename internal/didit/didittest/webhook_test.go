@@ -439,15 +439,16 @@ func TestWebhooks_bounds(t *testing.T) {
 	if got := s.Deliveries(); len(got) != MaxDeliveries || got[0].Attempt != 5 {
 		t.Errorf("%d deliveries from %d, want %d from 5", len(got), got[0].Attempt, MaxDeliveries)
 	}
-	var h webhooks
+	var h recent[*event]
+	keep := func(e *event) { h.add(e, MaxDeliveries, maxEventBytes) }
 	for range MaxDeliveries + 5 {
-		h.keepEvent(&event{size: 1})
+		keep(&event{bytes: 1})
 	}
-	if len(h.events.items) != MaxDeliveries || h.events.bytes != MaxDeliveries {
-		t.Errorf("%d events of %d bytes", len(h.events.items), h.events.bytes)
+	if len(h.items) != MaxDeliveries || h.bytes != MaxDeliveries {
+		t.Errorf("%d events of %d bytes", len(h.items), h.bytes)
 	}
-	h.keepEvent(&event{size: maxEventBytes})
-	if len(h.events.items) != 1 || h.events.bytes != maxEventBytes {
-		t.Errorf("%d events of %d bytes, want the last alone", len(h.events.items), h.events.bytes)
+	keep(&event{bytes: maxEventBytes})
+	if len(h.items) != 1 || h.bytes != maxEventBytes {
+		t.Errorf("%d events of %d bytes, want the last alone", len(h.items), h.bytes)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -18,22 +19,16 @@ import (
 func (w *World) Session(t *testing.T, vendorData string) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"workflow_id":%q,"vendor_data":%q}`, stage.Workflow, vendorData)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Didit.URL()+"/v3/session/", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, w.Didit.URL()+"/v3/session/", strings.NewReader(body))
 	r.Header.Set("X-Api-Key", didittest.DefaultAPIKey)
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
+	answer := httptest.NewRecorder()
+	w.Didit.ServeHTTP(answer, r)
 	var session struct {
 		ID string `json:"session_id"`
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&session); err != nil || session.ID == "" {
-		t.Fatalf("the simulator answered %d, %v", answer.StatusCode, err)
+		t.Fatalf("the simulator answered %d, %v", answer.Code, err)
 	}
 	return session.ID
 }
@@ -55,7 +50,7 @@ func Record(id, vendorData, status string, age time.Duration) verification.Recor
 // Add stores the record.
 func (w *World) Add(t *testing.T, r verification.Record) {
 	t.Helper()
-	if err := w.Store.Add(t.Context(), r); err != nil {
+	if _, _, err := w.Store.Add(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,17 +79,26 @@ func (w *World) Row(t *testing.T, id string) (r verification.Record, found bool)
 // Minute returns the start of the current minute.
 func Minute() time.Time { return time.Now().Truncate(time.Minute) }
 
-// TakeReads takes n of the reads of Didit that the deployment has in this minute, and returns the
-// minute. At most limit are allowed.
-func (w *World) TakeReads(t *testing.T, n, limit int) time.Time {
+// TakeReads takes n of the reader's reads of Didit in this minute, and returns the minute. At most
+// limit are allowed.
+func (w *World) TakeReads(t *testing.T, reader verification.Reader, n, limit int) time.Time {
 	t.Helper()
 	minute := Minute()
 	for range n {
-		if taken, err := w.Store.TakeReadBudget(t.Context(), minute, limit); !taken || err != nil {
+		if taken, err := w.Store.TakeReadBudget(t.Context(), reader, minute, limit); !taken || err != nil {
 			t.Fatal(taken, err)
 		}
 	}
 	return minute
+}
+
+// AgeRead makes the last read of the session at Didit two minutes old, so that it may be read
+// again.
+func (w *World) AgeRead(t *testing.T, id string) {
+	t.Helper()
+	if _, claimed, err := w.Store.Claim(t.Context(), id, time.Now().Add(-2*time.Minute), -time.Hour); !claimed || err != nil {
+		t.Fatal(claimed, err)
+	}
 }
 
 // Tokens returns the tokens of the tasks that wait on the session, sorted.
@@ -117,6 +121,7 @@ type Detail struct {
 	Status      string               `json:"status"`
 	Checks      []verification.Check `json:"checks"`
 	OccurredAt  string               `json:"occurred_at"`
+	SentAt      string               `json:"sent_at"`
 	Environment *string              `json:"environment"`
 }
 

@@ -2,6 +2,7 @@ package verificationtest
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,17 +10,20 @@ import (
 )
 
 // addAbsent ensures that a session that is not on record is stored as given.
-func addAbsent(t *testing.T, s verification.Store) {
+func addAbsent(t *testing.T, s Store) {
 	at := recent()
 	for n, r := range []verification.Record{newRecord(0, at), full(1, at)} {
 		r.Version = 42
-		add(t, s, r)
+		_, known, err := s.Add(t.Context(), r)
+		if err != nil || known {
+			t.Errorf("got known %v, error %v, want neither", known, err)
+		}
 		wantRecord(t, "added", stored(t, s, n), r)
 	}
 }
 
 // addStored ensures that adding again does not undo a change, whatever the status is.
-func addStored(t *testing.T, s verification.Store) {
+func addStored(t *testing.T, s Store) {
 	at := recent()
 	unfinished, final, awaited := newRecord(0, at), full(1, at), full(2, at)
 	unfinished.Awaited = false
@@ -30,7 +34,11 @@ func addStored(t *testing.T, s verification.Store) {
 		again := verification.NewRecord(r.SessionID, otherOwner, otherWorkflow, verification.StatusInProgress, at.Add(20*time.Minute))
 		again.Source, again.Awaited, again.Asked = verification.SourceEvent, !r.Awaited, 7
 		again.Checks, again.Seen = []verification.Check{{Feature: "NFC"}}, []string{"another event"}
-		add(t, s, again)
+		was, known, err := s.Add(t.Context(), again)
+		if err != nil || !known || was.Version != before.Version {
+			t.Errorf("added again: got version %d, known %v, error %v, want version %d", was.Version, known, err, before.Version)
+		}
+		wantRecord(t, "returned", was, r)
 		want := r
 		want.CheckedAt = again.CheckedAt
 		if want.DueFrom.IsZero() {
@@ -45,7 +53,7 @@ func addStored(t *testing.T, s verification.Store) {
 }
 
 // addOwner ensures that owner and workflow are filled in independently, and never changed.
-func addOwner(t *testing.T, s verification.Store) {
+func addOwner(t *testing.T, s Store) {
 	at := recent()
 	for n, test := range []struct{ owner, workflow, addOwner, addWorkflow, wantOwner, wantWorkflow string }{
 		{"", "", owner, workflow, owner, workflow},
@@ -64,7 +72,7 @@ func addOwner(t *testing.T, s verification.Store) {
 }
 
 // addDue ensures that adding makes a session due if it was not, and leaves the time of others.
-func addDue(t *testing.T, s verification.Store) {
+func addDue(t *testing.T, s Store) {
 	at := recent()
 	early, late := at.Add(time.Minute), at.Add(2*time.Minute)
 	for n, test := range []struct{ was, added, want time.Time }{
@@ -82,27 +90,35 @@ func addDue(t *testing.T, s verification.Store) {
 }
 
 // addConcurrent ensures that of many concurrent calls for one session, one makes the record.
-func addConcurrent(t *testing.T, s verification.Store) {
+func addConcurrent(t *testing.T, s Store) {
 	const callers = 20
+	var first atomic.Int32
 	at := recent()
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
 			r := full(1, at)
 			r.VendorData, r.Status, r.Asked = string(rune('a'+i)), string(rune('a'+i)), i
-			if err := s.Add(t.Context(), r); err != nil {
+			_, known, err := s.Add(t.Context(), r)
+			if err != nil {
 				t.Errorf("Add: %v", err)
+			}
+			if !known {
+				first.Add(1)
 			}
 		})
 	}
 	all.Wait()
+	if got := first.Load(); got != 1 {
+		t.Errorf("%d callers found no record, want 1", got)
+	}
 	r := stored(t, s, 1)
 	if r.VendorData != r.Status || r.Status != string(rune('a'+r.Asked)) {
 		t.Errorf("got a mixture of records: owner %q, status %q, asked %d", r.VendorData, r.Status, r.Asked)
 	}
 }
 
-func recordAbsent(t *testing.T, s verification.Store) {
+func recordAbsent(t *testing.T, s Store) {
 	add(t, s, newRecord(1, recent()))
 	if r, ok, err := s.Record(t.Context(), sessionID(2)); ok || err != nil {
 		t.Errorf("got %v, %v, error %v, want no record", r, ok, err)
@@ -116,7 +132,7 @@ func recordAbsent(t *testing.T, s verification.Store) {
 }
 
 // roundTrip ensures that every field is read as it was written.
-func roundTrip(t *testing.T, s verification.Store) {
+func roundTrip(t *testing.T, s Store) {
 	at := recent()
 	for n, change := range []func(*verification.Record){
 		func(*verification.Record) {},
@@ -146,7 +162,7 @@ func roundTrip(t *testing.T, s verification.Store) {
 }
 
 // copies ensures that a store shares no memory with its callers.
-func copies(t *testing.T, s verification.Store) {
+func copies(t *testing.T, s Store) {
 	at := recent()
 	spoil := func(r verification.Record) {
 		*r.Checks[0].Status, r.Checks[1].Feature, r.Seen[0] = "spoilt", "spoilt", "spoilt"

@@ -40,7 +40,7 @@ func newEvent(n int) verification.Event {
 	approved, long := "Approved", strings.Repeat("W", 64)
 	return verification.Event{
 		ID: "event-" + strconv.Itoa(n), Recorded: true, SessionID: sessionID(n), VendorData: owner, WorkflowID: workflow,
-		Status: verification.StatusInReview, OccurredAt: recent().Truncate(time.Second), Environment: "live",
+		Status: verification.StatusInReview, OccurredAt: recent().Truncate(time.Second), SentAt: recent().Truncate(time.Second).Add(time.Minute), Environment: "live",
 		Checks: []verification.Check{{Feature: "ID_VERIFICATION", Status: &approved}, {Feature: "AML"}, {Feature: "FACE_MATCH", Status: &long}},
 	}
 }

@@ -1,6 +1,7 @@
 package verificationtest
 
 import (
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -8,7 +9,7 @@ import (
 	"didit-sessions/internal/verification"
 )
 
-func wantOwned(t *testing.T, s verification.Store, owner string, most int, want ...int) {
+func wantOwned(t *testing.T, s Store, owner string, most int, want ...int) {
 	t.Helper()
 	records, err := s.ByOwner(t.Context(), owner, most)
 	var got, ids []string
@@ -23,20 +24,33 @@ func wantOwned(t *testing.T, s verification.Store, owner string, most int, want 
 	}
 }
 
-func wantDue(t *testing.T, s verification.Store, from time.Time, most int, want ...int) {
+const unread = verification.ClassUnread
+
+func wantDue(t *testing.T, s Store, class verification.Class, now time.Time, want ...int) {
 	t.Helper()
-	got, err := s.Due(t.Context(), from, most)
-	var ids []string
+	got, err := ids(s.Due(t.Context(), class, now))
+	var listed []string
 	for _, n := range want {
-		ids = append(ids, sessionID(n))
+		listed = append(listed, sessionID(n))
 	}
-	if err != nil || !slices.Equal(got, ids) {
-		t.Errorf("at most %d due at %v: got %q, error %v, want %q", most, from, got, err, ids)
+	if err != nil || !slices.Equal(got, listed) {
+		t.Errorf("class %d due at %v: got %q, error %v, want %q", class, now, got, err, listed)
 	}
 }
 
+// ids returns a list of ids, and the error that ended it.
+func ids(due iter.Seq2[string, error]) (all []string, err error) {
+	for id, err := range due {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, id)
+	}
+	return all, nil
+}
+
 // byOwner ensures that an end user's records come newest first and complete, and no others.
-func byOwner(t *testing.T, s verification.Store) {
+func byOwner(t *testing.T, s Store) {
 	at := recent()
 	for n, minutes := range []int{3, 1, 4, 0, 2} {
 		add(t, s, full(n, at.Add(time.Duration(minutes)*time.Minute)))
@@ -71,7 +85,7 @@ func byOwner(t *testing.T, s verification.Store) {
 }
 
 // byOwnerLaterKnown ensures that a record is listed once its owner is known.
-func byOwnerLaterKnown(t *testing.T, s verification.Store) {
+func byOwnerLaterKnown(t *testing.T, s Store) {
 	at := recent()
 	for n := range 2 {
 		r := newRecord(n, at.Add(time.Duration(n)*time.Second))
@@ -88,7 +102,7 @@ func byOwnerLaterKnown(t *testing.T, s verification.Store) {
 }
 
 // byOwnerMany ensures that long lists are complete.
-func byOwnerMany(t *testing.T, s verification.Store) {
+func byOwnerMany(t *testing.T, s Store) {
 	const many = 120
 	at := recent()
 	var want []int
@@ -101,7 +115,7 @@ func byOwnerMany(t *testing.T, s verification.Store) {
 }
 
 // due ensures that the oldest come first, the time itself counts, and zero is never due.
-func due(t *testing.T, s verification.Store) {
+func due(t *testing.T, s Store) {
 	at := recent()
 	for n, minutes := range []int{3, 1, 4, 0, 2} {
 		r := newRecord(n, at)
@@ -115,18 +129,16 @@ func due(t *testing.T, s verification.Store) {
 	ownerless.VendorData, ownerless.DueFrom = "", at.Add(time.Hour)
 	add(t, s, ownerless)
 
-	wantDue(t, s, at.Add(-time.Millisecond), 10)
-	wantDue(t, s, at, 10, 3)
-	wantDue(t, s, at.Add(2*time.Minute), 10, 3, 1, 4)
-	wantDue(t, s, at.Add(2*time.Minute-time.Millisecond), 10, 3, 1)
-	wantDue(t, s, at.Add(2*time.Minute), 2, 3, 1)
-	wantDue(t, s, at.Add(2*time.Minute), 0)
-	wantDue(t, s, at.Add(24*time.Hour), 10, 3, 1, 4, 0, 2, 6)
-	wantDue(t, s, at.Add(24*time.Hour).In(time.FixedZone("elsewhere", -7200)), 1, 3)
+	wantDue(t, s, unread, at.Add(-time.Millisecond))
+	wantDue(t, s, unread, at, 3)
+	wantDue(t, s, unread, at.Add(2*time.Minute), 3, 1, 4)
+	wantDue(t, s, unread, at.Add(2*time.Minute-time.Millisecond), 3, 1)
+	wantDue(t, s, unread, at.Add(24*time.Hour), 3, 1, 4, 0, 2, 6)
+	wantDue(t, s, unread, at.In(time.FixedZone("elsewhere", -7200)), 3)
 }
 
 // dueChanges ensures that the list follows the records.
-func dueChanges(t *testing.T, s verification.Store) {
+func dueChanges(t *testing.T, s Store) {
 	at := recent()
 	later := at.Add(time.Hour)
 	add(t, s, newRecord(0, at))
@@ -134,16 +146,16 @@ func dueChanges(t *testing.T, s verification.Store) {
 	r := stored(t, s, 0)
 	r.DueFrom = at.Add(2 * time.Minute)
 	replace(t, s, r, true)
-	wantDue(t, s, later, 10, 1, 0)
+	wantDue(t, s, unread, later, 1, 0)
 	r = stored(t, s, 1)
 	r.DueFrom = time.Time{}
 	replace(t, s, r, true)
-	wantDue(t, s, later, 10, 0)
+	wantDue(t, s, unread, later, 0)
 	r = stored(t, s, 1)
 	replace(t, s, r, true)
-	wantDue(t, s, later, 10, 0)
+	wantDue(t, s, unread, later, 0)
 	add(t, s, newRecord(1, at.Add(3*time.Minute)))
-	wantDue(t, s, later, 10, 0, 1)
+	wantDue(t, s, unread, later, 0, 1)
 	removeRecord(t, s, stored(t, s, 0), true)
-	wantDue(t, s, later, 10, 1)
+	wantDue(t, s, unread, later, 1)
 }

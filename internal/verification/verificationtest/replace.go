@@ -10,7 +10,7 @@ import (
 )
 
 // replaceAll ensures that all of the record is written but its creation time.
-func replaceAll(t *testing.T, s verification.Store) {
+func replaceAll(t *testing.T, s Store) {
 	at := recent()
 	for n, pair := range [][2]verification.Record{
 		{newRecord(0, at), full(0, at.Add(time.Minute))},
@@ -33,7 +33,7 @@ func replaceAll(t *testing.T, s verification.Store) {
 }
 
 // replaceOwner ensures that a known owner or workflow stays, and an unknown one is filled in.
-func replaceOwner(t *testing.T, s verification.Store) {
+func replaceOwner(t *testing.T, s Store) {
 	for n, test := range []struct{ owner, workflow, newOwner, newWorkflow, wantOwner, wantWorkflow string }{
 		{owner, workflow, otherOwner, otherWorkflow, owner, workflow},
 		{owner, workflow, "", "", owner, workflow},
@@ -51,7 +51,7 @@ func replaceOwner(t *testing.T, s verification.Store) {
 	}
 }
 
-func replaceAbsent(t *testing.T, s verification.Store) {
+func replaceAbsent(t *testing.T, s Store) {
 	for _, version := range []int64{0, 1} {
 		r := newRecord(1, recent())
 		r.Version = version
@@ -63,7 +63,7 @@ func replaceAbsent(t *testing.T, s verification.Store) {
 }
 
 // replaceVersions ensures that only the latest version can be replaced, also after an Add.
-func replaceVersions(t *testing.T, s verification.Store) {
+func replaceVersions(t *testing.T, s Store) {
 	at := recent()
 	add(t, s, newRecord(1, at))
 	first := stored(t, s, 1)
@@ -92,7 +92,7 @@ func replaceVersions(t *testing.T, s verification.Store) {
 }
 
 // replaceRemoved ensures that a record that was removed and added again counts as another one.
-func replaceRemoved(t *testing.T, s verification.Store) {
+func replaceRemoved(t *testing.T, s Store) {
 	add(t, s, newRecord(1, recent()))
 	old := stored(t, s, 1)
 	removeRecord(t, s, old, true)
@@ -104,7 +104,7 @@ func replaceRemoved(t *testing.T, s verification.Store) {
 }
 
 // replaceOneWinner ensures that of many callers with the same version one writes.
-func replaceOneWinner(t *testing.T, s verification.Store) {
+func replaceOneWinner(t *testing.T, s Store) {
 	add(t, s, newRecord(1, recent()))
 	read := stored(t, s, 1)
 	var all sync.WaitGroup
@@ -131,7 +131,7 @@ func replaceOneWinner(t *testing.T, s verification.Store) {
 
 // replaceNothingLost ensures that writers that retry until they succeed do not overwrite each
 // other.
-func replaceNothingLost(t *testing.T, s verification.Store) {
+func replaceNothingLost(t *testing.T, s Store) {
 	const writers = 8
 	add(t, s, newRecord(1, recent()))
 	var all sync.WaitGroup
@@ -160,7 +160,7 @@ func replaceNothingLost(t *testing.T, s verification.Store) {
 }
 
 // remove ensures that only the latest version can be removed.
-func remove(t *testing.T, s verification.Store) {
+func remove(t *testing.T, s Store) {
 	removeRecord(t, s, newRecord(1, recent()), false)
 	add(t, s, newRecord(1, recent()))
 	add(t, s, newRecord(2, recent()))
@@ -173,5 +173,5 @@ func remove(t *testing.T, s verification.Store) {
 	}
 	stored(t, s, 2)
 	wantOwned(t, s, owner, 10, 2)
-	wantDue(t, s, time.Now(), 10, 2)
+	wantDue(t, s, unread, time.Now(), 2)
 }

@@ -16,14 +16,14 @@ import (
 // SendTaskSuccess).
 const maxToken = 2048
 
-func addToken(t *testing.T, s verification.Store, n int, token string) {
+func addToken(t *testing.T, s Store, n int, token string) {
 	t.Helper()
 	if err := s.AddToken(t.Context(), sessionID(n), token); err != nil {
 		t.Fatalf("AddToken: %v", err)
 	}
 }
 
-func removeToken(t *testing.T, s verification.Store, n int, token string) {
+func removeToken(t *testing.T, s Store, n int, token string) {
 	t.Helper()
 	if err := s.RemoveToken(t.Context(), sessionID(n), token); err != nil {
 		t.Fatalf("RemoveToken: %v", err)
@@ -31,7 +31,7 @@ func removeToken(t *testing.T, s verification.Store, n int, token string) {
 }
 
 // wantTokens compares the tokens of a session in any order.
-func wantTokens(t *testing.T, s verification.Store, n int, want ...string) {
+func wantTokens(t *testing.T, s Store, n int, want ...string) {
 	t.Helper()
 	got, err := s.Tokens(t.Context(), sessionID(n))
 	slices.Sort(got)
@@ -42,7 +42,7 @@ func wantTokens(t *testing.T, s verification.Store, n int, want ...string) {
 }
 
 // tokens ensures that tokens are kept by session, each once, and removed one by one.
-func tokens(t *testing.T, s verification.Store) {
+func tokens(t *testing.T, s Store) {
 	for n := range 2 {
 		add(t, s, newRecord(n, recent()))
 	}
@@ -70,7 +70,7 @@ func tokens(t *testing.T, s verification.Store) {
 }
 
 // tokensLong ensures that tokens are eventText apart to the last of their characters.
-func tokensLong(t *testing.T, s verification.Store) {
+func tokensLong(t *testing.T, s Store) {
 	var want []string
 	for _, last := range []string{"a", "b", "A"} {
 		want = append(want, strings.Repeat("x", maxToken-1)+last)
@@ -84,16 +84,16 @@ func tokensLong(t *testing.T, s verification.Store) {
 	wantTokens(t, s, 1, want[1:]...)
 }
 
-func tokensWithoutRecord(t *testing.T, s verification.Store) {
+func tokensWithoutRecord(t *testing.T, s Store) {
 	addToken(t, s, 1, "token")
 	wantTokens(t, s, 1, "token")
 	add(t, s, newRecord(1, recent()))
 	wantTokens(t, s, 1, "token")
-	wantDue(t, s, time.Now(), 10, 1)
+	wantDue(t, s, unread, time.Now(), 1)
 	wantOwned(t, s, owner, 10, 1)
 }
 
-func tokensConcurrent(t *testing.T, s verification.Store) {
+func tokensConcurrent(t *testing.T, s Store) {
 	var all sync.WaitGroup
 	var want []string
 	for i := range 20 {
@@ -122,42 +122,46 @@ func tokensConcurrent(t *testing.T, s verification.Store) {
 	wantTokens(t, s, 1, want...)
 }
 
-// takeReadBudget ensures that every minute has its own budget.
-func takeReadBudget(t *testing.T, s verification.Store) {
+// takeReadBudget ensures that every reader and every minute has its own budget.
+func takeReadBudget(t *testing.T, s Store) {
+	const get = verification.ReaderGet
 	minute := time.Now().UTC().Truncate(time.Minute)
 	for i, test := range []struct {
-		at   time.Time
-		most int
-		want bool
+		reader verification.Reader
+		at     time.Time
+		most   int
+		want   bool
 	}{
-		{minute, 0, false},
-		{minute, -1, false},
-		{minute, 2, true},
-		{minute.Add(time.Minute - time.Millisecond), 2, true},
-		{minute.Add(30 * time.Second), 2, false},
-		{minute.Add(30 * time.Second).In(time.FixedZone("elsewhere", 5400)), 2, false},
-		{minute.Add(time.Minute), 2, true},
-		{minute, 2, false},
-		{minute, 3, true},
-		{minute, 1, false},
-		{minute.Add(time.Hour), 1, true},
-		{minute.Add(time.Hour), 1, false},
+		{get, minute, 0, false},
+		{get, minute, -1, false},
+		{get, minute, 2, true},
+		{get, minute.Add(time.Minute - time.Millisecond), 2, true},
+		{get, minute.Add(30 * time.Second), 2, false},
+		{get, minute.Add(30 * time.Second).In(time.FixedZone("elsewhere", 5400)), 2, false},
+		{get, minute.Add(time.Minute), 2, true},
+		{get, minute, 2, false},
+		{get, minute, 3, true},
+		{get, minute, 1, false},
+		{get, minute.Add(time.Hour), 1, true},
+		{get, minute.Add(time.Hour), 1, false},
+		{verification.ReaderReconcile, minute, 1, true},
+		{verification.ReaderReconcile, minute, 1, false},
 	} {
-		if got, err := s.TakeReadBudget(t.Context(), test.at, test.most); err != nil || got != test.want {
+		if got, err := s.TakeReadBudget(t.Context(), test.reader, test.at, test.most); err != nil || got != test.want {
 			t.Errorf("%d: one of %d at %v: got %v, error %v, want %v", i, test.most, test.at, got, err, test.want)
 		}
 	}
 }
 
 // takeReadBudgetConcurrent ensures that concurrent callers do not take more than the budget.
-func takeReadBudgetConcurrent(t *testing.T, s verification.Store) {
+func takeReadBudgetConcurrent(t *testing.T, s Store) {
 	const callers, most = 50, 30
 	minute := time.Now().UTC().Truncate(time.Minute)
 	var taken atomic.Int64
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			ok, err := s.TakeReadBudget(t.Context(), minute.Add(time.Duration(i)*time.Second), most)
+			ok, err := s.TakeReadBudget(t.Context(), verification.ReaderGet, minute.Add(time.Duration(i)*time.Second), most)
 			if err != nil {
 				t.Errorf("TakeReadBudget: %v", err)
 			}

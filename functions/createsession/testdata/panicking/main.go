@@ -44,7 +44,7 @@ type domain struct {
 	secret string
 }
 
-func (d domain) Create(ctx context.Context, r verification.CreateRequest) (verification.Session, error) {
+func (d domain) Create(ctx context.Context, r verification.CreateRequest) (verification.Created, error) {
 	if d.how == "another goroutine" {
 		done := make(chan struct{})
 		go func() {
@@ -57,7 +57,7 @@ func (d domain) Create(ctx context.Context, r verification.CreateRequest) (verif
 }
 
 // panic has data in its frame, and in its caller's, that must not be printed.
-func (d domain) panic(_ context.Context, r verification.CreateRequest) (verification.Session, error) {
+func (d domain) panic(_ context.Context, r verification.CreateRequest) (verification.Created, error) {
 	credentials := didit.Credentials{ClientID: d.secret, ClientSecret: d.secret, APIKey: d.secret}
 	session := verification.Session{ID: "the-id", URL: d.secret, Token: d.secret, Status: "Not Started"}
 	private := verification.FieldError{Field: "contact_details.email", Message: d.secret, Private: true}
@@ -93,5 +93,5 @@ func (d domain) panic(_ context.Context, r verification.CreateRequest) (verifica
 		_ = map[any]bool{any([]string{d.secret}): true}
 	}
 	fields := r.Fields.Members
-	return verification.Session{ID: fields[len(d.secret)+len(fields)].Name}, nil
+	return verification.Created{Session: verification.Session{ID: fields[len(d.secret)+len(fields)].Name}}, nil
 }

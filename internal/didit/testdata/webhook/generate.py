@@ -190,6 +190,24 @@ write("previous_secret", "signed with the secret before the rotation", signed(b,
       secrets={"current": SECRET, "previous": BEFORE, "previous_until": NOW + 1})
 write("previous_secret_over", "the secret before the rotation counts no longer", signed(b, BEFORE), b, error="signature mismatch",
       secrets={"current": SECRET, "previous": BEFORE, "previous_until": NOW})
+rotated = {name + "-Previous": value for name, value in signed(b, BEFORE).items() if name != "X-Timestamp"}
+new = signed(b, "the secret after a rotation that is not known here")
+known = {"current": BEFORE}
+write("rotated", "after a rotation at Didit, which signs with both secrets", {**new, **rotated}, b, expect(b), secrets=known)
+write("rotated_plain", "X-Signature-Previous alone", {"X-Signature-Previous": mac(b, BEFORE)}, b, expect(b), secrets=known)
+write("rotated_v2", "X-Signature-V2-Previous alone", {"X-Signature-V2-Previous": mac(canonical(b), BEFORE)}, b, expect(b), secrets=known)
+spaced = json.dumps(V3, indent=1).encode()
+write("rotated_reencoded", "re-encoded on the way after a rotation", {**new, **rotated}, spaced, expect(b), secrets=known)
+write("rotated_malformed", "signatures beside malformed ones", {**{name: "none" for name in new}, **rotated}, b, expect(b), secrets=known)
+write("rotated_twice", "no signature of a secret that is known", {**new, **rotated}, b, error="signature mismatch",
+      secrets={"current": "the secret before both"})
+write("rotated_here_first", "the new secret is known, and the delivery is signed with both", {**signed(b), **rotated}, b, expect(b))
+write("rotated_back", "the previous secret here made the previous signature", {**new, **rotated}, b, expect(b),
+      secrets={"current": SECRET, "previous": BEFORE, "previous_until": NOW + 1})
+write("rotated_simple", "the simple signature under the secret before", {"X-Signature-Simple-Previous": mac(b, BEFORE)}, b, error="not signed",
+      secrets=known)
+write("rotated_crossed", "the signature of the bytes under the name of the document's", {"X-Signature-V2-Previous": mac(spaced, BEFORE)}, spaced,
+      error="signature mismatch", secrets=known)
 write("upper_case_hex", "hexadecimal digits in upper case", {"X-Signature": mac(b).upper()}, b, expect(b))
 write("v2_alone", "no X-Signature", only_v2(b), b, expect(b))
 write("v2_malformed_plain", "X-Signature is malformed, V2 fits", {**only_v2(b), "X-Signature": "sha256=" + mac(b)}, b, expect(b))
@@ -210,7 +228,7 @@ write("empty", "no body at all, signed", {"X-Signature": mac(b"")}, b"", error="
 write("not_utf8", "bytes that are no text, signed", {"X-Signature": mac(b'{"status":"\xff"}')}, b'{"status":"\xff"}', error="malformed", form=False)
 for name, at, error in [("just_fresh", SENT + 900, None), ("stale", SENT + 901, "stale"), ("just_not_future", SENT - 900, None), ("future", SENT - 901, "stale")]:
     write(name, "15 minutes either way", {**signed(b), "X-Timestamp": str(at)}, b, None if error else expect(b), error, now=at)
-for name, value in [("absent", ...), ("null", None), ("text", str(SENT)), ("float", SENT + 0.5), ("whole_float", float(SENT)), ("65_bits", 2**63),
+for name, value in [("absent", ...), ("null", None), ("text", str(SENT)), ("float", SENT + 0.5), ("65_bits", 2**63), ("float_65_bits", 2.0**63),
                     ("milliseconds", None), ("lowest", -2**63)]:
     if name == "milliseconds":
         x = wire(with_(V3, timestamp=SENT * 1000))
@@ -218,6 +236,12 @@ for name, value in [("absent", ...), ("null", None), ("text", str(SENT)), ("floa
         continue
     x = wire(with_(V3, timestamp=value))
     write("timestamp_" + name, "no integer of 64 bits" if name != "lowest" else "a time in the far past", signed(x), x, error="stale" if name == "lowest" else "malformed")
+for name, text in {"whole": b"1780045046.0", "of_zeros": b"1780045046.000", "exponent": b"1.780045046e9", "upper_case": b"178004504600E-2"}.items():
+    x = wire(with_(V3, timestamp=5, created_at=6)).replace(b":5,", b":" + text + b",").replace(b":6,", b":1780045040.0,")
+    write("timestamp_float_" + name, "a whole number written as a float, and created_at, too", signed(x), x, expect(b, occurred_at=utc(SENT - 6)))
+for name, text in {"long": b"1780045046." + b"0" * 60, "large_exponent": b"1780045046000000000000000000000000000000000e-33"}.items():
+    x = wire(with_(V3, timestamp=5)).replace(b":5,", b":" + text + b",")
+    write("timestamp_float_" + name, "no float that Didit writes", {"X-Signature": mac(x)}, x, error="malformed", form=False)
 for name, over in {"session_id_absent": {"session_id": ...}, "session_id_number": {"session_id": 5}, "session_id_path": {"session_id": "../" + SESSION},
                    "status_absent": {"status": ...}, "status_null": {"status": None}, "status_empty": {"status": ""},
                    "status_long": {"status": "x" * 65}, "type_number": {"webhook_type": 5}}.items():
@@ -229,13 +253,18 @@ x = b[:-1] + b',"status":"Approved"}'
 write("duplicate_key", "a key twice, signed", {"X-Signature": mac(x)}, x, error="malformed", form=False)
 x = b[:-1] + b',"a":{"b":1,"\\u0062":2}}'
 write("duplicate_key_escaped", "a key twice, once escaped, deep inside", {"X-Signature": mac(x)}, x, error="malformed", form=False)
+write("duplicate_key_v2", "the same, with V2 alone: which of the two it covers is unknown", only_v2(x), x, error="signature mismatch", form=False)
 x = b + b" " + b
 write("two_documents", "more than one document", {"X-Signature": mac(x)}, x, error="malformed", form=False)
 write("a_list", "no object", {"X-Signature": mac(b"[" + b + b"]")}, b"[" + b + b"]", error="malformed", form=False)
 x = b[:-1] + b',"z":' + b"[" * 63 + b"]" * 63 + b"}"
 write("deep", "64 levels are read", signed(x), x, expect(x))
+write("deep_v2", "64 levels are read before the sender is known", only_v2(x), x, expect(x))
 x = b[:-1] + b',"z":' + b"[" * 64 + b"]" * 64 + b"}"
-write("too_deep", "65 are not", {"X-Signature": mac(x)}, x, error="malformed", form=False)
+write("deeper", "65 are read where the bytes are signed", {"X-Signature": mac(x)}, x, expect(x), form=False)
+write("deeper_v2", "65 are not with V2 alone", only_v2(x), x, error="signature mismatch", form=False)
+x = b[:-1] + b',"z":' + b"[" * 9_999 + b"]" * 9_999 + b"}"
+write("deepest", "10,000 levels", {"X-Signature": mac(x)}, x, expect(b), form=False)
 x = b[:-1] + b',"z":' + b"[" * 20000 + b"}"
 write("nesting_bomb", "thousands of brackets, with V2 alone", {"X-Signature-V2": mac(x)}, x, error="signature mismatch", form=False)
 x = b[:-1] + b',"z":"\\ud800 \\udc00\\ud83d"}'
@@ -246,14 +275,21 @@ write("lone_surrogate_status", "half of a surrogate pair in the status", {"X-Sig
 numbers = b'{"e":[92.0,-92.0,0.0,-0.0,-0,1e5,1E+2,1e-05,1.5e-7,89.92,-0.1,123456789012345678901234567890123456789,1e22,0.0001,5e-324],'
 x = numbers + b[1:]
 write("numbers", "all spellings that both of Didit's recipes know", signed(x), x, expect(x))
-x = b'{"n":[0.00001,1.50,1.1812083616449413e+38,1E-5],' + b[1:]
+x = b'{"n":[0.00001,1.50,1.1812083616449413e+30,1E-5],' + b[1:]
 write("numbers_python", "spellings that the Python recipe changes", only_v2(x), x, expect(x))
-as_sent = b'{"n":[0.00001,2,1.50,1.1812083616449413e+38],' + b[1:]
+as_sent = b'{"n":[0.00001,2,1.50,1.1812083616449413e+30],' + b[1:]
 x = as_sent.replace(b",2,", b",2.0,")
 pieces = json.loads(b)
 form = canonical(b)[:-1]
-sent_form = json.dumps({**pieces, "n": "@"}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace('"@"', "[0.00001,2,1.50,1.1812083616449413e+38]").encode()
+sent_form = json.dumps({**pieces, "n": "@"}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).replace('"@"', "[0.00001,2,1.50,1.1812083616449413e+30]").encode()
 write("numbers_as_sent", "spellings that the JavaScript recipe keeps", {"X-Signature-V2": mac(sent_form)}, x, expect(x))
+for name, number in {"31": b"1e31", "minus_31": b"1E-31", "minus_324": b"5e-324", "plus_31": b"1.5e+031", "many": b"1e" + b"9" * 99, "in_digits": b"1" * 24 + b".5"}.items():
+    x = b'{"n":[' + number + b"]," + b[1:]
+    write("exponent_" + name, "a number that costs too much before the sender is known", only_v2(x), x, error="signature mismatch", form=False)
+    write("exponent_" + name + "_signed", "the same, where the bytes are signed", {"X-Signature": mac(x)}, x, expect(b), form=False)
+for name, number in {"30": b"1e30", "minus_30": b"1E-30", "zeros": b"1e-00000030", "integer": b"1" * 500, "digits": b"1" * 23 + b".5"}.items():
+    x = b'{"n":[' + number + b"]," + b[1:]
+    write("exponent_of_" + name, "a number that costs little", only_v2(x), x, expect(b))
 x = json.dumps(with_(V3, metadata={"\U0001f600": 1, "\uffee": 2, "é": 3, "a": {"Z": 1, "a": 2, "\u2028": 3, "": 4}, "\x7f\x00\x1f\b\f\n\r\t\"\\/": 5}),
                indent=1).encode()
 write("keys", "sorted by code point, beyond the basic plane last; control characters", only_v2(x), x, expect(x))

@@ -1,6 +1,6 @@
 // Command createsession is the floor of createsession, the least that a Go function can do: it has
-// an access token already, does not identify the caller, checks nothing, and forwards the body to
-// the session endpoint.
+// its API key already, does not identify the caller, checks nothing, and forwards the body to the
+// session endpoint.
 package main
 
 import (
@@ -31,7 +31,7 @@ func forward(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.
 	if err != nil {
 		return answer, err
 	}
-	request.Header.Set("Authorization", "Bearer "+os.Getenv("TOKEN"))
+	request.Header.Set("X-Api-Key", os.Getenv("API_KEY"))
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
