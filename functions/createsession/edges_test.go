@@ -80,6 +80,22 @@ func TestDocumentTypes(t *testing.T) {
 	}
 }
 
+// Ensure that metadata and extra fields may have more values than the rest of a body, and that
+// Didit gets all of them.
+func TestRawFields(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lambdatest.Options{Env: map[string]string{"EXTRA_FIELDS": "newest"}})
+	list := "[0" + strings.Repeat(",0", 2000) + "]"
+	if r := w.Call(t, []byte(`{"metadata":`+list+`,"newest":{"a":`+list+`}}`)); r.Failed() {
+		t.Fatal(r.ErrorMessage)
+	}
+	for _, r := range w.Didit.Requests() {
+		if r.Op == didittest.OpCreate && strings.Count(string(r.Body), list) != 2 {
+			t.Errorf("Didit got %d bytes, want both lists", len(r.Body))
+		}
+	}
+}
+
 // Ensure that the route decides, and not the path: behind a custom domain the path begins with the
 // key of the API mapping, and under a stage with a name with that.
 func TestRoute(t *testing.T) {

@@ -69,6 +69,7 @@ func TestStranger(t *testing.T) {
 		bodies[name] = eventWith(t, text)
 	}
 	bodies["more than 1 MiB"] = strings.Repeat("a", 5<<20)
+	bodies["more than 1 MiB of quotes"] = strings.Repeat(`"`, 3<<20-1<<10)
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
 		payload := deliver(t, forged(), bodies[name])
 		status, code := 404, "signature_mismatch"

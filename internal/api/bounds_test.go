@@ -140,7 +140,7 @@ func TestReadBody(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", length)))
 			r.ContentLength = announced
 			body, err := readBody(r, limit, "")
-			if tooLarge := length > limit; tooLarge != (err != nil) || !tooLarge && len(body) != length {
+			if tooLarge := length > limit; tooLarge != (err != nil) || !tooLarge && len(body) != length || r.Body != http.NoBody {
 				t.Errorf("%d bytes, announced as %d: got %d, %v", length, announced, len(body), err)
 			}
 		}

@@ -258,6 +258,33 @@ func TestClosedWhileIdle_noReader(t *testing.T) {
 	}
 }
 
+// A server that is not trusted is left at once.
+func TestClient_Warm_untrusted(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_ = tls.Server(conn, &tls.Config{Certificates: authority().TLS.Certificates}).Handshake()
+		_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
+	}()
+	client := &Client{Credentials: fixed(keySecret), APIURL: "https://" + listener.Addr().String(), AuthURL: "://"}
+	client.Warm(t.Context())
+	<-left
+	if len(client.ahead.conns) != 0 {
+		t.Error("got a connection to a server that is not trusted")
+	}
+}
+
 // Ensure that Warm's connection is used, and used again, at a server that sends session tickets
 // after the handshake, as every server of TLS 1.3 may.
 func TestClient_Warm_sessionTickets(t *testing.T) {

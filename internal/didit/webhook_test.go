@@ -294,6 +294,64 @@ func TestVerifier_Verify_limits(t *testing.T) {
 	}
 }
 
+// An event without an id has the hash of its document, in which numbers are as Python writes them,
+// except for those whose conversion would cost much.
+func TestVerifier_Verify_hash(t *testing.T) {
+	t.Parallel()
+	id := func(number string) string {
+		t.Helper()
+		body := []byte(`{"webhook_type":"user.status.updated","n":` + number + `}`)
+		plain, _, err := SignWebhook(body, "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := (&Verifier{Secrets: always(WebhookSecrets{Current: "s"})}).Verify(t.Context(), http.Header{"X-Signature": {plain}}, body)
+		if err != nil || len(e.ID) != 64 {
+			t.Fatal(e.ID, err)
+		}
+		return e.ID
+	}
+	if id("1.50") != id("1.5") || id("1e2") != id("100") || id("1.50") == id("1.51") {
+		t.Error("got different ids for one number, or one for two")
+	}
+	if id("1.50e-40") == id("1.5e-40") || id("5e-324") != id("5e-324") {
+		t.Error("got a number converted whose conversion costs much")
+	}
+}
+
+// Before the sender is known, a document is read up to its limits, and after that without them.
+func TestVerifier_Verify_unsignedLimits(t *testing.T) {
+	t.Parallel()
+	const secret, envelope = "s", 2 // values of the delivery without the list
+	list := func(value string, n int) string { return strings.TrimSuffix(strings.Repeat(value+",", n), ",") }
+	for _, tt := range []struct {
+		name, list string
+		byV2       bool
+	}{
+		{"20,000 values", list("0", maxUnsignedValues-envelope-2), true},
+		{"20,001 values", list("0", maxUnsignedValues-envelope-1), false},
+		{"60,000 values", list(`{"a":["b"]}`, 20_000), false},
+		{"500,000 values", list("0", 500_000), false},
+		{"2,000 long floats", list("0.98765432109876543", maxLongFloats), true},
+		{"2,001 long floats", list("0.98765432109876543", maxLongFloats+1), false},
+		{"many short floats", list("89.92000000000001"[:exactFloat], 10*maxLongFloats/2), true},
+		{"many long integers", list("118120836164494131264123456789012345678", maxLongFloats+1), true},
+	} {
+		body := []byte(`{"webhook_type":"user.status.updated","event_id":"e","list":[` + tt.list + `]}`)
+		plain, v2, err := SignWebhook(body, secret)
+		if err != nil || len(body) > MaxWebhookBytes {
+			t.Fatal(tt.name, len(body), err)
+		}
+		verifier := &Verifier{Secrets: always(WebhookSecrets{Current: secret})}
+		for name, signature := range map[string]string{"X-Signature": plain, "X-Signature-Previous": plain, "X-Signature-V2": v2, "X-Signature-V2-Previous": v2} {
+			e, err := verifier.Verify(t.Context(), http.Header{http.CanonicalHeaderKey(name): {signature}}, body)
+			if want := tt.byV2 || !strings.Contains(name, "V2"); (err == nil) != want || !want && !isMismatch(err) || want && e.ID != "e" {
+				t.Errorf("%s under %s: got %v, want accepted %t", tt.name, name, err, want)
+			}
+		}
+	}
+}
+
 // BenchmarkVerify verifies a delivery of the size of Didit's largest.
 func BenchmarkVerify(b *testing.B) {
 	v := find(b, "v3_approved")

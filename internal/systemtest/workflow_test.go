@@ -40,8 +40,6 @@ func (s *system) testWorkflow(t *testing.T) {
 		{name: "Expired is not_finished", input: input("user-of-expired"), decide: "Expired", outcome: "not_finished", status: "Expired"},
 		{name: "Abandoned is not_finished", input: input("user-of-abandoned"), decide: "Abandoned", outcome: "not_finished", status: "Abandoned"},
 		{name: "Kyc Expired is not_finished", input: input("user-of-kyc"), decide: "Kyc Expired", outcome: "not_finished", status: "Kyc Expired"},
-		{name: "a session that Didit does not know is not_finished", input: input("user-of-unknown"),
-			fault: didittest.SessionNotFound, outcome: "not_finished"},
 		{name: "a blocked user is rejected, without a session", input: input("user-of-blocked"),
 			fault: didittest.UserBlocked, outcome: "rejected", blank: true},
 		{name: "a bad address fails with InvalidRequest", input: map[string]any{"user_id": "user-of-typos", "email": "jo"}, fails: "InvalidRequest"},
@@ -51,6 +49,7 @@ func (s *system) testWorkflow(t *testing.T) {
 	} {
 		s.step(t, e.name, func(t *testing.T) { s.execute(t, e) })
 	}
+	s.step(t, "a session that neither Didit nor the table knows is not_finished", s.testUnknown)
 	s.step(t, "no decision in time is not_finished, and a late one finds the task closed", s.testTimeout)
 	s.step(t, "Throttled is retried", s.testRetry)
 	s.step(t, "a session that is decided already ends the task at once", s.testDecided)
@@ -230,6 +229,14 @@ func (s *system) testDecided(t *testing.T) {
 	id := s.create(t, "user-of-the-past")
 	s.change(t, id, "Declined", "", http.StatusOK, "Declined")
 	s.execute(t, execution{machine: machine, input: map[string]any{"session_id": id}, outcome: "rejected", status: "Declined"})
+}
+
+// testUnknown begins with the id of no session. One that is on record waits on, whatever Didit
+// answers.
+func (s *system) testUnknown(t *testing.T) {
+	machine := s.variant(t, "Unknown", func(machine, _, _ map[string]any) { machine["StartAt"] = "AwaitDecision" })
+	s.execute(t, execution{machine: machine, outcome: "not_finished",
+		input: map[string]any{"session_id": "00000000-2222-3333-4444-555555555555"}})
 }
 
 // testTwo relies on Didit, which returns an unfinished session again.

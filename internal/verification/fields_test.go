@@ -21,6 +21,7 @@ func TestCreator_Create_unknownFieldByEveryDoor(t *testing.T) {
 		`{"VENDOR_DATA":"x"}`:                                           {"VENDOR_DATA"},
 		`{"contact_details.email":"j@example.com"}`:                     {"contact_details.email"},
 		`{"contact_details.email":null,"portrait_image.x":null}`:        {"contact_details.email", "portrait_image.x"},
+		`{"contact_details.phone":"+1234567"}`:                          {"contact_details.phone"},
 	} {
 		for _, caller := range []Caller{signedIn, trusted} {
 			wantRefusal(t, body, refused(t, policy, caller, body), CodeInvalidRequest, paths...)

@@ -67,12 +67,12 @@ func addExpired(t *testing.T, s Store) {
 
 // expired ensures that a record that has expired counts as absent, and lists go on behind it.
 func expired(t *testing.T, s Store) {
+	at := recent()
 	for n := range 3 {
 		r := past(n)
-		r.CreatedAt, r.DueFrom = time.Now().Add(-time.Duration(n)*time.Second).UTC(), recent()
+		r.CreatedAt, r.DueFrom = time.Now().Add(-time.Duration(n)*time.Second).UTC(), at.Add(time.Duration(n-3)*time.Second)
 		add(t, s, r)
 	}
-	at := recent()
 	live := newRecord(3, at)
 	live.Expires = time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	add(t, s, live)
