@@ -13,7 +13,7 @@ import (
 )
 
 // Ensure that no payload takes more than 64 MiB of memory, wherever its costly part stands, and
-// that each one is refused. One process gets them all. SLOW_TESTS=1 looks at the time, too.
+// that each one is refused. One process gets them all. COST_TESTS=1 looks at the time, too.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	const (
@@ -34,7 +34,7 @@ func TestBodies(t *testing.T) {
 			if after.PeakMemory > maxMemory {
 				t.Fatalf("%s in %s: got a peak of %d KiB, want at most %d", name, place, after.PeakMemory>>10, maxMemory>>10)
 			}
-			if took := after.UserCPU + after.SystemCPU - before.UserCPU - before.SystemCPU; took > maxCPU && os.Getenv("SLOW_TESTS") != "" {
+			if took := after.UserCPU + after.SystemCPU - before.UserCPU - before.SystemCPU; took > maxCPU && os.Getenv("COST_TESTS") != "" {
 				t.Errorf("%s in %s: got %v of a processor, want at most %v", name, place, took, maxCPU)
 			}
 		}

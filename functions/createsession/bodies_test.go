@@ -17,12 +17,12 @@ import (
 const (
 	maxBody   = 4 << 20
 	maxMemory = 64 << 20               // peak of the process, whatever is in a body
-	maxCPU    = 300 * time.Millisecond // of one call; looked at with SLOW_TESTS=1 only
+	maxCPU    = 300 * time.Millisecond // of one call; looked at with COST_TESTS=1 only
 )
 
 // Ensure that no body takes more than 64 MiB of memory, wherever its costly part stands and by
 // whichever door it comes, and that each one is answered. One process gets them all, so that each
-// meets what the one before left behind. SLOW_TESTS=1 tries every shape in every place by every
+// meets what the one before left behind. COST_TESTS=1 tries every shape in every place by every
 // door, and looks at the time, too.
 func TestBodies(t *testing.T) {
 	t.Parallel()
@@ -34,7 +34,7 @@ func TestBodies(t *testing.T) {
 		// Names of API Gateway's payload.
 		`{"headers":%s}`, `{"cookies":%s}`, `{"requestContext":{"authorizer":%s}}`, `{"version":"2.0","pathParameters":%s}`,
 	}
-	all := os.Getenv("SLOW_TESTS") != ""
+	all := os.Getenv("COST_TESTS") != ""
 	texts := stagetest.CostlyJSON(maxBody - 64)
 	for i, name := range slices.Sorted(maps.Keys(texts)) {
 		for j, place := range places {

@@ -50,7 +50,7 @@ func forged() map[string]string {
 }
 
 // Ensure that a delivery of a stranger costs little, whatever is in it: 25 MiB beyond what the idle
-// process has and, with SLOW_TESTS=1, 20 ms of a processor.
+// process has and, with COST_TESTS=1, 20 ms of a processor.
 func TestStranger(t *testing.T) {
 	t.Parallel()
 	const (
@@ -58,7 +58,7 @@ func TestStranger(t *testing.T) {
 		maxCPU    = 20 * time.Millisecond
 	)
 	calls := 1
-	if os.Getenv("SLOW_TESTS") != "" {
+	if os.Getenv("COST_TESTS") != "" {
 		calls = 20 // because time is measured in steps of 10 ms
 	}
 	w := stagetest.New(t, lambdatest.Options{})
