@@ -216,11 +216,11 @@ func (s *simulation) healed(n int) {
 }
 
 // Ensure that nine days leave nothing behind, at a load that is 1/25 of the largest, with the reads
-// of v2 and v3 in the same proportion. SLOW_TESTS=1 plays two weeks of the whole load.
+// of v2 and v3 in the same proportion. COST_TESTS=1 plays two weeks of the whole load.
 func TestTracker_Reconcile_simulation(t *testing.T) {
 	t.Parallel()
 	scale, days := 25, 9
-	if os.Getenv("SLOW_TESTS") == "1" {
+	if os.Getenv("COST_TESTS") == "1" {
 		scale, days = 1, 14
 	}
 	for _, reads := range []int{150, 25} {
