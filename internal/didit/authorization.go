@@ -59,8 +59,8 @@ func (c *Client) withAuthorization(ctx context.Context, call func(context.Contex
 	if renewErr != nil {
 		return renewErr
 	}
-	// If another call repairs the same refusal, it has a new token, or soon will, which this call may
-	// share.
+	// If another call repairs the same refusal, it has a new token, or soon will, which this call
+	// may share.
 	alone := c.repairs.Load() == began+1
 	if !renewed && (creds.usesAPIKey() || auth.requested && alone) {
 		return err

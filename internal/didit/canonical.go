@@ -2,7 +2,6 @@ package didit
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -32,7 +31,7 @@ func canonicalForms(document strictjson.Value) [][]byte {
 	var plain []byte // up to the last number that the two recipes print differently
 	simple, long, copied := true, 0, 0
 	python := appendCanonical(make([]byte, 0, size), document, func(to []byte, number string) []byte {
-		if isFloat(number) && len(number) > exactFloat {
+		if len(number) > shortFloat && isFloat(number) {
 			long++
 		}
 		if simple = simple && isSimple(number) && long <= maxLongFloats; !simple {
@@ -61,8 +60,9 @@ func canonicalForms(document strictjson.Value) [][]byte {
 const (
 	maxExponent = 30 // of Didit's numbers none has one
 	maxFloat    = 25 // characters of a number that is no integer; Python writes no more than 24
-	// exactFloat is up to how many characters such a number takes no arithmetic of many digits.
-	exactFloat    = 17
+	// shortFloat is up to how many characters such a number has no more than 15 digits, which a
+	// float keeps.
+	shortFloat    = 16
 	maxLongFloats = 2_000
 )
 
@@ -78,12 +78,21 @@ func isFloat(number string) bool {
 // isSimple reports whether a number can be read and written at little cost. The conversion of one
 // such as 5e-324 takes thousands of times as long as the reading of its text.
 func isSimple(number string) bool {
-	if !isFloat(number) {
-		return true
+	exponent := exponentOf(number)
+	if exponent == "" {
+		return len(number) <= maxFloat || !isFloat(number)
 	}
-	_, exponent, _ := strings.Cut(strings.ToLower(number), "e")
-	n, err := strconv.Atoi(cmp.Or(exponent, "0"))
+	n, err := strconv.Atoi(exponent)
 	return err == nil && -maxExponent <= n && n <= maxExponent && len(number) <= maxFloat
+}
+
+func exponentOf(number string) string {
+	for i := range len(number) {
+		if number[i]|0x20 == 'e' {
+			return number[i+1:]
+		}
+	}
+	return ""
 }
 
 // appendCanonical appends the canonical form, with numbers appended by the given function.
@@ -105,7 +114,7 @@ func appendCanonical(to []byte, v strictjson.Value, number func(to []byte, numbe
 		if bytes.IndexByte(v.Raw(), '\\') < 0 { // most strings
 			return append(to, v.Raw()...)
 		}
-		return strictjson.AppendQuote(to, v.Text())
+		return v.AppendQuote(to)
 	case strictjson.Number:
 		return number(to, string(v.Raw()))
 	default:
@@ -144,18 +153,24 @@ func appendObject(to []byte, members []member, number func(to []byte, number str
 // pythonNumber returns how Python prints the number after a round trip: integers digit for digit,
 // floats in the fewest digits that identify them, and whole floats as integers.
 func pythonNumber(text string) string {
+	if isFloat(text) {
+		text = pythonFloat(text)
+	}
 	if text == "-0" {
 		return "0"
 	}
-	if !isFloat(text) {
-		return text
+	return text
+}
+
+func pythonFloat(text string) string {
+	if len(text) <= shortFloat && exponentOf(text) == "" && !strings.HasPrefix(strings.TrimPrefix(text, "-"), "0.0000") {
+		// Python writes the digits as they are from 0.0001 on.
+		return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil: // too large for a float: no recipe has a number for it
 		return text
-	case f == 0:
-		return "0"
 	case f == math.Trunc(f):
 		return strconv.FormatFloat(f, 'f', 0, 64)
 	case math.Abs(f) < 1e-4:

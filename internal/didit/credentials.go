@@ -90,8 +90,8 @@ type CredentialCache struct {
 	hidden
 	// Read returns the secret's text; see [ParseCredentials] for its form. Required.
 	Read func(ctx context.Context) (string, error)
-	// Invalid turns an error of [ParseCredentials] into the error that callers get. Nil leaves it as
-	// it is.
+	// Invalid turns an error of [ParseCredentials] into the error that callers get. Nil leaves it
+	// as it is.
 	Invalid func(error) error
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time

@@ -79,8 +79,8 @@ func (c *Client) roundTripLive(ctx context.Context, x exchange, number int) (use
 	for {
 		use = new(connUse)
 		a, err = c.roundTrip(ctx, x, number, use)
-		// net/http takes another connection by itself, but not for a POST if it noticed the end of the
-		// old one at the same moment.
+		// net/http takes another connection by itself, but not for a POST if it noticed the end of
+		// the old one at the same moment.
 		if err == nil || !use.dead.Load() || use.reached.Load() {
 			return use, a, err
 		}

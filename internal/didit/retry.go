@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxAttemptTime lets a second attempt fit into the 30 s that API Gateway waits, unless the client
-	// says otherwise.
+	// maxAttemptTime lets a second attempt fit into the 30 s that API Gateway waits, unless the
+	// client says otherwise.
 	maxAttemptTime = 10 * time.Second
 	// minAttemptTime is the time below which another attempt is not worth its start.
 	minAttemptTime = 500 * time.Millisecond

@@ -15,10 +15,11 @@ type SessionRequest struct {
 	WorkflowID string
 	// VendorData is the caller's id of the end user. Where it is set, a request may be sent again.
 	VendorData string
-	// Fields are the other parameters, by Didit's names (Didit: Create session; Didit's OpenAPI 3.0.0
-	// for the newer ones): callback, callback_method, language, metadata, portrait_image, … as
-	// strings, booleans and slices, contact_details and expected_details as maps. A [json.RawMessage]
-	// is sent as it is, but for white space. Nothing is checked: Didit validates the values.
+	// Fields are the other parameters, by Didit's names (Didit: Create session; Didit's OpenAPI
+	// 3.0.0 for the newer ones): callback, callback_method, language, metadata, portrait_image, …
+	// as strings, booleans and slices, contact_details and expected_details as maps. A
+	// [json.RawMessage] is sent as it is, but for white space. Nothing is checked: Didit validates
+	// the values.
 	//
 	// Didit ignores a malformed contact_details.phone without an error, and needs a country beside
 	// expected_details.address.

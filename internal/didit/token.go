@@ -14,8 +14,8 @@ import (
 
 // Lifetimes of access tokens.
 const (
-	// defaultLifetime is used if Didit's answer names none (Didit: Create session, "The access_token
-	// is valid for 24 hours").
+	// defaultLifetime is used if Didit's answer names none (Didit: Create session, "The
+	// access_token is valid for 24 hours").
 	defaultLifetime = 24 * time.Hour
 	// maxLifetime keeps an absurd number in an answer from overflowing a duration.
 	maxLifetime = 365 * 24 * time.Hour

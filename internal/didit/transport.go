@@ -13,8 +13,8 @@ import (
 // How long a connection may be idle and still be used for a request.
 const (
 	// maxIdle is for every request: load balancers drop connections that were idle for a minute
-	// (Elastic Load Balancing: idle timeout). net/http compares wall-clock times, so that a freeze of
-	// the process counts.
+	// (Elastic Load Balancing: idle timeout). net/http compares wall-clock times, so that a freeze
+	// of the process counts.
 	maxIdle = time.Minute
 	// maxIdleOnce is for a request that must not be sent twice.
 	maxIdleOnce = 5 * time.Second
@@ -27,8 +27,8 @@ func NewTransport() *http.Transport {
 		Proxy:           http.ProxyFromEnvironment,
 		DialContext:     dialWatched,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)},
-		// One request at a time needs no multiplexing, and only with HTTP/1.1 is it certain whether a
-		// request was sent.
+		// One request at a time needs no multiplexing, and only with HTTP/1.1 is it certain whether
+		// a request was sent.
 		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     maxIdle,

@@ -59,8 +59,8 @@ func (s WebhookSecrets) accepted(now time.Time) []string {
 const (
 	// webhookSecretAge is how old the secrets become before they are read again.
 	webhookSecretAge = 10 * time.Minute
-	// webhookRenewInterval is the pause after a read that was forced, or that failed: anyone can send
-	// a signature that does not match.
+	// webhookRenewInterval is the pause after a read that was forced, or that failed: anyone can
+	// send a signature that does not match.
 	webhookRenewInterval = 10 * time.Second
 	// webhookRefreshTimeout bounds a read whose failure changes nothing: Didit waits 5 s for an
 	// answer.

@@ -334,7 +334,7 @@ func TestVerifier_Verify_unsignedLimits(t *testing.T) {
 		{"500,000 values", list("0", 500_000), false},
 		{"2,000 long floats", list("0.98765432109876543", maxLongFloats), true},
 		{"2,001 long floats", list("0.98765432109876543", maxLongFloats+1), false},
-		{"many short floats", list("89.92000000000001"[:exactFloat], 10*maxLongFloats/2), true},
+		{"many short floats", list("89.9200000000001", 5*maxLongFloats), true},
 		{"many long integers", list("118120836164494131264123456789012345678", maxLongFloats+1), true},
 	} {
 		body := []byte(`{"webhook_type":"user.status.updated","event_id":"e","list":[` + tt.list + `]}`)

@@ -73,23 +73,34 @@ func longestString(document []byte) (start, end int) {
 			return start, end
 		}
 		opening := i + next
-		for i = opening + 1; ; i++ {
-			if next = bytes.IndexByte(document[i:], '"'); next < 0 {
-				return start, end
-			}
-			i += next
-			backslashes := 0
-			for document[i-1-backslashes] == '\\' {
-				backslashes++
-			}
-			if backslashes%2 == 0 {
-				break
-			}
+		if i = stringEnd(document, opening+1); i < 0 {
+			return start, end
 		}
 		if i++; i-opening > end-start {
 			start, end = opening, i
 		}
 	}
+}
+
+// stringEnd returns the offset of the quote that ends the string whose inside begins at i; -1 if
+// there is none.
+func stringEnd(document []byte, i int) int {
+	n := bytes.IndexByte(document[i:], '"')
+	if n < 0 {
+		return -1
+	}
+	if bytes.IndexByte(document[i:i+n], '\\') < 0 { // most strings
+		return i + n
+	}
+	for ; i < len(document); i++ {
+		switch document[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return -1
 }
 
 // unescaped are the characters that escapes of two characters stand for.
@@ -103,36 +114,36 @@ func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
 	if plain && len(inner)/2 > maxBytes {
 		return inner[:2*maxBytes+1], true // too long in base64, too
 	}
-	if !utf8.Valid(inner) {
-		return nil, false
-	}
-	for _, c := range inner {
-		if c < ' ' {
-			return nil, false
-		}
-	}
 	if plain {
-		return inner, true
+		return inner, utf8.Valid(inner) && !slices.ContainsFunc(inner, isControl)
 	}
 	text = make([]byte, 0, min(len(inner), maxBytes)+utf8.UTFMax)
-	for len(inner) > 0 && len(text) <= maxBytes {
-		size := 1
-		switch c := inner[0]; {
+	for i := 0; i < len(inner); {
+		if len(text) > maxBytes {
+			return text, true
+		}
+		switch c := inner[i]; {
+		case isControl(c):
+			return nil, false
 		case c != '\\':
 			text = append(text, c)
-		case len(inner) > 1 && unescaped[inner[1]] != 0:
-			text, size = append(text, unescaped[inner[1]]), 2
+			i++
+		case i+1 < len(inner) && unescaped[inner[i+1]] != 0:
+			text = append(text, unescaped[inner[i+1]])
+			i += 2
 		default:
-			var r rune
-			if r, size = unicodeEscape(inner); size == 0 {
+			r, size := unicodeEscape(inner[i:])
+			if size == 0 {
 				return nil, false
 			}
 			text = utf8.AppendRune(text, r)
+			i += size
 		}
-		inner = inner[size:]
 	}
-	return text, true
+	return text, utf8.Valid(text)
 }
+
+func isControl(c byte) bool { return c < ' ' }
 
 // unicodeEscape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if
 // there is none. A lone surrogate is appended as U+FFFD, as encoding/json does.

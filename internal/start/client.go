@@ -17,8 +17,8 @@ const (
 	// maxAnswerWait ends an attempt on a connection that is dead in spite of maxIdle, in time for
 	// another.
 	maxAnswerWait = 1500 * time.Millisecond
-	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are too long for a caller
-	// who is waiting.
+	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are too long for a
+	// caller who is waiting.
 	maxBackoff = 300 * time.Millisecond
 )
 

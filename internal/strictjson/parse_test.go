@@ -299,8 +299,17 @@ func TestAppendQuote(t *testing.T) {
 		if got := string(AppendQuote([]byte("before"), text)); got != "before"+want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
-		if v, err := Parse([]byte(want), Options{AnyString: true}); err != nil || v.Text() != text {
-			t.Errorf("%s: got %q, %v, want %q", want, v.Text(), err, text)
+		v, err := Parse([]byte(want), Options{AnyString: true})
+		if err != nil || v.Text() != text || string(v.AppendQuote([]byte("before"))) != "before"+want {
+			t.Errorf("%s: got %q, %v, written as %s, want %q", want, v.Text(), err, v.AppendQuote(nil), text)
+		}
+	}
+	for quoted, want := range map[string]string{
+		`"\u0061\/\u0022\u005C\u000a\u0000\u001F\u007f\u00e9\uD83D\uDE00\uDE00"`: "\"a/\\\"\\\\\\n\\u0000\\u001f\x7fé😀\\ude00\"", `1`: "", `[""]`: "",
+	} {
+		v, err := Parse([]byte(quoted), Options{AnyString: true})
+		if got := string(v.AppendQuote(nil)); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", quoted, got, err, want)
 		}
 	}
 }
@@ -309,7 +318,7 @@ func TestAppendQuote(t *testing.T) {
 func TestAppendQuote_notUTF8(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"\xff": "\"\ufffd\"", "a\xc3": "\"a\ufffd\"", "\xed\xa0": "\"\ufffd\ufffd\"", "\xed\x9f\xff\xfe": "\"\ufffd\ufffd\ufffd\ufffd\"", "\xe0\xa0\xed\xa0\x80": "\"\ufffd\ufffd\\ud800\"",
+		"\xff": "\"\ufffd\"", "a\xc3": "\"a\ufffd\"", "\xed\xa0": "\"\ufffd\ufffd\"", "\xed\x9f\xff\xfe": "\"\ufffd\ufffd\ufffd\ufffd\"", "\xe0\xa0\xed\xa0\x80": "\"\ufffd\ufffd\\ud800\"", "\xed\xa0A": "\"\ufffd\ufffdA\"", "\xed\xe0\x80": "\"\ufffd\ufffd\ufffd\"",
 	} {
 		if got := string(AppendQuote(nil, text)); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
@@ -422,7 +431,12 @@ func appendValue(to []byte, v Value) []byte {
 		}
 		return append(bytes.TrimSuffix(to, []byte(",")), ']')
 	case String:
-		return AppendQuote(to, v.Text())
+		if to = AppendQuote(to, v.Text()); utf8.Valid(v.Raw()) {
+			if quoted := v.AppendQuote(nil); !bytes.HasSuffix(to, quoted) {
+				panic(fmt.Sprintf("%q is written as %q", v.Raw(), quoted))
+			}
+		}
+		return to
 	default:
 		return append(to, v.Raw()...)
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // unquote decodes a valid JSON string.
@@ -87,6 +85,9 @@ func sound(quoted []byte) bool {
 // simpleEscapes are the characters after a backslash, and what they mean.
 var simpleEscapes = [256]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', '"': '"', '\\': '\\', '/': '/'}
 
+// shortEscapes are the inverse of simpleEscapes, for the characters that must be escaped.
+var shortEscapes = [' ']byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+
 // char decodes the first character in the inside of a valid JSON string. A pair of escaped
 // surrogates is one character; a lone one is returned as it is.
 func char(text []byte) (r rune, size int) {
@@ -131,27 +132,49 @@ func appendRune(to []byte, r rune) []byte {
 // 8785, section 3.2.2.2). A lone surrogate, as [Value.Text] returns it, is escaped; other bytes
 // that are not UTF-8 become U+FFFD.
 func AppendQuote(to []byte, text string) []byte {
-	if isPlain(text) { // most names
-		return append(append(append(to, '"'), text...), '"')
-	}
 	to = append(to, '"')
-	for text != "" {
-		valid := validPrefix(text)
-		if valid > 0 {
-			opening := len(to)
-			to, _ = jsontext.AppendQuote(to, text[:valid])
-			to = append(to[:opening], to[opening+1:len(to)-1]...)
-		} else if len(text) >= 3 && text[0] == 0xED && text[1] >= 0xA0 {
-			const digits = "0123456789abcdef"
-			to = append(to, '\\', 'u', 'd', digits[text[1]>>2&0xF], digits[text[1]<<2&0xC|text[2]>>4&0x3], digits[text[2]&0xF])
-			valid = 3
-		} else {
-			to = append(to, "\uFFFD"...)
-			valid = 1
+	if isPlain(text) { // most names
+		return append(append(to, text...), '"')
+	}
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if size == 1 && len(text)-i >= 3 && text[i] == 0xED && text[i+1]>>5 == 0b101 && text[i+2]>>6 == 0b10 {
+			r, size = 0xD000|rune(text[i+1]&0x3F)<<6|rune(text[i+2]&0x3F), 3
 		}
-		text = text[valid:]
+		to = appendEscaped(to, r)
+		i += size
 	}
 	return append(to, '"')
+}
+
+// AppendQuote appends a string of a document in UTF-8 as [AppendQuote] appends its text; nothing
+// for any other value.
+func (v Value) AppendQuote(to []byte) []byte {
+	if v.Kind() != String {
+		return to
+	}
+	to = append(to, '"')
+	for before, r := range escapes(v.Raw()) {
+		if to = append(to, before...); r >= 0 {
+			to = appendEscaped(to, r)
+		}
+	}
+	return append(to, '"')
+}
+
+// appendEscaped appends a character, escaped if it must be.
+func appendEscaped(to []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	switch {
+	case r == '"' || r == '\\':
+		return append(to, '\\', byte(r))
+	case r < ' ' && shortEscapes[r] != 0:
+		return append(to, '\\', shortEscapes[r])
+	case r < ' ' || utf16.IsSurrogate(r):
+		return append(to, '\\', 'u', digits[r>>12], digits[r>>8&0xF], digits[r>>4&0xF], digits[r&0xF])
+	default:
+		return utf8.AppendRune(to, r)
+	}
 }
 
 // isPlain reports whether the string is ASCII without characters that JSON escapes.
