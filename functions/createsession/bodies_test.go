@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -34,11 +33,12 @@ func TestBodies(t *testing.T) {
 		// Names of API Gateway's payload.
 		`{"headers":%s}`, `{"cookies":%s}`, `{"requestContext":{"authorizer":%s}}`, `{"version":"2.0","pathParameters":%s}`,
 	}
-	all := os.Getenv("COST_TESTS") != ""
+	all := stagetest.MeasuresCosts()
 	texts := stagetest.CostlyJSON(maxBody - 64)
 	for i, name := range slices.Sorted(maps.Keys(texts)) {
 		for j, place := range places {
-			// The first two places are those in which most may stand; the others take turns, as doors do.
+			// The first two places are those in which most may stand; the others take turns, as
+			// doors do.
 			if !all && j > 1 && (i+j)%5 > 0 {
 				continue
 			}
@@ -77,10 +77,17 @@ func wantBounded(t *testing.T, w *world, what string, payload []byte, timed bool
 	if a, err := r.HTTP(); r.Failed() && r.ErrorType != "InvalidRequest" || !r.Failed() && err == nil && a.Status >= 500 {
 		t.Errorf("%s: got %q, status %d, want no more than a refusal", what, r.ErrorType, a.Status)
 	}
-	if after.PeakMemory > maxMemory {
-		t.Fatalf("%s: got a peak of %d KiB, want at most %d", what, after.PeakMemory>>10, maxMemory>>10)
+	if after.PeakMemory > stagetest.MaxMemory(maxMemory) {
+		t.Fatalf("%s: got a peak of %d KiB, want at most %d", what, after.PeakMemory>>10, stagetest.MaxMemory(maxMemory)>>10)
 	}
-	if took := after.UserCPU + after.SystemCPU - before.UserCPU - before.SystemCPU; timed && took > maxCPU {
+	took := after.UserCPU + after.SystemCPU - before.UserCPU - before.SystemCPU
+	for again := 0; timed && again < 3 && took > maxCPU; again++ { // whatever else the machine does makes it longer
+		before = w.Usage()
+		w.Call(t, payload)
+		after = w.Usage()
+		took = min(took, after.UserCPU+after.SystemCPU-before.UserCPU-before.SystemCPU)
+	}
+	if timed && took > maxCPU {
 		t.Errorf("%s: got %v of a processor, want at most %v", what, took, maxCPU)
 	}
 }

@@ -157,11 +157,18 @@ func TestTableFaults(t *testing.T) {
 // Ensure that the AWS SDK's own retry recovers from one error.
 func TestFaults_attempts(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
-	awaited(t, w, "token")
-	w.Table.Fail(awsfake.Throttled, 1)
-	w.Tasks.Fail(awsfake.Throttled, 1)
-	track(t, w, event(t, "e1", "Approved", 0))
+	var w *stagetest.World
+	met := func(r lambdatest.Result) bool { return r.ErrorType == "BackendUnavailable" }
+	r := stagetest.Unhurried(met, func() lambdatest.Result {
+		w = stagetest.New(t, lambdatest.Options{})
+		awaited(t, w, "token")
+		w.Table.Fail(awsfake.Throttled, 1)
+		w.Tasks.Fail(awsfake.Throttled, 1)
+		return w.Call(t, event(t, "e1", "Approved", 0))
+	})
+	if r.Failed() {
+		t.Errorf("got %s, want {}\n%s", r.Payload, w.Logs())
+	}
 	if _, ended := w.Tasks.Outcome("token"); !ended {
 		t.Error("the task waits still")
 	}

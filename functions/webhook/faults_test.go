@@ -112,25 +112,14 @@ func TestFaults_attempts(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			wantAnswer(t, unhurried(test.status, func() awsfake.HTTPAnswer {
+			met := func(a awsfake.HTTPAnswer) bool { return a.Status == 503 && test.status != 503 }
+			wantAnswer(t, stagetest.Unhurried(met, func() awsfake.HTTPAnswer {
 				w := stagetest.New(t, lambdatest.Options{})
 				test.arrange(w)
 				return w.HTTP(t, approved(t))
 			}), test.status, test.code)
 		})
 	}
-}
-
-// unhurried returns the first answer with that status, or one that no time limit of the function
-// explains. On a busy machine a delivery may meet one, and then takes longer than the shortest.
-func unhurried(status int, deliver func() awsfake.HTTPAnswer) (a awsfake.HTTPAnswer) {
-	for range 5 {
-		begin := time.Now()
-		if a = deliver(); a.Status == status || a.Status != 503 || time.Since(begin) < time.Second {
-			break
-		}
-	}
-	return a
 }
 
 const (

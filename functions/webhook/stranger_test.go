@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -57,10 +56,6 @@ func TestStranger(t *testing.T) {
 		maxMemory = 25 << 20
 		maxCPU    = 20 * time.Millisecond
 	)
-	calls := 1
-	if os.Getenv("COST_TESTS") != "" {
-		calls = 20 // because time is measured in steps of 10 ms
-	}
 	w := stagetest.New(t, lambdatest.Options{})
 	w.HTTP(t, deliver(t, forged(), "{}")) // reads the secrets twice
 	idle := w.Usage().PeakMemory
@@ -76,22 +71,37 @@ func TestStranger(t *testing.T) {
 		if len(bodies[name]) > didit.MaxWebhookBytes {
 			status, code = 413, "payload_too_large"
 		}
-		before := w.Usage()
-		for range calls {
-			wantAnswer(t, w.HTTP(t, payload), status, code)
+		wantAnswer(t, w.HTTP(t, payload), status, code)
+		if got := w.Usage().PeakMemory - idle; got > stagetest.MaxMemory(maxMemory) {
+			t.Fatalf("%s: got %d KiB more than idle, want at most %d", name, got>>10, stagetest.MaxMemory(maxMemory)>>10)
 		}
-		after := w.Usage()
-		if got := after.PeakMemory - idle; got > maxMemory {
-			t.Fatalf("%s: got %d KiB more than idle, want at most %d", name, got>>10, maxMemory>>10)
+		if !stagetest.MeasuresCosts() {
+			continue
 		}
-		took := (after.UserCPU + after.SystemCPU - before.UserCPU - before.SystemCPU) / time.Duration(calls)
-		if calls > 1 && took > maxCPU {
+		if took := leastCPU(t, w, payload); took > maxCPU {
 			t.Errorf("%s: got %v of a processor, want at most %v", name, took, maxCPU)
 		}
 	}
 	if got := w.Bus.Calls(""); got != 0 {
 		t.Errorf("got %d requests to the bus, want none", got)
 	}
+}
+
+// leastCPU returns the time that a call takes of a processor, in steps of 2 ms. It is the least of
+// a few measurements, because whatever else the machine does makes it longer.
+func leastCPU(t *testing.T, w *stagetest.World, payload []byte) time.Duration {
+	t.Helper()
+	const calls = 5 // time is measured in steps of 10 ms
+	least := time.Hour
+	for range 6 {
+		before := w.Usage()
+		for range calls {
+			w.HTTP(t, payload)
+		}
+		after := w.Usage()
+		least = min(least, (after.UserCPU+after.SystemCPU-before.UserCPU-before.SystemCPU)/calls)
+	}
+	return least
 }
 
 // Ensure that what Didit has signed is taken, whatever is in it, as long as it is JSON without
