@@ -16,6 +16,7 @@ func TestSystem_otherSessions(t *testing.T) {
 	s := startSystem(t, nil, io.Discard)
 	own := doJSON(t, "POST", s.url+"/sessions", "alice", `{}`, 201)
 	decide(t, own.URL, "Declined")
+	settle(t, s) // deliveries of different sessions have no order
 	foreign, err := s.simulator.StartSession("11111111-2222-3333-4444-555555555555", "alice")
 	if err != nil {
 		t.Fatal(err)
