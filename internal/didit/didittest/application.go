@@ -76,16 +76,19 @@ func (s *Server) postSession(_ *http.Request, body struct {
 	return s.StartSession(body.WorkflowID, body.VendorData)
 }
 
-// application returns the settings of the application.
+// application returns the settings of the application, without its keys.
 func (s *Server) application() any {
 	defer s.lock()()
-	return map[string][]string{"allowed_domains": append([]string{}, s.AllowedDomains...)}
+	domains, workflows := append([]string{}, s.AllowedDomains...), append([]Workflow{}, s.Workflows...)
+	return struct {
+		AllowedDomains []string   `json:"allowed_domains"`
+		Workflows      []Workflow `json:"workflows"`
+		Balance        string     `json:"balance"`
+	}{domains, workflows, s.Balance}
 }
 
-func (s *Server) postApplication(_ *http.Request, body struct {
-	AllowedDomains []string `json:"allowed_domains"`
-}) (any, error) {
-	err := s.SetAllowedDomains(body.AllowedDomains)
+func (s *Server) postApplication(_ *http.Request, body Application) (any, error) {
+	err := s.SetApplication(body)
 	return s.application(), err
 }
 

@@ -189,14 +189,18 @@ func (s *Server) afterUpdate(r *http.Request, err error) (any, error) {
 	return v, err
 }
 
-// webhook returns the destination of webhooks, without its secret.
+// webhook returns the oldest destination of webhooks, without its secret.
 func (s *Server) webhook() any {
 	defer s.lock()()
+	main := destination{url: s.WebhookURL, version: s.WebhookVersion}
+	if len(s.destinations) > 0 {
+		main = *s.destinations[0]
+	}
 	return struct {
 		URL     string       `json:"url"`
 		Version string       `json:"version"`
 		Quirks  []armedQuirk `json:"quirks"`
-	}{s.WebhookURL, s.WebhookVersion, append([]armedQuirk{}, s.quirks...)}
+	}{main.url, main.version, append([]armedQuirk{}, s.quirks...)}
 }
 
 func (s *Server) postWebhook(_ *http.Request, body struct {

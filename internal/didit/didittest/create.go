@@ -27,7 +27,7 @@ type createBody struct {
 
 // create answers POST /v2/session/ and POST /v3/session/.
 func (s *Server) create(c *call) answer {
-	if !s.authorized(c.Request) {
+	if !s.authorized(c.Request, "sessions:write") {
 		return Forbidden.answer()
 	}
 	if mediaType(c.Request) != "application/json" {

@@ -15,7 +15,7 @@ func (s *Server) decision(version string) func(*call) answer {
 		if !uuidForm.MatchString(id) {
 			return notFound(c)
 		}
-		authorized := s.authorized(c.Request)
+		authorized := s.authorized(c.Request, "decisions:read")
 		defer s.lock()()
 		v := s.sessions.byID(id)
 		if v == nil {

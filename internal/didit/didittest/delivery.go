@@ -1,6 +1,7 @@
 package didittest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,24 +11,31 @@ import (
 	"time"
 )
 
-// announce sends the webhook about an event of a session, if there is a destination, in the
-// background. The deliveries of one session begin one after the other. The caller holds the lock.
+// announce sends the webhook about an event of a session, to each destination of such events, in
+// the background. The deliveries of one session to a destination begin one after the other. The
+// caller holds the lock.
 func (s *Server) announce(v *session, kind string, now time.Time) {
-	if s.WebhookURL == "" || s.closed() {
+	targets := s.targets(kind)
+	if len(targets) == 0 || s.closed() {
 		return
 	}
-	e := v.event(kind, s.WebhookVersion, now)
-	e.quirk = s.takeQuirk()
-	s.events.add(e, MaxDeliveries, maxEventBytes)
-	switch e.quirk {
-	case SendLate:
-		s.held = append(s.held, e)
-		return
-	case SendStale:
-		e.timestamp -= 3600
+	id, quirk := newUUID(), s.takeQuirk()
+	for _, to := range targets {
+		e := v.event(id, kind, to, s.environment(), now)
+		e.quirk = quirk
+		s.events.add(e, MaxDeliveries, maxEventBytes)
+		switch quirk {
+		case SendLate:
+			s.held = append(s.held, e)
+			continue
+		case SendStale:
+			e.timestamp -= 3600
+		}
+		s.start(e)
 	}
-	s.start(e)
-	s.release()
+	if quirk != SendLate {
+		s.release()
+	}
 }
 
 // release sends the events that were held back. The caller holds the lock.
@@ -44,17 +52,20 @@ func (s *Server) start(e *event) {
 	if s.closed() {
 		return
 	}
-	before, begun := e.session.begun, make(chan struct{})
-	e.session.begun = begun
+	if e.session.begun == nil {
+		e.session.begun = map[string]chan struct{}{}
+	}
+	before, begun := e.session.begun[e.to.id], make(chan struct{})
+	e.session.begun[e.to.id] = begun
 	s.pending++
 	go func() {
 		defer s.endPending()
 		if before != nil {
 			<-before
 		}
-		d := s.deliver(e)
+		r := s.deliver(e)
 		close(begun)
-		s.retry(e, d)
+		s.retry(e, r)
 	}()
 }
 
@@ -79,41 +90,51 @@ func (s *Server) Settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Resend delivers an event once more, as Didit's console and API do: with the same id, a new
-// timestamp and new signatures, without its quirk and without retries. It waits for the answer, at
-// most [Server.DeliveryTimeout]. The error is [ErrUnknownEvent], or says that the Server is closed.
+// Resend delivers an event once more to its first destination, as Didit's console and API do: with
+// the same id, a new timestamp and new signatures, without its quirk and without retries. It waits
+// for the answer, at most [Server.DeliveryTimeout]. The error is [ErrUnknownEvent], or says that
+// the Server is closed.
 func (s *Server) Resend(eventID string) (Delivery, error) {
-	e, err := s.resend(eventID, s.now())
-	if err != nil {
-		return Delivery{}, err
+	r, err := s.resend(func() *event {
+		i := slices.IndexFunc(s.events.items, func(e *event) bool { return e.id == eventID })
+		if i < 0 {
+			return nil
+		}
+		return s.events.items[i]
+	})
+	if errors.Is(err, ErrUnknownEvent) {
+		err = fmt.Errorf("%w %q", err, eventID)
 	}
-	defer s.endPending()
-	return s.attempt(e, 1), nil
+	return r.Delivery, err
 }
 
-// resend returns an event to be sent again, and counts it as pending.
-func (s *Server) resend(eventID string, now time.Time) (*event, error) {
-	defer s.lock()()
-	i := slices.IndexFunc(s.events.items, func(e *event) bool { return e.id == eventID })
+// resend delivers the event that find returns, under the lock, once more.
+func (s *Server) resend(find func() *event) (record, error) {
+	now, unlock := s.now(), s.lock()
+	found := find()
 	switch {
-	case i < 0:
-		return nil, fmt.Errorf("%w %q", ErrUnknownEvent, eventID)
+	case found == nil:
+		unlock()
+		return record{}, ErrUnknownEvent
 	case s.closed():
-		return nil, errors.New("didittest: simulator is closed")
+		unlock()
+		return record{}, errors.New("didittest: simulator is closed")
 	}
 	s.pending++
-	e := *s.events.items[i]
+	e := *found
+	unlock()
 	e.timestamp, e.quirk, e.resent = now.Unix(), "", true
-	return &e, nil
+	defer s.endPending()
+	return *s.attempt(&e, 1), nil
 }
 
 // deliver makes the first attempt, and a second one where the quirk asks for it.
-func (s *Server) deliver(e *event) Delivery {
+func (s *Server) deliver(e *event) *record {
 	switch e.quirk {
 	case SendNever:
-		d := e.delivery(0)
-		d.Problem = "never sent"
-		return s.recordDelivery(d)
+		r := e.record(0)
+		r.Time, r.Problem = s.now(), "never sent"
+		return s.recordDelivery(r)
 	case SendTwice:
 		s.attempt(e, 1)
 	}
@@ -122,9 +143,9 @@ func (s *Server) deliver(e *event) Delivery {
 
 // retry makes the further attempts that a failed one is worth. Whether Didit dates a retry anew is
 // not known; here it keeps its timestamp.
-func (s *Server) retry(e *event, d Delivery) {
+func (s *Server) retry(e *event, r *record) {
 	for i, wait := range s.RetryWaits {
-		if !d.failed() {
+		if !r.failed() {
 			return
 		}
 		select {
@@ -132,35 +153,23 @@ func (s *Server) retry(e *event, d Delivery) {
 		case <-s.ctx.Done():
 			return
 		}
-		d = s.attempt(e, i+2)
-	}
-}
-
-// failed reports whether Didit retries the delivery: after a timeout, a failed connection, a 5xx
-// and a 404.
-func (d Delivery) failed() bool {
-	return d.Attempt > 0 && (d.Status == 0 || d.Status == http.StatusNotFound || d.Status >= 500)
-}
-
-// delivery returns a delivery of the event that has not begun.
-func (e *event) delivery(attempt int) Delivery {
-	return Delivery{
-		EventID: e.id, Type: e.kind, Version: e.version, SessionID: e.session.id, SessionStatus: e.status,
-		Attempt: attempt, Resent: e.resent, Quirk: e.quirk,
+		r = s.attempt(e, i+2)
 	}
 }
 
 // attempt sends the event and records the outcome.
-func (s *Server) attempt(e *event, number int) Delivery {
-	d := e.delivery(number)
+func (s *Server) attempt(e *event, number int) *record {
+	d := e.record(number)
 	d.Time = s.now()
 	unlock := s.lock()
-	destination, secrets := s.WebhookURL, s.secrets(d.Time)
+	d.url = e.to.url
+	secrets := e.to.secrets(d.Time)
 	unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, s.DeliveryTimeout)
 	defer cancel()
-	r, err := e.request(ctx, destination, secrets)
+	r, err := e.request(ctx, d.url, secrets)
 	if err == nil {
+		d.keep(r)
 		d.Status, err = s.send(r)
 	}
 	switch {
@@ -170,6 +179,7 @@ func (s *Server) attempt(e *event, number int) Delivery {
 	default:
 		d.Problem = "connection failed"
 	}
+	d.took = max(0, s.now().Sub(d.Time))
 	return s.recordDelivery(d)
 }
 
@@ -187,12 +197,13 @@ func (s *Server) send(r *http.Request) (status int, err error) {
 }
 
 // recordDelivery records a delivery that has ended, and calls OnDelivery.
-func (s *Server) recordDelivery(d Delivery) Delivery {
+func (s *Server) recordDelivery(r *record) *record {
 	unlock := s.lock()
-	s.deliveries.add(d, MaxDeliveries, 0)
+	r.url = cmp.Or(r.url, r.event.to.url)
+	s.deliveries.add(r, MaxDeliveries, maxEventBytes)
 	unlock()
 	if s.OnDelivery != nil {
-		s.OnDelivery(d)
+		s.OnDelivery(r.Delivery)
 	}
-	return d
+	return r
 }

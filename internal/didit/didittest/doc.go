@@ -41,6 +41,11 @@
 //	GET  /session/{token}            the page on which a person chooses the outcome; also under
 //	                                 /{language}/session/{token}
 //	POST /session/{token}/decision   the page's form
+//	GET  /v3/workflows/              the management API, for x-api-key or a bearer token: the
+//	GET  /v3/billing/balance/        application's workflows, its credit, webhook destinations with
+//	…    /v3/webhook/destinations/   their secrets and logged deliveries, the application's own
+//	…    /v3/webhook/                webhook and allowed domains, the deliveries of a session, and
+//	GET  /v3/session/{id}/webhooks/  their resending (POST …/webhook/{uuid}/resend)
 //
 // Every other path is Didit's 404 page. A path without its trailing slash is a redirect, which
 // callers should not follow: it loses their credentials. As at Didit, an unfinished session of the
@@ -52,8 +57,9 @@
 //
 // # Webhooks
 //
-// With [Server.WebhookURL] set, every change of a session's status is delivered there in the
-// background, signed as Didit signs: changes by the page, by [Server.SetStatus], and the creation
+// Every change of a session's status is delivered in the background to each enabled destination
+// that subscribed to it: [Server.WebhookURL] is one, the API makes others. Deliveries are signed as
+// Didit signs: changes by the page, by [Server.SetStatus], and the creation
 // of a session. [Server.EditData] sends the event for edited data. A delivery that meets a 5xx, a
 // 404, a timeout or a failed connection is retried after [Server.RetryWaits]; any other answer is
 // final, and redirects are not followed. [Server.Deliveries] returns the attempts, [Server.Settle]
@@ -77,11 +83,13 @@
 //	                                        asked for, as SDKs do; answers the [Session]
 //	POST   /simulator/sessions/{id}/status  {"status": "Declined"}
 //	POST   /simulator/sessions/{id}/data    {}; sends data.updated
-//	GET    /simulator/application           {"allowed_domains": […]}
-//	POST   /simulator/application           {"allowed_domains": […]}, of callbacks; [] allows all
+//	GET    /simulator/application           {"allowed_domains": […], "workflows": […], "balance"}
+//	POST   /simulator/application           the same, and "scoped_keys": {"key": ["right", …]}; what is
+//	                                        absent stays, and no domains allow all callbacks
 //	GET    /simulator/requests              {"requests": […]}, each as [Request]
 //	GET    /simulator/webhook               {"url", "version", "quirks": […]}
-//	POST   /simulator/webhook               {"url", "secret", "version"}; an absent one stays
+//	POST   /simulator/webhook               {"url", "secret", "version"}; an absent one stays. It is the
+//	                                        oldest destination, which is created where there is none
 //	POST   /simulator/webhook/rotation      {"secret"}; for 24 hours the one before signs, too
 //	POST   /simulator/webhook/quirks        {"quirk": "twice", "times": 1}
 //	DELETE /simulator/webhook/quirks        disarms all

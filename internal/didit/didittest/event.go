@@ -23,6 +23,7 @@ const (
 // An event is what happened to a session, in the form of its webhook.
 type event struct {
 	session            *session
+	to                 *destination
 	id, kind, version  string
 	status             string
 	created, timestamp int64          // Unix seconds; of the event and of its delivery
@@ -34,11 +35,12 @@ type event struct {
 
 func (e *event) size() int { return e.bytes }
 
-// event returns the session's current state as an event, in the shape of a version ("Didit:
-// Webhooks").
-func (v *session) event(kind, version string, now time.Time) *event {
+// event returns the session's current state as an event for a destination, in the shape of its
+// version ("Didit: Webhooks"). The id is the same for all destinations.
+func (v *session) event(id, kind string, to *destination, environment string, now time.Time) *event {
+	version := to.version
 	e := &event{
-		session: v, id: newUUID(), kind: kind, version: version, status: v.status,
+		session: v, to: to, id: id, kind: kind, version: version, status: v.status,
 		created: now.Unix(), timestamp: now.Unix(),
 	}
 	fields := map[string]any{"session_id": v.id, "status": v.status, "created_at": e.created}
@@ -53,7 +55,7 @@ func (v *session) event(kind, version string, now time.Time) *event {
 	}
 	if version == "v3" {
 		fields["webhook_type"], fields["event_id"], fields["workflow_version"] = kind, e.id, 1
-		fields["application_id"], fields["environment"] = applicationID, "live"
+		fields["application_id"], fields["environment"] = applicationID, environment
 	}
 	switch v.status {
 	case "Approved", "Declined", "In Review", "Abandoned":

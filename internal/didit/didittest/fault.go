@@ -16,18 +16,19 @@ import (
 // An Op names what a request asks for.
 type Op string
 
-// The ops. A fault applies to one of the first four; [Server.Count] takes all.
+// The ops. A fault applies to one of the first five; [Server.Count] takes all.
 const (
-	OpAny      Op = "any"      // each of the others; in a [Fault], the next three
+	OpAny      Op = "any"      // each of the others; in a [Fault], the next four
 	OpToken    Op = "token"    // the token endpoint
 	OpCreate   Op = "create"   // the create endpoints, v2 and v3
 	OpDecision Op = "decision" // the decision endpoints, v2 and v3
+	OpManage   Op = "manage"   // the management API: workflows, balance, destinations, deliveries
 	OpPage     Op = "page"     // what the end user's browser loads and sends
 	OpOther    Op = "other"    // paths that Didit does not have, or that lack their trailing slash
 )
 
 // faultOps are the ops that meet faults.
-var faultOps = []Op{OpToken, OpCreate, OpDecision}
+var faultOps = []Op{OpToken, OpCreate, OpDecision, OpManage}
 
 // A Mode says what a fault does to a request.
 type Mode string
@@ -63,13 +64,13 @@ const DefaultPause = 100 * time.Millisecond
 const maxFaultSize = 64 << 20
 
 // A Fault is a failure on demand, armed by [Server.Inject]. The zero value answers every token,
-// create and decision request with status 500 and an empty body.
+// create, decision and management request with status 500 and an empty body.
 //
 // The package's variables ([PaidPlan], [RateLimited], …) are ready-made faults. Treat them as
 // constants, and adapt a copy by [Fault.At] and [Fault.Once].
 type Fault struct {
 	Name  string        `json:"name,omitempty"`  // what [Exchange.Fault] shows; empty means the mode
-	On    Op            `json:"on,omitempty"`    // [OpToken], [OpCreate], [OpDecision] or [OpAny]; empty means OpAny
+	On    Op            `json:"on,omitempty"`    // [OpToken], [OpCreate], [OpDecision], [OpManage] or [OpAny]; empty means OpAny
 	Times int           `json:"times,omitempty"` // how many requests meet it; zero means all until [Server.ClearFaults]
 	Mode  Mode          `json:"mode,omitempty"`  // empty means [ModeAnswer]
 	Pause time.Duration `json:"-"`               // of [ModeDrip] and [ModeSlow]; zero means [DefaultPause]
@@ -111,7 +112,7 @@ func (f Fault) check() error {
 	isAnswer := f.mode() == ModeAnswer
 	switch {
 	case f.On != "" && f.On != OpAny && !slices.Contains(faultOps, f.On):
-		return fmt.Errorf("on: %q is not one of any, token, create, decision", f.On)
+		return fmt.Errorf("on: %q is not one of any, token, create, decision, manage", f.On)
 	case f.Times < 0:
 		return fmt.Errorf("times: %d is negative", f.Times)
 	case f.Pause < 0:

@@ -22,7 +22,10 @@ type report map[string]any
 
 func list(problem string) []string { return []string{problem} }
 
-const notADictionary = "Invalid data. Expected a dictionary."
+const (
+	notADictionary = "Invalid data. Expected a dictionary."
+	required       = "This field is required."
+)
 
 var uuidForm = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
@@ -141,7 +144,7 @@ func (in object) workflow(wrong report) string {
 	var id string
 	switch err := json.Unmarshal(raw, &id); {
 	case !sent:
-		wrong["workflow_id"] = list("This field is required.")
+		wrong["workflow_id"] = list(required)
 	case string(raw) == "null":
 		wrong["workflow_id"] = list("This field may not be null.")
 	case err != nil || !uuidForm.MatchString(id):

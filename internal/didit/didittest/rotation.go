@@ -16,27 +16,31 @@ type retiredSecret struct {
 	until time.Time
 }
 
-// RotateWebhookSecret replaces the secret as a rotation in Didit's console does: for 24 hours every
-// delivery, retries and resends included, is signed with the secret before it, too, under the names
-// of the signatures with -Previous. A further rotation ends that for the one before. An empty
-// secret is an error. [Server.SetWebhook] replaces a secret without an overlap.
+// RotateWebhookSecret replaces the secret of the oldest destination as a rotation in Didit's
+// console does: for 24 hours every delivery, retries and resends included, is signed with the
+// secret before it, too, under the names of the signatures with -Previous. A further rotation ends
+// that for the one before. It is an error if the secret is empty or there is no destination.
+// [Server.SetWebhook] replaces a secret without an overlap.
 func (s *Server) RotateWebhookSecret(secret string) error {
 	if secret == "" {
 		return errors.New("secret: empty")
 	}
 	now := s.now()
 	defer s.lock()()
-	s.retired = retiredSecret{s.WebhookSecret, now.Add(rotationOverlap)}
-	s.WebhookSecret = secret
+	if len(s.destinations) == 0 {
+		return errors.New("secret: there is no destination")
+	}
+	d := s.destinations[0]
+	d.secret, d.retired, d.updated = secret, retiredSecret{d.secret, now.Add(rotationOverlap)}, now
 	return nil
 }
 
 // secrets returns what signs a delivery, by the suffix of its signatures' names. The caller holds
 // the lock.
-func (s *Server) secrets(now time.Time) map[string]string {
-	secrets := map[string]string{"": s.WebhookSecret}
-	if now.Before(s.retired.until) {
-		secrets["-Previous"] = s.retired.text
+func (d *destination) secrets(now time.Time) map[string]string {
+	secrets := map[string]string{"": d.secret}
+	if now.Before(d.retired.until) {
+		secrets["-Previous"] = d.retired.text
 	}
 	return secrets
 }

@@ -38,6 +38,7 @@ func (s *Server) routes() *http.ServeMux {
 	m.Handle("POST /session/{token}/decision", s.serve(OpPage, s.decide))
 	m.Handle("GET /{lang}/session/{token}", s.serve(OpPage, s.page))
 	m.Handle("/", s.serve(OpOther, notFound))
+	s.handleManagement(m)
 	s.handleControl(m)
 	return m
 }
@@ -72,10 +73,14 @@ func only(method string, work func(*call) answer) func(*call) answer {
 		if c.Method == method {
 			return work(c)
 		}
-		a := detail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.Method))
-		a.header.Set("Allow", method)
-		return a
+		return methodNotAllowed(c, method)
 	}
+}
+
+func methodNotAllowed(c *call, allowed string) answer {
+	a := detail(http.StatusMethodNotAllowed, fmt.Sprintf("Method %q not allowed.", c.Method))
+	a.header.Set("Allow", allowed)
+	return a
 }
 
 // addSlash answers a path that lacks its trailing slash: Didit redirects, and callers that follow

@@ -45,10 +45,34 @@ type Server struct {
 	// later.
 	AllowedDomains []string
 
-	// WebhookURL is where a webhook goes with each change of a session's status. Empty means that
-	// none is sent. WebhookSecret signs it; empty means [DefaultWebhookSecret]. WebhookVersion is
-	// the shape of its body, v1, v2 or v3; empty means v3. [Server.SetWebhook] changes them later.
+	// Sandbox makes the application one whose sessions are not checked and not billed: deliveries
+	// say so.
+	Sandbox bool
+
+	// Workflows are those of the application; nil means a published one. The session API accepts
+	// any workflow. Balance is its credit in USD, a decimal string; empty means 100.00.
+	// [Server.SetApplication] changes them later.
+	Workflows []Workflow
+	Balance   string
+
+	// ScopedKeys are further API keys, which have only the listed rights, such as sessions:write or
+	// webhooks:read; [Rights] has all. APIKey has all rights, and so has the client secret, which is
+	// a key as well. [Server.SetApplication] changes them later.
+	ScopedKeys map[string][]string
+
+	// HideSecrets leaves the secret out of the answer about a single destination, as some programs
+	// have seen it; only its creation shows it then.
+	HideSecrets bool
+
+	// WebhookURL is the first destination, to which a webhook goes with each change of a session's
+	// status. Empty means that there is none. WebhookSecret signs it; empty means
+	// [DefaultWebhookSecret]. WebhookVersion is the shape of its body, v1, v2 or v3; empty means v3.
+	// [Server.SetWebhook] changes them later, and the API adds destinations.
 	WebhookURL, WebhookSecret, WebhookVersion string
+
+	// ApplicationWebhookURL is the application's own webhook, of the time before there were
+	// destinations. It is used while no destination is enabled. Empty means none.
+	ApplicationWebhookURL string
 
 	// RetryWaits are the pauses before a failed delivery is retried. Nil means one minute, then
 	// four; an empty list means no retry. DeliveryTimeout is how long a delivery waits for its
@@ -146,6 +170,7 @@ func (s *Server) setup() {
 		s.ClientSecret = cmp.Or(s.ClientSecret, DefaultClientSecret)
 		s.APIKey = cmp.Or(s.APIKey, DefaultAPIKey)
 		s.tokens = make(map[string]time.Time)
+		s.setupApplication()
 		s.setupWebhooks()
 		s.mux = s.routes()
 	})

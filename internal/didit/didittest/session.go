@@ -116,7 +116,8 @@ type session struct {
 	number            int
 	status            string
 	created           time.Time
-	begun             chan struct{} // closed after the first attempt to deliver its latest event; may be nil
+	// begun is closed after the first attempt to deliver the latest event, by the destination's id.
+	begun map[string]chan struct{}
 }
 
 func (v *session) size() int { return len(v.body) }

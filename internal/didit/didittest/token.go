@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,15 +85,24 @@ func mediaType(r *http.Request) string {
 	return mediaType
 }
 
-// authorized reports whether the request carries a valid API key or access token. The session API
-// takes either in every version ("Didit: Management API").
-func (s *Server) authorized(r *http.Request) bool {
+// authorized reports whether the request carries an access token, or an API key that has the
+// rights. The API takes either in every version ("Didit: Management API").
+func (s *Server) authorized(r *http.Request, rights ...string) bool {
 	now := s.now()
 	defer s.lock()()
 	if key := r.Header.Get("X-Api-Key"); key != "" {
-		return key == s.APIKey
+		return s.holds(key, rights)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	expires, issued := s.tokens[token]
 	return strings.EqualFold(scheme, "Bearer") && issued && now.Before(expires)
+}
+
+// holds reports whether there is such a key and it has the rights. The caller holds the lock.
+func (s *Server) holds(key string, rights []string) bool {
+	if key == s.APIKey || key == s.ClientSecret {
+		return true
+	}
+	held, known := s.ScopedKeys[key]
+	return known && !slices.ContainsFunc(rights, func(right string) bool { return !slices.Contains(held, right) })
 }

@@ -25,6 +25,9 @@ const maxEventBytes = 64 << 20
 // ErrUnknownEvent is the error of [Server.Resend] for an event that does not exist or is forgotten.
 var ErrUnknownEvent = errors.New("didittest: unknown event")
 
+// versions are those of the bodies.
+var versions = []string{"v1", "v2", "v3"}
+
 // A Quirk is a way to deliver an event other than once, in order and correctly signed.
 type Quirk string
 
@@ -45,6 +48,8 @@ var quirks = []Quirk{SendTwice, SendLate, SendNever, SendForged, SendStale, Send
 // a log.
 type Delivery struct {
 	Time          time.Time `json:"time"` // of its start
+	ID            string    `json:"-"`    // UUID of this attempt in the API
+	Destination   string    `json:"-"`    // UUID of the destination; "" for the application's own webhook
 	EventID       string    `json:"event_id"`
 	Type          string    `json:"webhook_type"`
 	Version       string    `json:"webhook_version"`
@@ -57,26 +62,33 @@ type Delivery struct {
 	Quirk         Quirk     `json:"quirk"`   // of the event; "" if none
 }
 
-func (Delivery) size() int { return 0 }
-
-// SetWebhook changes the destination at once, for retries too: Didit signs with the secret in
-// force. [Server.RotateWebhookSecret] leaves the secret before it in force for a day. The version
-// applies to future events. An empty argument leaves that one as it is. The error names the
-// argument that [Server] does not allow; nothing is changed then.
+// SetWebhook changes the oldest destination, or creates one, at once, for retries too: Didit signs
+// with the secret in force. [Server.RotateWebhookSecret] leaves the secret before it in force for a
+// day. The version applies to future events. An empty argument leaves that one as it is. The error
+// names the argument that [Server] does not allow; nothing is changed then.
 func (s *Server) SetWebhook(destination, secret, version string) error {
 	u, err := url.Parse(destination)
 	if destination != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("url: not an http or https URL")
 	}
-	if version != "" && !slices.Contains([]string{"v1", "v2", "v3"}, version) {
+	if version != "" && !slices.Contains(versions, version) {
 		return fmt.Errorf("version: %q is not one of v1, v2, v3", version)
 	}
+	now := s.now()
 	defer s.lock()()
-	s.WebhookURL = cmp.Or(destination, s.WebhookURL)
-	if secret != "" {
-		s.WebhookSecret, s.retired = secret, retiredSecret{}
-	}
+	s.WebhookURL, s.WebhookSecret = cmp.Or(destination, s.WebhookURL), cmp.Or(secret, s.WebhookSecret)
 	s.WebhookVersion = cmp.Or(version, s.WebhookVersion)
+	if len(s.destinations) == 0 {
+		if destination != "" {
+			s.addMain(now)
+		}
+		return nil
+	}
+	d := s.destinations[0]
+	d.url, d.version = cmp.Or(destination, d.url), cmp.Or(version, d.version)
+	if secret != "" {
+		d.secret, d.retired = secret, retiredSecret{}
+	}
 	return nil
 }
 
@@ -98,10 +110,15 @@ func (s *Server) ClearQuirks() {
 	s.release()
 }
 
-// Deliveries returns the latest deliveries that have ended, at most [MaxDeliveries], oldest first.
+// Deliveries returns the latest deliveries that have ended, at most [MaxDeliveries], oldest first;
+// fewer where bodies are large.
 func (s *Server) Deliveries() []Delivery {
 	defer s.lock()()
-	return append([]Delivery{}, s.deliveries.items...)
+	list := []Delivery{}
+	for _, r := range s.deliveries.items {
+		list = append(list, r.Delivery)
+	}
+	return list
 }
 
 type armedQuirk struct {
@@ -122,13 +139,14 @@ func (a armedQuirk) check() error {
 
 // webhooks are what is on its way. The lock of its Server guards them.
 type webhooks struct {
-	retired    retiredSecret
-	quirks     []armedQuirk
-	events     recent[*event]
-	held       []*event // until the next event
-	deliveries recent[Delivery]
-	pending    int        // deliveries under way, or waiting for a retry
-	settled    *sync.Cond // pending became less
+	destinations []*destination // oldest first
+	legacy       destination    // the application's own webhook
+	quirks       []armedQuirk
+	events       recent[*event]
+	held         []*event // until the next event
+	deliveries   recent[*record]
+	pending      int        // deliveries under way, or waiting for a retry
+	settled      *sync.Cond // pending became less
 }
 
 // setupWebhooks fills in the defaults of the exported fields.
@@ -142,6 +160,11 @@ func (s *Server) setupWebhooks() {
 	if s.WebhookTransport == nil {
 		// Idle connections would delay the Close of a test's server.
 		s.WebhookTransport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	}
+	s.legacy = *newDestination(time.Time{})
+	s.legacy.id, s.legacy.url = "", s.ApplicationWebhookURL
+	if s.WebhookURL != "" {
+		s.addMain(s.now())
 	}
 	s.settled = sync.NewCond(&s.mu)
 }

@@ -434,7 +434,7 @@ func TestWebhooks_bounds(t *testing.T) {
 	t.Parallel()
 	s := &Server{}
 	for i := range MaxDeliveries + 5 {
-		s.recordDelivery(Delivery{Attempt: i})
+		s.recordDelivery(&record{event: &event{to: new(destination)}, Delivery: Delivery{Attempt: i}})
 	}
 	if got := s.Deliveries(); len(got) != MaxDeliveries || got[0].Attempt != 5 {
 		t.Errorf("%d deliveries from %d, want %d from 5", len(got), got[0].Attempt, MaxDeliveries)
