@@ -1,6 +1,7 @@
 # Tools of make check; the Python ones are pinned in .ci/requirements.txt.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+REDOCLY     := @redocly/cli@2.77.0
 
 FUNCTION ?= createsession
 ENV      ?= default
@@ -96,6 +97,15 @@ build-ReconcileFunction:
 build-GetDecisionFunction:
 	$(BUILT_BY_SAM) ./functions/getdecision
 
+##@ With Python and Node
+
+.PHONY: openapi
+openapi: export REDOCLY_TELEMETRY := off
+openapi: export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+openapi: need-node .venv/api ## Check internal/api/openapi.yaml: validator and linter
+	.venv/bin/openapi-spec-validator internal/api/openapi.yaml
+	npx --yes $(REDOCLY) lint --config .ci/redocly.yaml internal/api/openapi.yaml
+
 ##@ With the SAM CLI
 
 # API Gateway reads OpenAPI documents with swagger-parser, by the form of its messages. An old and a
@@ -161,6 +171,10 @@ clean: ## Delete everything that make created
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
+.venv/api: .ci/api-requirements.txt .venv/ready
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 .cache/dynamodb-local/ready: internal/systemtest/dynamodb-local.xml
 	@rm -rf $(@D) && mkdir -p $(@D)
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
@@ -171,12 +185,16 @@ clean: ## Delete everything that make created
 	mvn --quiet --batch-mode --file $< -Dswagger-parser=$* dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: need-go need-cc need-docker need-event need-env
+.PHONY: need-go need-cc need-node need-docker need-event need-env
 need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
 
 need-cc: need-go
 	@test -n "$(RACE)" || { echo "A C compiler (gcc or clang) is missing; the race detector needs one" >&2; exit 1; }
+
+need-node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npx >/dev/null || \
+		{ echo "Node 20 or newer with npx is missing: https://nodejs.org" >&2; exit 1; }
 
 need-docker:
 	@docker info >/dev/null 2>&1 || { echo "Docker is missing or not running: https://docs.docker.com/get-docker" >&2; exit 1; }

@@ -53,7 +53,7 @@ func TestCreateSession_values(t *testing.T) {
 		s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 		c := newAPI(s, claims(`"u"`))
 		c.MaxRaw = policy.MaxRaw
-		w := post(c, "", test.body)
+		w := post(t, c, "", test.body)
 		_, err := c.Invoke(t.Context(), []byte(test.body))
 		if test.says == "" {
 			if w.Code != http.StatusCreated || err != nil || s.calls != 2 {
@@ -69,7 +69,7 @@ func TestCreateSession_values(t *testing.T) {
 		}
 	}
 	c := newAPI(&sessions{session: verification.Session{ID: "s", URL: "u"}}, claims(`"u"`))
-	if w := post(c, "", `{"newest":`+list(most+1)+`}`); w.Code != http.StatusBadRequest {
+	if w := post(t, c, "", `{"newest":`+list(most+1)+`}`); w.Code != http.StatusBadRequest {
 		t.Errorf("no policy: got %d, want 400", w.Code)
 	}
 }
@@ -114,7 +114,7 @@ func TestCreateSession_encoding(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"\ufeff{}", "\ufeff", "\ufeff\ufeff{}"} {
-		w := post(newAPI(&sessions{}, claims(`"u"`)), "", body)
+		w := post(t, newAPI(&sessions{}, claims(`"u"`)), "", body)
 		if _, detail, _ := answered(t, w); w.Code != 400 || !strings.Contains(detail, "byte order mark") {
 			t.Errorf("%q: got %d %s, want 400 that names the byte order mark", body, w.Code, w.Body)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/api/apitest"
 	"didit-sessions/internal/verification"
 )
 
@@ -44,13 +45,15 @@ func newAPI(s *sessions, identity RequestContext) *CreateSession {
 	return &CreateSession{Sessions: s, Callers: Callers{RequestContext: func(*http.Request) RequestContext { return identity }}, Log: slog.New(slog.DiscardHandler)}
 }
 
-func post(c *CreateSession, contentType, body string) *httptest.ResponseRecorder {
+func post(t *testing.T, c *CreateSession, contentType, body string) *httptest.ResponseRecorder {
+	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/sessions", strings.NewReader(body))
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, r)
+	apitest.CheckAnswer(t, r, w)
 	return w
 }
 
@@ -79,7 +82,7 @@ func TestCreateSession_created(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for known, status := range map[bool]int{false: http.StatusCreated, true: http.StatusOK} {
-				w := post(newAPI(&sessions{session: test.session, known: known}, claims(`"u"`)), "application/json", `{}`)
+				w := post(t, newAPI(&sessions{session: test.session, known: known}, claims(`"u"`)), "application/json", `{}`)
 				if w.Code != status || w.Body.String() != test.want {
 					t.Errorf("on record %v: got %d %s\nwant %d %s", known, w.Code, w.Body, status, test.want)
 				}
@@ -125,14 +128,14 @@ func TestCreateSession_caller(t *testing.T) {
 			s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 			c := newAPI(s, test.identity)
 			c.Callers.TrustIAM = test.trustIAM
-			w := post(c, "text/plain", `{}`) // identity is refused before the media type
+			w := post(t, c, "text/plain", `{}`) // identity is refused before the media type
 			if test.refused {
 				if w.Code != http.StatusUnauthorized || s.calls != 0 {
 					t.Errorf("got %d with %d calls, want 401 with none", w.Code, s.calls)
 				}
 				return
 			}
-			w = post(c, "", `{}`)
+			w = post(t, c, "", `{}`)
 			if w.Code != http.StatusCreated || s.got.Caller != test.want {
 				t.Errorf("got %d %+v, want 201 %+v", w.Code, s.got.Caller, test.want)
 			}
@@ -141,7 +144,7 @@ func TestCreateSession_caller(t *testing.T) {
 	s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 	c := newAPI(s, RequestContext{Claims: map[string]json.RawMessage{"username": json.RawMessage(`"bob"`), "sub": json.RawMessage(`"x"`)}})
 	c.Callers.PrincipalClaim = "username"
-	if post(c, "", `{}`); s.got.Caller.Principal != "bob" {
+	if post(t, c, "", `{}`); s.got.Caller.Principal != "bob" {
 		t.Errorf("PrincipalClaim: got %+v, want bob", s.got.Caller)
 	}
 }
@@ -203,7 +206,7 @@ func TestCreateSession_principal(t *testing.T) {
 		s := &sessions{session: verification.Session{ID: "s", URL: "u"}}
 		c := newAPI(s, claims(claim))
 		c.Log = slog.New(slog.NewJSONHandler(&out, nil))
-		w := post(c, "", `{}`)
+		w := post(t, c, "", `{}`)
 		if problem == taken {
 			var want string
 			if err := json.Unmarshal([]byte(claim), &want); err != nil || w.Code != http.StatusCreated || s.got.Caller.Principal != want {
@@ -248,7 +251,7 @@ func TestCreateSession_refused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := &sessions{}
-			w := post(newAPI(s, claims(`"u"`)), test.contentType, test.body)
+			w := post(t, newAPI(s, claims(`"u"`)), test.contentType, test.body)
 			var p map[string]any
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 				t.Fatal(err)
@@ -259,7 +262,7 @@ func TestCreateSession_refused(t *testing.T) {
 		})
 	}
 	for _, contentType := range []string{"", "application/json", "APPLICATION/JSON; charset=UTF-8", "application/json;", "application/json; charset"} {
-		if w := post(newAPI(&sessions{}, claims(`"u"`)), contentType, `{}`); w.Code != http.StatusCreated {
+		if w := post(t, newAPI(&sessions{}, claims(`"u"`)), contentType, `{}`); w.Code != http.StatusCreated {
 			t.Errorf("content type %q: got %d, want 201", contentType, w.Code)
 		}
 	}
@@ -294,7 +297,7 @@ func TestCreateSession_errors(t *testing.T) {
 			t.Parallel()
 			failure := &verification.Error{Code: test.code, Reason: "PLANTED", RetryAfter: 41500 * time.Millisecond}
 			c := newAPI(&sessions{err: fmt.Errorf("PLANTED: %w", failure)}, claims(`"u"`))
-			w := post(c, "", `{}`)
+			w := post(t, c, "", `{}`)
 			f := failureOf(test.code)
 			want := fmt.Sprintf(`{"type":"urn:didit-sessions:problem:%s","title":%q,"status":%d,"detail":%q,"code":%q,"request_id":"req-1"}`,
 				test.shown, f.title, test.status, f.sentence, test.shown)
@@ -315,7 +318,7 @@ func TestCreateSession_errors(t *testing.T) {
 			}
 		})
 	}
-	w := post(newAPI(&sessions{err: errors.New("PLANTED")}, claims(`"u"`)), "", `{}`)
+	w := post(t, newAPI(&sessions{err: errors.New("PLANTED")}, claims(`"u"`)), "", `{}`)
 	if w.Code != 500 || strings.Contains(w.Body.String(), "PLANTED") {
 		t.Errorf("foreign error: got %d %s", w.Code, w.Body)
 	}
@@ -326,7 +329,7 @@ func TestCreateSession_fieldErrors(t *testing.T) {
 	failure := &verification.Error{Code: verification.CodeInvalidRequest, Detail: "Didit's sentence <b>", Fields: []verification.FieldError{
 		{Field: "callback", Message: "must be a URL."}, {Field: "contact_details.email", Message: "jane@x is bad", Private: true}}}
 	c := newAPI(&sessions{err: failure}, claims(`"u"`))
-	w := post(c, "", `{}`)
+	w := post(t, c, "", `{}`)
 	want := `"errors":[{"field":"callback","message":"must be a URL."},{"field":"contact_details.email","message":"jane@x is bad"}]`
 	if !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"detail":"Didit's sentence <b>"`) {
 		t.Errorf("got %s\nwant %s", w.Body, want)
@@ -337,9 +340,9 @@ func TestCreateSession_fieldErrors(t *testing.T) {
 	}
 	failure.Fields = make([]verification.FieldError, 5000)
 	for i := range failure.Fields {
-		failure.Fields[i].Field = "x"
+		failure.Fields[i].Field, failure.Fields[i].Message = "x", "m"
 	}
-	if w := post(c, "", `{}`); strings.Count(w.Body.String(), `"field"`) != maxFieldErrors {
+	if w := post(t, c, "", `{}`); strings.Count(w.Body.String(), `"field"`) != maxFieldErrors {
 		t.Errorf("got %d field errors, want %d", strings.Count(w.Body.String(), `"field"`), maxFieldErrors)
 	}
 }
@@ -421,7 +424,7 @@ func TestCreateSession_log(t *testing.T) {
 		}
 		c := newAPI(s, claims(`"PLANTED"`))
 		c.Log = slog.New(slog.NewJSONHandler(&out, nil))
-		post(c, "", `{"metadata":"PLANTED"}`)
+		post(t, c, "", `{"metadata":"PLANTED"}`)
 		for _, want := range test.want {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%v: got %s, want %s in it", test.err, &out, want)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"didit-sessions/internal/api/apitest"
 	"didit-sessions/internal/memory"
 	"didit-sessions/internal/verification"
 )
@@ -41,9 +42,12 @@ func newGet(store verification.Store, identity RequestContext) *GetSession {
 	return &GetSession{Records: tracker, Callers: Callers{RequestContext: func(*http.Request) RequestContext { return identity }}, Log: slog.New(slog.DiscardHandler)}
 }
 
-func get(h http.Handler, target string) *httptest.ResponseRecorder {
+func get(t *testing.T, h http.Handler, target string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	h.ServeHTTP(w, r)
+	apitest.CheckAnswer(t, r, w)
 	return w
 }
 
@@ -67,7 +71,7 @@ func TestGetSession_status(t *testing.T) {
 		{"Abandoned", "retry", "", true},
 		{"Kyc Expired", "retry", "", true},
 	} {
-		w := get(newGet(records(t, test.status), claims(`"alice"`)), "/sessions/"+strings.ToUpper(sessionID))
+		w := get(t, newGet(records(t, test.status), claims(`"alice"`)), "/sessions/"+strings.ToUpper(sessionID))
 		if got, want := w.Body.String(), fmt.Sprintf(form, test.status, test.final, test.next); w.Code != 200 || got != want {
 			t.Errorf("%s: got %d %s\nwant 200 %s", test.status, w.Code, got, want)
 		}
@@ -86,7 +90,7 @@ func TestGetSession_unknown(t *testing.T) {
 	}
 	g := newGet(store, RequestContext{IAM: true})
 	g.Callers.TrustIAM = true
-	w := get(g, "/sessions/"+sessionID)
+	w := get(t, g, "/sessions/"+sessionID)
 	if want := `"workflow_id":null,"vendor_data":null`; w.Code != 200 || !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"checks":[]`) {
 		t.Errorf("got %d %s, want 200 with %s and no checks", w.Code, w.Body, want)
 	}
@@ -97,17 +101,17 @@ func TestGetSession_notFound(t *testing.T) {
 	t.Parallel()
 	alice := newGet(records(t, "Approved"), claims(`"alice"`))
 	bob := newGet(records(t, "Approved"), claims(`"bob"`))
-	want := get(alice, "/sessions/"+otherID)
+	want := get(t, alice, "/sessions/"+otherID)
 	if want.Code != 404 || !strings.Contains(want.Body.String(), `"code":"not_found"`) || !strings.Contains(want.Body.String(), "There is no such session.") {
 		t.Errorf("unknown: got %d %s", want.Code, want.Body)
 	}
 	for target, g := range map[string]*GetSession{"/sessions/" + sessionID: bob, "/sessions/x": alice, "/sessions/": alice, "/sessions/" + sessionID + "/x": alice} {
-		if got := get(g, target); got.Code != 404 || got.Body.String() != want.Body.String() {
+		if got := get(t, g, target); got.Code != 404 || got.Body.String() != want.Body.String() {
 			t.Errorf("%s: got %d %s, want %s", target, got.Code, got.Body, want.Body)
 		}
 	}
 	for _, target := range []string{"/", "/session", "/sessionsx"} {
-		if got := get(alice, target); got.Code != 404 {
+		if got := get(t, alice, target); got.Code != 404 {
 			t.Errorf("%s: got %d %s", target, got.Code, got.Body)
 		}
 	}
@@ -149,12 +153,12 @@ func TestGetSession_list(t *testing.T) {
 		{"server names no user", "/sessions", iam, 400, `"field":"vendor_data"`},
 		{"server names too much", "/sessions?vendor_data=" + strings.Repeat("x", 2049), iam, 400, `"field":"vendor_data"`},
 	} {
-		w := get(test.g, test.target)
+		w := get(t, test.g, test.target)
 		if w.Code != test.status || test.status == 200 && ids(w) != test.want || !strings.Contains(ids(w)+w.Body.String(), test.want) {
 			t.Errorf("%s: got %d %s, want %d %s", test.name, w.Code, w.Body, test.status, test.want)
 		}
 	}
-	if w := get(newGet(store, claims(`"bob"`)), "/sessions"); w.Body.String() != `{"sessions":[]}` {
+	if w := get(t, newGet(store, claims(`"bob"`)), "/sessions"); w.Body.String() != `{"sessions":[]}` {
 		t.Errorf("no sessions: got %s", w.Body)
 	}
 }
@@ -168,7 +172,7 @@ func (*failingStore) Record(context.Context, string) (verification.Record, bool,
 
 func TestGetSession_trouble(t *testing.T) {
 	t.Parallel()
-	w := get(newGet(new(failingStore), claims(`"alice"`)), "/sessions/"+sessionID)
+	w := get(t, newGet(new(failingStore), claims(`"alice"`)), "/sessions/"+sessionID)
 	if w.Code != 503 || w.Header().Get("Retry-After") != "30" || !strings.Contains(w.Body.String(), `"code":"backend_unavailable"`) {
 		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
 	}
@@ -180,8 +184,8 @@ func TestGetSession_log(t *testing.T) {
 	var out strings.Builder
 	g := newGet(records(t, "In Review"), claims(`"alice"`))
 	g.Log = slog.New(slog.NewJSONHandler(&out, nil))
-	get(g, "/sessions/"+sessionID)
-	get(g, "/sessions")
+	get(t, g, "/sessions/"+sessionID)
+	get(t, g, "/sessions")
 	for _, want := range []string{`"operation":"get_session"`, `"operation":"list_sessions"`, `"session_id":"` + sessionID + `"`, `"status":"In Review"`, `"code":"told"`, `"code":"listed"`, `"sessions":1`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got log %s, want %s in it", &out, want)

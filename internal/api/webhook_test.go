@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"didit-sessions/internal/api/apitest"
 	"didit-sessions/internal/didit"
 	"didit-sessions/internal/memory"
 	"didit-sessions/internal/verification"
@@ -54,6 +55,7 @@ func deliver(t *testing.T, h *Webhook, body, secret string) *httptest.ResponseRe
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	apitest.CheckAnswer(t, r, w)
 	return w
 }
 

@@ -57,6 +57,7 @@ var rules = []rule{
 	{"internal/verification/verificationtest", []string{"internal/verification"}, nil, "the suites know the interfaces, not who implements them"},
 	{"internal/strictjson", []string{"github.com/go-json-experiment/json/jsontext"}, nil, "the reader could be the standard library's own"},
 	{"internal/api", []string{"internal/strictjson", "internal/verification", "internal/didit"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
+	{"internal/api/apitest", []string{"github.com/getkin/kin-openapi/", "go.yaml.in/yaml/v3"}, nil, "it knows the contract as it is written, and none of the code"},
 	{"internal/lambdahttp", []string{"github.com/aws/aws-lambda-go/"}, nil, "the adapter knows payloads, not the product"},
 	{"internal/aws/fault", []string{"internal/verification", "github.com/aws/smithy-go"}, nil, "errors of AWS, whatever the service"},
 	{"internal/aws/secret", []string{"internal/aws/fault", "internal/verification", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"}, nil, "one AWS service each"},
@@ -70,7 +71,7 @@ var rules = []rule{
 	{"internal/config", []string{"internal/verification"}, nil, "where things are, not what they do"},
 	{"internal/stage", []string{"internal/aws/table", "internal/awsfake", "internal/awsfake/dynamodb", "internal/didit/didittest", "github.com/aws/aws-sdk-go-v2/"},
 		[]string{"testing"}, "it runs what a function talks to, in programs too, and no function"},
-	{"internal/stage/stagetest", []string{"internal/stage", "internal/awsfake", "internal/lambdatest", "internal/didit/didittest", "internal/verification"},
+	{"internal/stage/stagetest", []string{"internal/stage", "internal/api/apitest", "internal/awsfake", "internal/lambdatest", "internal/didit/didittest", "internal/verification"},
 		nil, "it runs a function as it ships, and links none of its code"},
 	{"internal/awsfake", nil, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
 	{"internal/awsfake/dynamodb", []string{"internal/awsfake"}, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
@@ -141,7 +142,7 @@ func TestFunctionDependencies(t *testing.T) {
 					t.Errorf("functions/%s links the AWS service %s, which it does not call", name, service)
 				}
 			}
-			for _, test := range []string{"testing", module + "internal/lambdatest", module + "internal/memory", module + "internal/awsfake", module + "internal/stage", module + "internal/didit/didittest"} {
+			for _, test := range []string{"testing", module + "internal/api/apitest", module + "internal/lambdatest", module + "internal/memory", module + "internal/awsfake", module + "internal/stage", module + "internal/didit/didittest"} {
 				if dependency == test {
 					t.Errorf("functions/%s links %s", name, dependency)
 				}

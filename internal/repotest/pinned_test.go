@@ -18,6 +18,11 @@ func TestPinned(t *testing.T) {
 			t.Errorf("the tool %s has no version", tool)
 		}
 	}
+	for _, tool := range all(`(?m):= (@\S+)$`, read(t, "Makefile")) { // npm's
+		if !regexp.MustCompile(`@\d+\.\d+\.\d+$`).MatchString(tool) {
+			t.Errorf("the tool %s has no version", tool)
+		}
+	}
 	for path, text := range files(t, "internal", ".xml") { // Maven's
 		for _, version := range all(`<version>(.+)</version>`, text) {
 			if !regexp.MustCompile(`^\d[\w.]*$`).MatchString(version) {

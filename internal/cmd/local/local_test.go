@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"didit-sessions/internal/api/apitest"
 )
 
 // lockedBuffer is written by servers while a test reads it.
@@ -44,6 +46,7 @@ func startSystem(t *testing.T, values map[string]string, out io.Writer) *system 
 func startOptions(t *testing.T, o options) *system {
 	t.Helper()
 	o.listen = "127.0.0.1"
+	o.around = func(gateway http.Handler) http.Handler { return apitest.Handler(t, gateway) }
 	s, err := start(o)
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,9 @@ type options struct {
 	// patience replaces the limits within which the functions, Didit and the servers answer each
 	// other; 0 means those of the deployment.
 	patience time.Duration
+	// around, if not nil, returns what is served instead of the gateway; tests look at all of its
+	// answers there.
+	around func(gateway http.Handler) http.Handler
 }
 
 // system is everything that runs.
@@ -85,7 +88,11 @@ func start(o options) (*system, error) {
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}
 	s.wire(origin(own, simulatorListener))
-	s.serve(gatewayListener, s.page(&gateway{routes: routes(s.functions), iam: s.iam, log: s.log, limit: s.patience}))
+	var api http.Handler = &gateway{routes: routes(s.functions), iam: s.iam, log: s.log, limit: s.patience}
+	if o.around != nil {
+		api = o.around(api)
+	}
+	s.serve(gatewayListener, s.page(api))
 	s.serve(simulatorListener, s.simulator)
 	if o.reconcileEvery > 0 {
 		s.running.Go(func() { s.schedule(o.reconcileEvery) })

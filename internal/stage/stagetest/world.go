@@ -14,6 +14,8 @@ import (
 type World struct {
 	*stage.Stage
 	*lambdatest.Function
+
+	extraFields bool // the function takes fields that openapi.yaml cannot know
 }
 
 // New returns a world whose function was started with the options; see [World.Start].
@@ -44,6 +46,7 @@ func (w *World) Start(t testing.TB, options lambdatest.Options) {
 	t.Helper()
 	env := w.Environment()
 	maps.Copy(env, options.Env)
+	w.extraFields = env["EXTRA_FIELDS"] != ""
 	options.Binary, options.Name, options.Env = cmp.Or(options.Binary, Binary(t)), function, env
 	var err error
 	if w.Function, err = lambdatest.Start(t.Context(), options); err != nil {
@@ -55,13 +58,15 @@ func (w *World) Start(t testing.TB, options lambdatest.Options) {
 // OneAttempt makes the AWS SDK retry nothing, so that a service that fails is noticed at once.
 var OneAttempt = map[string]string{"AWS_MAX_ATTEMPTS": "1"}
 
-// Call invokes the function, and fails the test if it gives no answer at all.
+// Call invokes the function, and fails the test if it gives no answer at all. An answer for API
+// Gateway must be one that openapi.yaml describes.
 func (w *World) Call(t *testing.T, payload []byte) lambdatest.Result {
 	t.Helper()
 	r, err := w.Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, w.Logs())
 	}
+	w.checkAnswer(t, payload, r)
 	return r
 }
 
