@@ -3,7 +3,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 REDOCLY     := @redocly/cli@2.77.0
 
-FUNCTION ?= createsession
+# The first word of an event file is its function.
+FUNCTION ?= $(firstword $(subst -, ,$(lastword $(notdir "$(EVENT)"))))
 ENV      ?= default
 FUZZTIME ?= 30s
 # The architecture in template.yaml.
@@ -33,8 +34,13 @@ run: need-go ## Run the whole system locally (PORT=, LISTEN=)
 demo: need-go ## Play a story on the same system, one line per step, with refusals and faults
 	go run ./internal/cmd/local demo
 
+.PHONY: simulator
+simulator: need-go ## Run the Didit simulator alone, for the tests of other programs (PORT=, LISTEN=, WEBHOOK=)
+	@go build -o bin/local ./internal/cmd/local
+	@bin/local simulator $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN)) $(if $(WEBHOOK),-webhook $(WEBHOOK))
+
 .PHONY: invoke
-invoke: need-go need-event ## Run the built function on an event (FUNCTION=createsession EVENT=events/...)
+invoke: need-go need-event ## Run the built function that an event is for (EVENT=events/...)
 	go run ./internal/cmd/invoke -function $(FUNCTION) -event "$(EVENT)"
 
 .PHONY: test
@@ -130,7 +136,7 @@ sam-build: need-go .venv/ready ## Build what is deployed, in .aws-sam/build
 .PHONY: sam-invoke
 sam-invoke: ARCHITECTURE = $(if $(filter amd64,$(shell go env GOHOSTARCH)),x86_64,arm64)
 sam-invoke: LOGICAL_ID = $(shell grep -io '^  $(FUNCTION)Function:' template.yaml | tr -d ' :')
-sam-invoke: need-go need-docker need-event .venv/ready ## Run a function in Docker on an event (FUNCTION=, EVENT=, SAM_INVOKE_FLAGS=)
+sam-invoke: need-go need-docker need-event .venv/ready ## Run the function that an event is for in Docker (EVENT=, SAM_INVOKE_FLAGS=)
 	@test -n "$(LOGICAL_ID)" || { echo "template.yaml has no function \"$(FUNCTION)\"" >&2; exit 1; }
 	@mkdir -p .aws-sam
 	@awk '{ sub(/\[arm64\]/, "[$(ARCHITECTURE)]") } \

@@ -71,7 +71,7 @@ func createOutcome(s verification.Created, err error) outcome {
 
 func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verification.Created, error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/sessions" {
-		return verification.Created{}, &verification.Error{Code: verification.CodeNotFound}
+		return verification.Created{}, noRoute()
 	}
 	caller, err := c.Callers.caller(gateway)
 	if err != nil {

@@ -63,7 +63,7 @@ func (g *GetSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *GetSession) serve(r *http.Request, gateway RequestContext, id string, one bool) (any, outcome, error) {
 	if r.Method != http.MethodGet || !one && r.URL.Path != "/sessions" {
-		return nil, outcome{}, &verification.Error{Code: verification.CodeNotFound}
+		return nil, outcome{}, noRoute()
 	}
 	caller, err := g.Callers.caller(gateway)
 	if err != nil {

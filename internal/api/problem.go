@@ -47,7 +47,7 @@ var failures = []failure{
 	{codeSignatureMismatch, "", 404, "InternalError", "The signature does not match",
 		"The signature matches no webhook secret of this deployment. During a rotation, Didit's next attempt will match."},
 	{verification.CodeNotFound, "", 404, "SessionNotFound", "Not found",
-		"There is nothing at this path for this method."},
+		"There is no such session."},
 	{codePayloadTooLarge, "", 413, "InvalidRequest", "The body is too large",
 		"The body may have at most 4 MiB."},
 	{codeUnsupportedMedia, "", 415, "InvalidRequest", "The media type is not supported",
@@ -83,6 +83,11 @@ func outcomeOf(code verification.Code) string {
 	default:
 		return "caller"
 	}
+}
+
+// noRoute is the error for a request that no route of the function serves.
+func noRoute() *verification.Error {
+	return &verification.Error{Code: verification.CodeNotFound, Detail: "There is nothing at this path for this method."}
 }
 
 func failureOf(code verification.Code) failure {

@@ -74,7 +74,7 @@ func webhookOutcome(e didit.WebhookEvent, err error) outcome {
 
 func (h *Webhook) serve(r *http.Request) (didit.WebhookEvent, error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/webhooks/didit" {
-		return didit.WebhookEvent{}, &verification.Error{Code: verification.CodeNotFound}
+		return didit.WebhookEvent{}, noRoute()
 	}
 	body, err := readBody(r, didit.MaxWebhookBytes, "A delivery may have at most 1 MiB.")
 	if err != nil {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -22,7 +22,7 @@ type event struct {
 	payload   []byte
 	iam       bool   // API Gateway authorized the caller by IAM
 	sessionID string // the session that it is about; empty if there is none yet
-	principal string // the signed-in user, if any
+	principal string // the signed-in user, or the end user whose sessions a server lists; may be empty
 	taskToken string // the task that waits on the session, if any
 }
 
@@ -33,9 +33,6 @@ type subject struct {
 
 // readEvent reads an event file. Its errors name the file.
 func readEvent(file string) (event, error) {
-	if file == "" {
-		return event{}, errors.New("-event is missing")
-	}
 	payload, err := os.ReadFile(file)
 	if err != nil {
 		return event{}, fmt.Errorf("the event file: %w", err)
@@ -59,6 +56,9 @@ func parseEvent(payload []byte) event {
 				} `json:"jwt"`
 			} `json:"authorizer"`
 		} `json:"requestContext"`
+		Query struct {
+			VendorData string `json:"vendor_data"`
+		} `json:"queryStringParameters"`
 		RawPath   string  `json:"rawPath"`
 		Body      string  `json:"body"`
 		TaskToken string  `json:"task_token"`
@@ -69,7 +69,8 @@ func parseEvent(payload []byte) event {
 	_ = json.Unmarshal(payload, &document)
 	authorizer := document.RequestContext.Authorizer
 	e := event{payload: payload, iam: authorizer.IAM != nil, taskToken: document.TaskToken}
-	e.principal, _ = authorizer.JWT.Claims["sub"].(string)
+	claim, _ := authorizer.JWT.Claims["sub"].(string)
+	e.principal = cmp.Or(claim, document.Query.VendorData)
 	var body subject
 	_ = json.Unmarshal([]byte(document.Body), &body)
 	ids := []string{document.SessionID, document.Detail.SessionID, body.SessionID, path.Base(document.RawPath)}

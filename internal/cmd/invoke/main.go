@@ -1,9 +1,12 @@
 // Command invoke runs one function of this module on one event on this machine: the binary as it
 // ships, under a Runtime API, with the Didit simulator and fakes of the AWS services that it calls
 // on loopback. It needs no Docker, no AWS account and no Didit account. If the event is about a
-// session, that session has a record with the status Not Started.
+// session, Didit knows that session, and it has a record with the status Not Started. For
+// getdecision it is Approved at Didit.
 //
-//	go run ./internal/cmd/invoke -function createsession -event events/createsession-http-minimal.json
+//	go run ./internal/cmd/invoke -event events/createsession-http-minimal.json
+//
+// The first word of the file's name is the function, unless -function names another one.
 //
 // It prints the answer, the function's log, and how often each service was called. The exit code is
 // 0 if the function answered, also with a refusal; 1 if it crashed, timed out or could not be
@@ -78,7 +81,7 @@ func parse(ctx context.Context, args []string, stderr io.Writer) (call, error) {
 	c := call{env: make(map[string]string)}
 	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.function, "function", "", "`name` of a directory under functions/")
+	flags.StringVar(&c.function, "function", "", "`name` of a directory under functions/; by default the first word of the event's file name")
 	file := flags.String("event", "", "`file` with the JSON payload, such as those in events/")
 	flags.BoolVar(&c.apiKey, "api-key", false, "store an API key in the secret instead of client credentials")
 	flags.Func("env", "`NAME=VALUE` for the function's environment; may be given several times", func(s string) error {
@@ -92,11 +95,16 @@ func parse(ctx context.Context, args []string, stderr io.Writer) (call, error) {
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
-	err := checkFunction(ctx, c.function)
-	if flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if c.function == "" {
+		c.function, _, _ = strings.Cut(strings.TrimSuffix(filepath.Base(*file), ".json"), "-")
 	}
-	if err == nil {
+	err := checkFunction(ctx, c.function)
+	switch {
+	case flags.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *file == "":
+		err = errors.New("-event is missing")
+	case err == nil:
 		c.event, err = readEvent(*file)
 	}
 	if err != nil {
@@ -118,14 +126,10 @@ func checkFunction(ctx context.Context, function string) error {
 	for i, file := range names {
 		names[i] = filepath.Base(filepath.Dir(file))
 	}
-	switch known := strings.Join(names, ", "); {
-	case slices.Contains(names, function):
-		return nil
-	case function == "":
-		return errors.New("-function is missing; there are: " + known)
-	default:
-		return fmt.Errorf("there is no function %q; there are: %s", function, known)
+	if !slices.Contains(names, function) {
+		return fmt.Errorf("there is no function %q; there are: %s", function, strings.Join(names, ", "))
 	}
+	return nil
 }
 
 func (c call) run(ctx context.Context, stdout io.Writer) error {
@@ -175,8 +179,11 @@ func (c call) invoke(ctx context.Context, binary string, stdout io.Writer) error
 	return nil
 }
 
-// prepare starts what the function talks to, stores a record of the session that the event is
-// about, and opens the task that waits on it.
+// listedSession is the session in the answer to an event that asks for a list.
+const listedSession = "99999999-2222-3333-4444-555555555555"
+
+// prepare starts what the function talks to, makes the session that the event is about known to
+// Didit and to the table, and opens the task that waits on it.
 func (c call) prepare(ctx context.Context) (*stage.Stage, error) {
 	s, err := stage.New()
 	if err != nil {
@@ -191,8 +198,18 @@ func (c call) prepare(ctx context.Context) (*stage.Stage, error) {
 	if c.event.taskToken != "" {
 		s.Tasks.Open(c.event.taskToken)
 	}
+	if c.event.sessionID == "" && c.function == "getsession" {
+		c.event.sessionID = listedSession
+	}
 	if c.event.sessionID == "" {
 		return s, nil
+	}
+	if err := s.Didit.AddSession(c.event.sessionID, stage.Workflow, c.event.principal); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if c.function == "getdecision" {
+		_ = s.Didit.SetStatus(c.event.sessionID, verification.StatusApproved) // it was just added
 	}
 	record := verification.NewRecord(c.event.sessionID, c.event.principal, stage.Workflow, verification.StatusNotStarted, time.Now())
 	if _, _, err := s.Store.Add(ctx, record); err != nil {

@@ -23,7 +23,7 @@ func TestRun_usage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing":          {nil, "-function is missing; there are: "},
+		"nothing":          {nil, "-event is missing"},
 		"unknown function": {[]string{"-function", "nosuch", "-event", text}, `no function "nosuch"; there are: awaitdecision, createsession, `},
 		"path as function": {[]string{"-function", "../functions/createsession", "-event", text}, "there are: awaitdecision, createsession, "},
 		"no event":         {[]string{"-function", "createsession"}, "-event is missing"},
@@ -144,6 +144,7 @@ func TestParseEvent(t *testing.T) {
 		`{"session_id":"` + strings.ToUpper(id) + `","task_token":"t"}`:                                           {sessionID: id, taskToken: "t"},
 		`{"source":"didit.sessions","detail":{"session_id":"` + id + `"}}`:                                        {sessionID: id},
 		`{"version":"2.0","rawPath":"/webhooks/didit","body":"{\"session_id\":\"` + id + `\",\"status\":\"x\"}"}`: {sessionID: id},
+		`{"rawPath":"/sessions","queryStringParameters":{"vendor_data":"u"}}`:                                     {principal: "u"},
 		`{"rawPath":"/sessions/x"}`:                                                                               {},
 		`[]`:                                                                                                      {},
 	} {
@@ -154,39 +155,72 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// Ensure that every function answers its events in the environment that the command prepares.
+// Ensure that every event gets the answer that its name promises, from the function that the file's
+// name begins with. TestInvoke_events has those of createsession.
 func TestInvoke_functions(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string][]string{
+	wants := map[string][]string{
 		"getsession-http-one":             {"200 OK", `"status": "Not Started"`, `"next": "verify"`, "DynamoDB         1"},
-		"getsession-http-iam":             {"200 OK"},
-		"getsession-http-list":            {"200 OK", `"sessions": [`},
-		"webhook-http-approved":           {"200 OK", "EventBridge      1"}, // signed anew
+		"getsession-http-iam":             {"200 OK", `"vendor_data": "user-123"`},
+		"getsession-http-list":            {"200 OK", `"sessions": [`, `"vendor_data": "user-123"`},
+		"getsession-http-unauthenticated": {"401 Unauthorized"},
+		"webhook-http-started":            {"200 OK", "EventBridge      1"}, // signed anew
+		"webhook-http-approved":           {"200 OK", "EventBridge      1"},
 		"webhook-http-ignored":            {"200 OK", `"code":"ignored"`},
 		"webhook-http-unsigned":           {"401 Unauthorized", "unauthenticated"},
 		"trackstatus-direct-status":       {"{}", "DynamoDB         3"},
 		"awaitdecision-direct-refused":    {`"errorType": "InvalidRequest"`},
-		"awaitdecision-direct-wait":       {"Didit decision   1"}, // the simulator is new
+		"awaitdecision-direct-wait":       {"== answer\n{}", "Didit decision   1"},
 		"reconcile-direct-schedule":       {`"asked": 0`},
-		"getdecision-direct-decision":     {`"errorType": "SessionNotFound"`, "Didit decision   1"},
-		"createsession-direct-full":       {`"session_id": "`, "DynamoDB         2"},
-		"createsession-http-refused":      {"400 Bad Request"},
-		"getsession-http-unauthenticated": {"401 Unauthorized"},
-	} {
+		"getdecision-direct-decision":     {`"session_id": "99999999-2222-3333-4444-555555555555"`, `"status": "Approved"`, "Didit decision   1"},
+		"getdecision-direct-refused":      {`"errorType": "InvalidRequest"`},
+	}
+	files, err := filepath.Glob("../../../events/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if strings.HasPrefix(name, "createsession-") {
+			continue
+		}
+		if wants[name] == nil {
+			t.Errorf("%s: what it answers is not said here", name)
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			function, _, _ := strings.Cut(name, "-")
 			var stdout, stderr strings.Builder
-			code := run(t.Context(), []string{"-function", function, "-event", "../../../events/" + name + ".json"}, &stdout, &stderr)
-			if code != exitAnswered {
+			if code := run(t.Context(), []string{"-event", file}, &stdout, &stderr); code != exitAnswered {
 				t.Fatalf("exit code %d, stderr %q, stdout:\n%s", code, &stderr, &stdout)
 			}
-			for _, text := range want {
+			for _, text := range wants[name] {
 				if !strings.Contains(stdout.String(), text) {
 					t.Errorf("%q is missing in:\n%s", text, &stdout)
 				}
 			}
 		})
+	}
+}
+
+// Ensure that the error of a direct call about an unknown session speaks of a session and not of a
+// path.
+func TestInvoke_unknownSession(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "getdecision-direct-unknown.json")
+	if err := os.WriteFile(file, []byte(`{"session_id":"99999999-2222-3333-4444-555555555555"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := readEvent(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.sessionID = "" // prepare makes no session known
+	var stdout strings.Builder
+	if err := (call{function: "getdecision", event: e}).invoke(t.Context(), built(t, "getdecision"), &stdout); err != nil {
+		t.Fatal(err)
+	}
+	if out := stdout.String(); !strings.Contains(out, `"errorMessage": "Not found. There is no such session."`) {
+		t.Errorf("got %s", out)
 	}
 }
 

@@ -5,6 +5,7 @@
 //
 //	go run ./internal/cmd/local [-port 8080] [-simulator-port 8081] [-listen 127.0.0.1]
 //	go run ./internal/cmd/local demo
+//	go run ./internal/cmd/local simulator [-port 8081] [-listen 127.0.0.1] [-webhook URL]
 //
 // It is for development only: it does not verify tokens, so every caller that can reach it can act
 // as any user.
@@ -36,6 +37,9 @@ func main() {
 
 // run serves until ctx ends, or plays the demo.
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "simulator" {
+		return runSimulator(ctx, args[1:], out)
+	}
 	if len(args) > 0 && args[0] == "demo" {
 		if len(args) > 1 {
 			return fmt.Errorf("demo takes no arguments, got %q", args[1])
@@ -53,7 +57,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q; "+
-			"run it without arguments to start the system, or with \"demo\" to play the story", flags.Arg(0))
+			"run it without arguments to start the system, with \"demo\" to play the story, or with \"simulator\" to run that alone", flags.Arg(0))
 	}
 	if o.simulatorPort < 0 {
 		o.simulatorPort = o.port

@@ -83,7 +83,7 @@ func start(o options) (*system, error) {
 	s.patience = o.patience
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.simulator = &didittest.Server{
-		BaseURL: s.simulatorURL, Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
+		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
 		WebhookURL: origin(own, gatewayListener) + "/webhooks/didit",
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // SetAllowedDomains replaces [Server.AllowedDomains], as Didit's console does. The error is about
@@ -60,13 +61,38 @@ func (s *Server) StartSession(workflowID, vendorData string) (Session, error) {
 	}
 	now := s.now()
 	defer s.lock()()
+	v := s.newSession(workflowID, vendorData, now)
+	s.sessions.add(v)
+	s.announce(v, statusUpdated, now)
+	return v.snapshot(), nil
+}
+
+// AddSession makes the simulator know a session that was created before its start: with this id,
+// not started, and without a webhook. The error is about an id that is not a UUID, or is known
+// already.
+func (s *Server) AddSession(id, workflowID, vendorData string) error {
+	if !uuidForm.MatchString(id) || !uuidForm.MatchString(workflowID) {
+		return errors.New("didittest: session_id, workflow_id: not a UUID")
+	}
+	id = strings.ToLower(id)
+	now := s.now()
+	defer s.lock()()
+	if s.sessions.byID(id) != nil {
+		return errors.New("didittest: session_id: known already")
+	}
+	v := s.newSession(workflowID, vendorData, now)
+	s.sessions.add(v)
+	v.id = id
+	return nil
+}
+
+// newSession returns a session that no request asked for. The caller holds the lock.
+func (s *Server) newSession(workflowID, vendorData string, now time.Time) *session {
 	v := &session{order: order{workflowID: strings.ToLower(workflowID)}, created: now, origin: cmp.Or(s.BaseURL, s.url)}
 	if vendorData != "" {
 		v.vendorData = &vendorData
 	}
-	s.sessions.add(v)
-	s.announce(v, statusUpdated, now)
-	return v.snapshot(), nil
+	return v
 }
 
 func (s *Server) postSession(_ *http.Request, body struct {

@@ -25,6 +25,7 @@ func (s *Server) handleControl(m *http.ServeMux) {
 		status  int
 		work    controlWork
 	}{
+		{"GET /simulator/console", 200, show(s.consoleState)},
 		{"GET /simulator/faults", 200, show(s.showFaults)},
 		{"POST /simulator/faults", 201, withBody(s.postFault)},
 		{"DELETE /simulator/faults", 200, show(func() any { s.ClearFaults(); return map[string]any{"armed": []Fault{}} })},

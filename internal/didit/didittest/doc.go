@@ -47,6 +47,8 @@
 //	…    /v3/webhook/                webhook and allowed domains, the deliveries of a session, and
 //	GET  /v3/session/{id}/webhooks/  their resending (POST …/webhook/{uuid}/resend)
 //
+//	GET  /                           the console: sessions, faults and webhooks with a button each
+//
 // Every other path is Didit's 404 page. A path without its trailing slash is a redirect, which
 // callers should not follow: it loses their credentials. As at Didit, an unfinished session of the
 // same vendor data and workflow is returned with status 201 instead of a second one, its callback,
@@ -73,6 +75,7 @@
 // application/json and only the fields named here; a mistake is status 400 and {"error": "field:
 // what is wrong"}.
 //
+//	GET    /simulator/console               what the page at / shows
 //	GET    /simulator/faults                the armed faults, and the names of all ready-made ones
 //	POST   /simulator/faults                {"name": "rate_limited", "times": 1}, or on, times, mode,
 //	                                        pause_ms, status, headers, body (a string is sent

@@ -2,7 +2,6 @@ package didittest
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/rand"
 	_ "embed" // for the page
 	"html/template"
@@ -39,6 +38,8 @@ type pageData struct {
 	Outcome    string
 	Return     template.URL // where the end user can go after the outcome; may be empty
 	Problem    string
+	SessionID  string // leads to the session on the console
+	AppURL     string // of the Server
 }
 
 // outcomes explain the statuses of a finished session to the end user.
@@ -62,16 +63,20 @@ func (s *Server) page(c *call) answer {
 	defer s.lock()()
 	v := s.sessions.byToken(c.PathValue("token"))
 	if v == nil {
-		return unknownSession()
+		return s.unknownSession()
 	}
 	if v.status == notStarted {
 		s.change(v, inProgress, now)
 	}
-	return render(http.StatusOK, v.pageData(), v.callbackURL())
+	a := s.render(http.StatusOK, v.pageData(), v.callbackURL())
+	if u := v.returnURL(); u != nil && c.URL.RawQuery == returning {
+		a.header.Set("Refresh", "0; url="+u.String())
+	}
+	return a
 }
 
 func (v *session) pageData() pageData {
-	data := pageData{WorkflowID: v.workflowID, Number: v.number, Status: v.status}
+	data := pageData{WorkflowID: v.workflowID, Number: v.number, Status: v.status, SessionID: v.id}
 	if unfinished(v.status) {
 		data.Token, data.Choices = v.token, choices
 		return data
@@ -89,33 +94,43 @@ func (s *Server) decide(c *call) answer {
 	form, err := url.ParseQuery(string(c.body))
 	chosen := form.Get("status")
 	if err != nil || !slices.ContainsFunc(choices, func(each choice) bool { return each.Status == chosen }) {
-		return render(http.StatusBadRequest, pageData{Problem: "This page does not offer that status."}, nil)
+		return s.render(http.StatusBadRequest, pageData{Problem: "This page does not offer that status."}, nil)
 	}
 	now := s.now()
 	defer s.lock()()
 	v := s.sessions.byToken(c.PathValue("token"))
 	if v == nil {
-		return unknownSession()
+		return s.unknownSession()
 	}
 	if unfinished(v.status) {
 		s.change(v, chosen, now)
 	}
-	// A browser that has no app for the callback's scheme shows the body.
 	data := v.pageData()
-	data.Return = cmp.Or(data.Return, template.URL("/session/"+v.token))
-	a := render(http.StatusSeeOther, data, nil)
-	a.header.Set("Location", string(data.Return))
+	to := "/session/" + v.token
+	switch u := v.returnURL(); {
+	case u == nil:
+	case isWeb(u):
+		to = u.String()
+	default:
+		to += "?" + returning
+	}
+	a := s.render(http.StatusSeeOther, data, nil)
+	a.header.Set("Location", to)
 	return a
 }
 
-func unknownSession() answer {
-	return render(http.StatusNotFound, pageData{Problem: "There is no session at this address."}, nil)
+// returning is the query of the page that an end user with an app's callback sees next: it opens
+// the app, and stays if the browser has none. A redirect would leave such a browser on the form.
+const returning = "returning"
+
+func (s *Server) unknownSession() answer {
+	return s.render(http.StatusNotFound, pageData{Problem: "There is no session at this address."}, nil)
 }
 
 // render returns the page. Browsers apply form-action to the redirect after its form as well, so
 // the policy admits the callback; nil means that there is none.
-func render(status int, data pageData, callback *url.URL) answer {
-	data.Nonce = rand.Text()
+func (s *Server) render(status int, data pageData, callback *url.URL) answer {
+	data.Nonce, data.AppURL = rand.Text(), s.AppURL
 	formAction := "'self'"
 	if callback != nil {
 		formAction += " " + callback.Scheme + ":" // not the host: it may hold a policy's delimiters

@@ -139,20 +139,46 @@ func TestPage_decide(t *testing.T) {
 	}
 }
 
-// Ensure an app's scheme gets a page with a link as well, for browsers that have no such app.
+// Ensure an app's scheme leads to a page that opens the app, so that a browser without the app does
+// not stay on the form.
 func TestPage_decide_app(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{})
 	v := r.created(`{"workflow_id":"` + workflow + `","callback":"myapp://done?a=<b>"}`)
 	got := r.choose(r.visit(v), "Approved")
-	if to := got.header.Get("Location"); got.status != 303 || !strings.HasPrefix(to, "myapp://done?a=") {
-		t.Errorf("status %d to %q", got.status, to)
+	to := got.header.Get("Location")
+	if got.status != 303 || to != "/session/"+v.SessionToken+"?returning" {
+		t.Fatalf("status %d to %q", got.status, to)
 	}
-	if strings.Contains(got.body, "<b>") {
-		t.Errorf("the callback became markup: %s", got.body)
+	next := r.do("GET", to, "")
+	if opens := next.header.Get("Refresh"); !strings.HasPrefix(opens, "0; url=myapp://done?a=") || !strings.HasSuffix(opens, "&status=Approved") {
+		t.Errorf("Refresh %q", opens)
 	}
-	if link := find(returnForm, got.body); !strings.HasPrefix(link, "myapp://done?a=") {
-		t.Errorf("link %q, body %s", link, got.body)
+	if strings.Contains(next.body, "<b>") {
+		t.Errorf("the callback became markup: %s", next.body)
+	}
+	if link := find(returnForm, next.body); !strings.HasPrefix(link, "myapp://done?a=") {
+		t.Errorf("link %q, body %s", link, next.body)
+	}
+	if again := r.visit(v); again.header.Get("Refresh") != "" {
+		t.Errorf("a later visit opens the app: %q", again.header.Get("Refresh"))
+	}
+}
+
+// Ensure a finished page, and one of no session, lead somewhere.
+func TestPage_leads(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{AppURL: "http://127.0.0.1:8080/"})
+	v := r.created(userOrder)
+	r.choose(r.visit(v), "Declined")
+	for path, want := range map[string]string{
+		"/session/" + v.SessionToken: `<a href="/#` + v.SessionID + `">Review or withdraw it`,
+		"/session/unknown":           `<a href="/">All sessions and faults</a>`,
+	} {
+		body := r.do("GET", path, "").body
+		if !strings.Contains(body, want) || !strings.Contains(body, `<a href="http://127.0.0.1:8080/">Back to the app’s page</a>`) {
+			t.Errorf("%s leads nowhere: %s", path, body)
+		}
 	}
 }
 

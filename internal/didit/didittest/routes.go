@@ -37,6 +37,7 @@ func (s *Server) routes() *http.ServeMux {
 	m.Handle("GET /session/{token}", s.serve(OpPage, s.page))
 	m.Handle("POST /session/{token}/decision", s.serve(OpPage, s.decide))
 	m.Handle("GET /{lang}/session/{token}", s.serve(OpPage, s.page))
+	m.HandleFunc("GET /{$}", s.showConsole)
 	m.Handle("/", s.serve(OpOther, notFound))
 	s.handleManagement(m)
 	s.handleControl(m)

@@ -35,6 +35,10 @@ type Server struct {
 	// origin at which the create request arrived, by its Host header.
 	BaseURL string
 
+	// AppURL is where the simulator's own pages lead back to, the page of an app or of its developer.
+	// Empty means that they lead nowhere else.
+	AppURL string
+
 	// NoReuse makes every create request create a session, as in an account of the v2 era whose
 	// console switch "Reusable Sessions" was off. By default, an unfinished session of the same
 	// vendor data and workflow is returned (Didit's OpenAPI 3.0.0).
