@@ -25,11 +25,13 @@ var tokens didit.TokenCache
 func main() { start.Function(config.LoadAwaitDecision, newHandler) }
 
 func newHandler(_ context.Context, sdk aws.Config, settings config.AwaitDecision) *lambdahttp.Handler {
+	client, records := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read), table.New(sdk, settings.Table.Name)
+	client.Shared = start.SharedToken(settings.Didit, records)
 	tracker := &verification.Tracker{
-		Store:          table.New(sdk, settings.Table.Name),
+		Store:          records,
 		Bus:            bus.New(sdk, settings.BusName),
 		Tasks:          tasks.New(sdk),
-		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
+		Didit:          client,
 		Retention:      settings.Table.Retention,
 		ReconcileAfter: settings.Table.ReconcileAfter,
 		LogRecovered:   api.LogRecovered(nil),

@@ -27,13 +27,13 @@ func newHandler(ctx context.Context, sdk aws.Config, settings config.CreateSessi
 		Policy: settings.Policy, Didit: client,
 		Retention: settings.Table.Retention, ReconcileAfter: settings.Table.ReconcileAfter,
 	}
-	prepare := []func(context.Context){client.Warm}
 	if settings.Table.Name != "" {
 		records := table.New(sdk, settings.Table.Name)
 		sessions.Store = records
-		prepare = append(prepare, records.Warm)
+		client.Shared = start.SharedToken(settings.Didit, records)
 	}
-	start.Warm(ctx, prepare...)
+	// The read of the shared token opens the connection to the table.
+	start.Warm(ctx, client.Warm)
 	create := &api.CreateSession{Sessions: sessions, Callers: start.Callers(settings.Callers), MaxRaw: settings.Policy.MaxRaw}
 	return &lambdahttp.Handler{HTTP: create, Direct: create.Invoke}
 }

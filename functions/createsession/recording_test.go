@@ -21,10 +21,14 @@ import (
 	"didit-sessions/internal/stage/stagetest"
 )
 
-// recording is the function with a table.
+// recording is the function with a table, and with an API key: an access token would be written to
+// the table as well.
 func recording(t *testing.T, env map[string]string) *stagetest.World {
 	t.Helper()
-	return stagetest.New(t, lambdatest.Options{Env: env})
+	w := stagetest.NewIdle(t)
+	w.Secrets.Set(stage.SecretID, stage.KeySecret)
+	w.Start(t, lambdatest.Options{Env: env})
+	return w
 }
 
 // created is the part of a session that tests look at.
@@ -215,6 +219,7 @@ func TestRecording_leaks(t *testing.T) {
 func TestRecording_answerLost(t *testing.T) {
 	t.Parallel()
 	w := stagetest.NewIdle(t)
+	w.Secrets.Set(stage.SecretID, stage.KeySecret)
 	table, err := url.Parse(w.Table.URL())
 	if err != nil {
 		t.Fatal(err)

@@ -23,11 +23,13 @@ var tokens didit.TokenCache
 func main() { start.Function(config.LoadGetSession, newHandler) }
 
 func newHandler(_ context.Context, sdk aws.Config, settings config.GetSession) *lambdahttp.Handler {
+	client, records := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read), table.New(sdk, settings.Table.Name)
+	client.Shared = start.SharedToken(settings.Didit, records)
 	// Tasks are left to trackstatus, which gets the event that is published for a changed status.
 	tracker := &verification.Tracker{
-		Store:          table.New(sdk, settings.Table.Name),
+		Store:          records,
 		Bus:            bus.New(sdk, settings.BusName),
-		Didit:          start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read),
+		Didit:          client,
 		Retention:      settings.Table.Retention,
 		ReconcileAfter: settings.Table.ReconcileAfter,
 		ReadsPerMinute: settings.ReadsPerMinute,

@@ -201,14 +201,18 @@ func TestBudget(t *testing.T) {
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	w := stagetest.New(t, lambdatest.Options{})
-	for range 5 {
+	for i := range 5 {
 		id := w.Session(t, owner)
 		w.SetStatus(t, id, "Approved")
 		w.Add(t, stagetest.Record(id, owner, "In Progress", 2*time.Minute))
 		writes := w.Writes()
 		wantStatus(t, w.HTTP(t, get(t, id, owner)), "Approved")
-		if got := w.Writes() - writes; got != 3 {
-			t.Errorf("got %d writes, want 3: the claim, the read of the budget, and the row", got)
+		want := 3
+		if i == 0 {
+			want++
+		}
+		if got := w.Writes() - writes; got != want {
+			t.Errorf("got %d writes, want %d: the claim, the read of the budget, the row, and a new access token", got, want)
 		}
 	}
 	if w.Secrets.Calls("") != 1 || w.Didit.Count(didittest.OpToken) != 1 {

@@ -11,7 +11,7 @@ type authorization struct {
 	hidden
 	creds     Credentials
 	token     string // empty with an API key
-	requested bool   // this very call requested the token
+	requested bool   // this very call requested the token at Didit
 }
 
 func (a authorization) set(h http.Header) {
@@ -23,11 +23,14 @@ func (a authorization) set(h http.Header) {
 }
 
 func (c *Client) authorize(ctx context.Context, creds Credentials) (authorization, error) {
+	if c.Shared != nil {
+		c.Shared.idle.Store(creds.usesAPIKey())
+	}
 	if creds.usesAPIKey() {
 		return authorization{creds: creds}, nil
 	}
 	token, requested, err := c.tokens.get(ctx, creds, c.Now, func(ctx context.Context) (accessToken, error) {
-		return c.requestToken(ctx, creds)
+		return c.newToken(ctx, creds)
 	})
 	if isContextError(err) {
 		err = &Error{Kind: KindTimeout, Op: opToken, Reason: "no time left"}
@@ -40,6 +43,8 @@ func (c *Client) authorize(ctx context.Context, creds Credentials) (authorizatio
 // the secret again, a call still makes the one token request that a revoked token needs. call
 // returns an error of [KindCredentialsRejected] for a refusal.
 func (c *Client) withAuthorization(ctx context.Context, call func(context.Context, authorization) error) error {
+	_, settle := c.readAhead(ctx)
+	defer settle()
 	creds, err := c.Credentials.Credentials(ctx)
 	if err != nil {
 		return err

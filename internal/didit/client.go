@@ -32,6 +32,8 @@ type Client struct {
 	Credentials CredentialSource
 	// Tokens keeps the access token; nil means a cache of the client's own.
 	Tokens *TokenCache
+	// Shared, if set, shares the access token with other clients. An API key has no use for it.
+	Shared *SharedToken
 	// AuthURL and APIURL are the origins of the token endpoint and of the session API, with a path
 	// prefix if there is one; empty means [DefaultAuthURL] and [DefaultAPIURL].
 	AuthURL, APIURL string

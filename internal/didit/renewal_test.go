@@ -24,7 +24,7 @@ func (f *tokenFetcher) fetch(context.Context) (accessToken, error) {
 	if f.err != nil {
 		return accessToken{}, f.err
 	}
-	return accessToken{hidden{}, fmt.Sprintf("token-%d", f.calls), f.clock.Now(), time.Hour, 55 * time.Minute}, nil
+	return accessToken{hidden{}, fmt.Sprintf("token-%d", f.calls), f.clock.Now(), time.Hour, 55 * time.Minute, false}, nil
 }
 
 // An aging token is renewed beside the calls that it still serves, at most once in 30 s while

@@ -32,6 +32,14 @@ type accessToken struct {
 	received time.Time // wall clock, before the request for it
 	lifetime time.Duration
 	renewAt  time.Duration // age from which on it is renewed while it is still valid
+	shared   bool          // it was found in the store
+}
+
+// setLifetime also chooses when the token is renewed. Jitter keeps the instances that started
+// together from renewing together.
+func (t *accessToken) setLifetime(d time.Duration) {
+	early := min(earlyRenewal, d/5)
+	t.lifetime, t.renewAt = d, d-time.Duration(float64(early)*(0.5+rand.Float64()/2))
 }
 
 // isValid reports whether the token may still be sent. A clock that is set back does not prolong it
@@ -51,13 +59,15 @@ type TokenCache struct {
 	token   accessToken
 	owner   Credentials // whose token it is
 	renewed time.Time   // start of the last early renewal
+	refused string      // the token that Didit refused last
 
 	requests      *flight[accessToken] // nil before the first
 	requestsOwner Credentials          // whose token they ask for
 }
 
 // get returns a token for the given credentials: the cached one, or one from fetch, which
-// concurrent callers share. requested reports whether this caller waited for fetch.
+// concurrent callers share. requested reports whether this caller waited for fetch, and it did not
+// find a shared token.
 func (t *TokenCache) get(ctx context.Context, owner Credentials, now func() time.Time, fetch func(context.Context) (accessToken, error)) (token accessToken, requested bool, err error) {
 	token, renew := t.lookup(owner, wallNow(now))
 	if token.value != "" {
@@ -75,7 +85,7 @@ func (t *TokenCache) get(ctx context.Context, owner Credentials, now func() time
 		}
 		return fetch(ctx)
 	})
-	return token, true, err
+	return token, !token.shared, err
 }
 
 func (t *TokenCache) lookup(owner Credentials, now time.Time) (token accessToken, renew bool) {
@@ -95,12 +105,16 @@ func (t *TokenCache) fetch(ctx context.Context, owner Credentials, fetch func(co
 	return t.requestsOf(owner).do(ctx, func(ctx context.Context) (accessToken, error) {
 		token, err := fetch(ctx)
 		if err == nil {
-			t.mu.Lock()
-			t.token, t.owner = token, owner
-			t.mu.Unlock()
+			t.keep(owner, token)
 		}
 		return token, err
 	})
+}
+
+func (t *TokenCache) keep(owner Credentials, token accessToken) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.token, t.owner = token, owner
 }
 
 // requestsOf returns the requests for a token of these credentials. After a rotation, requests with
@@ -114,14 +128,35 @@ func (t *TokenCache) requestsOf(owner Credentials) *flight[accessToken] {
 	return t.requests
 }
 
+// isEmpty reports whether there is no token, valid or not.
+func (t *TokenCache) isEmpty() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.token.value == ""
+}
+
+// wants reports whether a shared token is better than the one in memory: that is not valid, or both
+// are and it is to be renewed later. One that Didit refused is not wanted.
+func (t *TokenCache) wants(owner Credentials, shared accessToken, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if shared.value == t.refused || !shared.isValid(now) {
+		return false
+	}
+	return t.owner != owner || !t.token.isValid(now) || shared.value != t.token.value && !shared.isAging(now)
+}
+
 // drop forgets a token that Didit refused, unless another has taken its place.
 func (t *TokenCache) drop(refused string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.refused = refused
 	if t.token.value == refused {
 		t.token = accessToken{}
 	}
 }
+
+const tokenPath = "/auth/v2/token/"
 
 // requestToken gets an access token for client credentials (Didit: Authentication): Basic
 // authentication, and a form with the grant type.
@@ -131,7 +166,7 @@ func (c *Client) requestToken(ctx context.Context, creds Credentials) (accessTok
 		op:        opToken,
 		retryable: true, // an unused token costs nothing
 		build: func(ctx context.Context) (*http.Request, error) {
-			r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.authURL()+"/auth/v2/token/",
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.authURL()+tokenPath,
 				strings.NewReader("grant_type=client_credentials"))
 			if err != nil {
 				return nil, err
@@ -157,13 +192,10 @@ func parseToken(a answer) (accessToken, error) {
 		return accessToken{}, a.unreadable("not JSON")
 	}
 	token := accessToken{value: document.Get("access_token").Text(), received: a.asked}
-	token.lifetime = tokenLifetime(document.Get("expires_in"), document.Get("iat"), document.Get("exp"))
 	if token.value == "" || !headerText(token.value) {
 		return accessToken{}, a.unreadable("no usable access token")
 	}
-	early := min(earlyRenewal, token.lifetime/5)
-	// Jitter keeps the instances that started together from renewing together.
-	token.renewAt = token.lifetime - time.Duration(float64(early)*(0.5+rand.Float64()/2))
+	token.setLifetime(tokenLifetime(document.Get("expires_in"), document.Get("iat"), document.Get("exp")))
 	return token, nil
 }
 

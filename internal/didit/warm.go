@@ -11,29 +11,46 @@ import (
 	"time"
 )
 
-// Warm prepares the first call: it reads the credentials while it opens connections to the session
-// API and to the token endpoint, and then, with client credentials, gets an access token. It
-// returns when all of that is done or has failed, or when ctx ends, and leaves nothing running.
-// Failures are ignored: the first call tries again and reports them.
+// Warm prepares the first call: it reads the credentials and the shared token while it opens
+// connections to the session API and, if no token is shared, to the token endpoint. Then, with
+// client credentials, it gets an access token. It returns when all of that is done or has failed,
+// or when ctx ends, and leaves nothing running. Failures are ignored: the first call tries again
+// and reports them.
 //
 // Call it in the init phase of a Lambda function, when a process has a whole CPU and no caller
 // waits. A connection that it opened is not used after 5 idle seconds.
-func (c *Client) Warm(ctx context.Context) {
+func (c *Client) Warm(ctx context.Context) { c.prepare(ctx, true) }
+
+// Connect is [Client.Warm] for functions that do not call Didit every time: it takes a shared
+// token, but requests none.
+func (c *Client) Connect(ctx context.Context) { c.prepare(ctx, false) }
+
+func (c *Client) prepare(ctx context.Context, request bool) {
 	c.setup()
+	early, settle := c.readAhead(ctx)
+	defer settle()
 	var api, auth sync.WaitGroup
 	defer api.Wait()
 	if c.ahead != nil {
 		api.Go(func() { c.ahead.open(ctx, c.apiURL()) })
-		auth.Go(func() { c.ahead.open(ctx, c.authURL()) })
+		auth.Go(func() {
+			if !early.found() && request {
+				c.ahead.open(ctx, c.authURL())
+			}
+		})
 	}
 	creds, err := c.Credentials.Credentials(ctx)
 	auth.Wait()
-	switch {
-	case err != nil:
-	case creds.usesAPIKey() && c.ahead != nil:
+	if err != nil {
+		return
+	}
+	if creds.usesAPIKey() && c.ahead != nil {
 		c.ahead.drop(c.authURL())
-	default:
+	}
+	if request || creds.usesAPIKey() {
 		_, _ = c.authorize(ctx, creds)
+	} else {
+		c.takeShared(ctx, creds)
 	}
 }
 

@@ -31,7 +31,8 @@ type Store struct {
 	conflicts int                // conditional writes that another writer is still to disturb
 	tokens    map[string][]token // of waiting tasks, by session and in the order of their arrival
 	taken     map[budget]int
-	added     int64 // how many records were ever new
+	shared    map[string]sharedToken // access tokens, by name
+	added     int64                  // how many records were ever new
 }
 
 // budget is the reads of a reader in a minute.

@@ -113,10 +113,15 @@ func (tm *template) right(t *testing.T, properties object, directory string, c c
 		if !ok {
 			t.Errorf("%s uses a table that it is not given", directory)
 		}
-		if c.index != "" {
+		switch c.index {
+		case sharedToken:
+			return []string{right("dynamodb:"+c.operation, object{"Fn::GetAtt": table + ".Arn"}, leadingKeys("ForAnyValue:StringLike"), "")}
+		case "":
+			// No other function, and no other operation, comes to the shared token.
+			return []string{right("dynamodb:"+c.operation, object{"Fn::GetAtt": table + ".Arn"}, leadingKeys("ForAllValues:StringNotLike"), "")}
+		default:
 			return []string{right("dynamodb:"+c.operation, object{"Fn::Sub": "${" + table + ".Arn}/index/" + c.index}, nil, "")}
 		}
-		return []string{right("dynamodb:"+c.operation, object{"Fn::GetAtt": table + ".Arn"}, nil, "")}
 	case "eventbridge":
 		bus, ok := at(variables, "EVENT_BUS_NAME|Ref").(string)
 		if !ok {
@@ -155,6 +160,11 @@ func (tm *template) decrypt(t *testing.T, secret any) string {
 	key := at(tm.resources, id+"|Properties|KmsKeyId")
 	condition, _ := at(key, "Fn::If|0").(string)
 	return right("kms:Decrypt", at(key, "Fn::If|1"), viaService("secretsmanager"), condition)
+}
+
+// leadingKeys is a condition about the partition keys of a request: that of the shared token.
+func leadingKeys(operator string) any {
+	return object{operator: object{"dynamodb:LeadingKeys": "TOKEN#*"}}
 }
 
 func viaService(name string) any {
@@ -221,7 +231,7 @@ func (tm *template) rights(t *testing.T, id string, properties object) []string 
 	return rights
 }
 
-// call is one operation of an AWS service.
+// call is one operation of an AWS service. The index of DynamoDB's may also be [sharedToken].
 type call struct{ service, operation, index string }
 
 func (c call) String() string {
@@ -239,6 +249,9 @@ func (c call) String() string {
 	}
 	return text
 }
+
+// sharedToken stands for the item that [table.Table.SharedToken] reads and ShareToken writes.
+const sharedToken = "TOKEN"
 
 // program is the code of all functions, with types. It answers which operations of AWS's services a
 // function's binary can come to, by rapid type analysis: from main, every function that is named,
@@ -323,6 +336,7 @@ type reach struct {
 	live      map[*types.Named]bool
 	called    map[*types.Func]bool // methods of interfaces
 	work      []*types.Func
+	current   *types.Func // whose body is walked
 	found     map[call]bool
 	queries   int // calls of Query, whose index is in its input
 	inputs    int
@@ -340,6 +354,10 @@ func (p *program) calls(t *testing.T, directory string) []call {
 		for len(r.work) > 0 {
 			f := r.work[len(r.work)-1]
 			r.work = r.work[:len(r.work)-1]
+			r.current = f
+			if f.Name() == "ShareToken" && inTable(f) {
+				r.found[call{"dynamodb", "UpdateItem", sharedToken}] = true
+			}
 			if body := p.bodies[f]; body != nil {
 				r.walk(body, p.infos[f.Pkg().Path()])
 			}
@@ -435,7 +453,15 @@ func (r *reach) use(f *types.Func) {
 	r.add(f)
 }
 
+func inTable(f *types.Func) bool {
+	return f != nil && f.Pkg() != nil && f.Pkg().Path() == module+"internal/aws/table"
+}
+
 func (r *reach) operation(service, name string) {
+	if inTable(r.current) && r.current.Name() == "SharedToken" {
+		r.found[call{service, name, sharedToken}] = true
+		return
+	}
 	// Which index a query is on stands in its input.
 	if service == "dynamodb" && (name == "Query" || name == "Scan") {
 		r.queries++

@@ -21,6 +21,11 @@ func DiditClient(settings config.Didit, tokens *didit.TokenCache, read func(cont
 	}
 }
 
+// SharedToken makes the functions that have the table share one access token.
+func SharedToken(settings config.Didit, table didit.TokenStore) *didit.SharedToken {
+	return &didit.SharedToken{Store: table, SecretID: settings.SecretID, Failed: api.LogRecovered(nil)}
+}
+
 // maxOverlap is how long Didit also signs with the previous secret after a rotation (Didit: Get
 // webhook destination).
 const maxOverlap = 24 * time.Hour

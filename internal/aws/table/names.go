@@ -50,8 +50,10 @@ const (
 
 // Attributes of the other rows.
 const (
-	attrToken = "token" // of a waiting task
-	attrTaken = "taken" // reads of a minute
+	attrToken  = "token"  // of a waiting task
+	attrTaken  = "taken"  // reads of a minute
+	attrSealed = "sealed" // the shared access token
+	attrSince  = "asked_at"
 )
 
 // Keys of the rows, prefixes of keys, and their limits.
@@ -59,6 +61,7 @@ const (
 	recordSort = "S"
 	taskPrefix = "T#" // and the SHA-256 of the token, which is too long for a sort key
 	readPrefix = "R#" // and the minute; the sort key is the reader
+	sharedSort = "TOKEN"
 	maxOwner   = 2048 // bytes; DynamoDB's limit for partition keys
 	maxPerRead = 100  // keys; the limit of BatchGetItem
 )

@@ -1,11 +1,12 @@
-// Package table stores the records of sessions, and the tokens of the tasks that wait on them, in
-// one DynamoDB table. It makes no decisions: the caller decides what is written, and what happens
-// after a conflicting write.
+// Package table stores the records of sessions, the tokens of the tasks that wait on them, and the
+// sealed access token that functions share, in one DynamoDB table. It makes no decisions: the
+// caller decides what is written, and what happens after a conflicting write.
 //
 //	pk            sk                     attributes
 //	session id    S                      the record
 //	session id    T#SHA-256 of a token   the token of a waiting task
 //	R#minute      get or reconcile       how many reads of Didit were taken in that minute
+//	TOKEN#hash    TOKEN                  the sealed access token that functions share
 //
 // Two sparse indexes list the records of an owner, and those that are due by their class.
 package table

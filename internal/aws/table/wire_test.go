@@ -220,3 +220,34 @@ func TestTable_ByOwner_lagging(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that a row which another program wrote counts as no shared token, and is replaced.
+func TestTable_sharedTokenMalformed(t *testing.T) {
+	t.Parallel()
+	table, _ := newFake(t)
+	for name, row := range map[string]item{
+		"no attributes":      {},
+		"of another type":    {attrSealed: number(1), attrSince: text("tomorrow")},
+		"without a time":     {attrSealed: text("x")},
+		"expired by its ttl": {attrSealed: text("x"), attrSince: number(0), ExpiryAttribute: number(1)},
+	} {
+		key := sharedKey("TOKEN#" + name)
+		row[PartitionKey], row[SortKey] = key[PartitionKey], key[SortKey]
+		if _, err := table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table.Name), Item: row}); err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if sealed, ok := row[attrSealed].(*types.AttributeValueMemberS); ok {
+			want = sealed.Value
+		}
+		if got, err := table.SharedToken(t.Context(), "TOKEN#"+name); got != want || err != nil {
+			t.Errorf("%s: got %q, error %v, want %q", name, got, err, want)
+		}
+		if err := table.ShareToken(t.Context(), "TOKEN#"+name, "new", "", noon(), noon()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := table.SharedToken(t.Context(), "TOKEN#"+name); got != "new" || err != nil {
+			t.Errorf("%s, replaced: got %q, error %v", name, got, err)
+		}
+	}
+}

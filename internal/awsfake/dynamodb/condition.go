@@ -55,6 +55,9 @@ func (p *expressionParser) and() conditionExpr {
 
 func (p *expressionParser) term() conditionExpr {
 	switch {
+	case p.accept("NOT"):
+		inner := p.term()
+		return func(item attributeMap) bool { return !inner(item) }
 	case p.accept("("):
 		inner := p.or()
 		p.expect(")")

@@ -94,6 +94,9 @@ var dynamoSteps = []struct{ operation, body, want string }{
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"(n = :two or n > :two) and attribute_exists(gone)","ExpressionAttributeValues":{":two":{"N":"2"},":v":{"N":"3"}}}`, "ConditionalCheckFailedException"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"n >= :s","ExpressionAttributeValues":{":s":{"S":"2"},":v":{"N":"3"}}}`, "ConditionalCheckFailedException"},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"n < :b","ExpressionAttributeValues":{":b":{"BOOL":true},":v":{"N":"3"}}}`, "Incorrect operand type"},
+	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"b"},"sk":{"S":"1"}},"ConditionExpression":"NOT n >= :v","ExpressionAttributeValues":{":v":{"N":"1"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = n + :zero","ConditionExpression":"NOT n >= :s AND NOT gone = :s","ExpressionAttributeValues":{":s":{"S":"2"},":zero":{"N":"0"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET n = :v","ConditionExpression":"not (n = :two OR n > :two)","ExpressionAttributeValues":{":two":{"N":"2"},":v":{"N":"3"}}}`, "ConditionalCheckFailedException"},
 	{"GetItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}}}`, `"n":{"N":"2.5"}`},
 
 	// Updates.
@@ -230,7 +233,6 @@ func TestDynamoDB_unknown(t *testing.T) {
 		"clause":           {"UpdateItem", `{` + key + `,"UpdateExpression":"DELETE m :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
 		"counter":          {"UpdateItem", `{` + key + `,"UpdateExpression":"ADD m :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
 		"difference":       {"UpdateItem", `{` + key + `,"UpdateExpression":"SET m = m - :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
-		"negation":         {"DeleteItem", `{` + key + `,"ConditionExpression":"NOT attribute_exists(m)"}`, "reserved keyword: NOT"},
 		"prefix":           {"DeleteItem", `{` + key + `,"ConditionExpression":"begins_with(m, :x)","ExpressionAttributeValues":{":x":{"S":"1"}}}`, "Invalid function name; function: begins_with"},
 		"between":          {"DeleteItem", `{` + key + `,"ConditionExpression":"m BETWEEN :x AND :x","ExpressionAttributeValues":{":x":{"N":"1"}}}`, "Syntax error"},
 		"JSON":             {"GetItem", `{`, "SerializationException"},

@@ -69,6 +69,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 		"Tokens/concurrent":                 tokensConcurrent,
 		"TakeReadBudget":                    takeReadBudget,
 		"TakeReadBudget/concurrent callers": takeReadBudgetConcurrent,
+		"SharedToken":                       sharedTokens,
 		"context":                           contextDone,
 	} {
 		t.Run(name, func(t *testing.T) {
