@@ -158,9 +158,12 @@ system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-part
 deploy: need-env sam-build ## Deploy to AWS (ENV=default or prod, see samconfig.toml)
 	$(SAM) deploy --config-env $(ENV)
 
+# The operator's tool. A secret in the environment is for the tool alone.
+OPS = env -u DIDIT_API_KEY go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
+
 .PHONY: destroy
-destroy: need-env .venv/ready ## Delete the stack (ENV=); asks first
-	$(SAM) delete --config-env $(ENV)
+destroy: need-go .venv/ready ## Delete the stack (ENV=); says first what stays, and asks
+	@$(OPS) destroy
 
 .PHONY: clean
 clean: ## Delete everything that make created

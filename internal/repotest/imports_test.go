@@ -142,6 +142,11 @@ func TestFunctionDependencies(t *testing.T) {
 					t.Errorf("functions/%s links the AWS service %s, which it does not call", name, service)
 				}
 			}
+			for _, tool := range []string{"golang.org/x/term", "github.com/rogpeppe/go-internal/", module + "internal/cmd/"} {
+				if strings.HasPrefix(dependency, tool) {
+					t.Errorf("functions/%s links %s, which is for the operator's tool", name, dependency)
+				}
+			}
 			for _, test := range []string{"testing", module + "internal/api/apitest", module + "internal/lambdatest", module + "internal/memory", module + "internal/awsfake", module + "internal/stage", module + "internal/didit/didittest"} {
 				if dependency == test {
 					t.Errorf("functions/%s links %s", name, dependency)
