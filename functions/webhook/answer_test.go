@@ -95,8 +95,8 @@ func TestRefused(t *testing.T) {
 		if test.reason == "too far from now" {
 			test.code = "stale" // for the operator alone
 		}
-		if strings.Count(logs, "\n") != 1 || !strings.Contains(logs, `"code":"`+test.code+`"`) || !strings.Contains(logs, test.reason) {
-			t.Errorf("%s: got logs %s, want one line with %s and %q", test.name, logs, test.code, test.reason)
+		if strings.Count(logs, "call refused") != 1 || strings.Count(logs, "\n") != 2 || !strings.Contains(logs, `"code":"`+test.code+`"`) || !strings.Contains(logs, test.reason) {
+			t.Errorf("%s: got logs %s, want one line with %s and %q, and one of metrics", test.name, logs, test.code, test.reason)
 		}
 		for _, told := range []string{sessionID, eventID, "user-12", "Approved", "Carmen", "CAA000000", test.headers["x-signature"], test.headers["x-signature-v2"]} {
 			if told != "" && strings.Contains(logs, told) {

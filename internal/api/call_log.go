@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type upstreams struct {
 	list []Upstream
 }
 
-type upstreamsKey struct{}
+type callKey struct{}
 
 // awsOps are the requests that do not go to Didit.
 var awsOps = []string{"secret", "table", "bus", "tasks"}
@@ -34,10 +35,10 @@ var awsOps = []string{"secret", "table", "bus", "tasks"}
 // Observe adds a request to the log line of the call to which ctx belongs; without such a call it
 // does nothing. It is safe for concurrent use.
 func Observe(ctx context.Context, u Upstream) {
-	if seen, ok := ctx.Value(upstreamsKey{}).(*upstreams); ok {
-		seen.mu.Lock()
-		defer seen.mu.Unlock()
-		seen.list = append(seen.list, u)
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.upstreams.mu.Lock()
+		defer c.upstreams.mu.Unlock()
+		c.upstreams.list = append(c.upstreams.list, u)
 	}
 }
 
@@ -47,19 +48,22 @@ type callLog struct{ warm atomic.Bool }
 // call is a call in progress.
 type call struct {
 	operation string
-	door      string
+	door      string // empty: the operation has only one
 	requestID string // the gateway's; empty on the direct door
 	start     time.Time
 	cold      bool
-	upstreams *upstreams
+	upstreams upstreams
+
+	idle   bool    // there was nothing to do, so the call is not counted
+	gauges []gauge // that it measured
 }
 
 func (l *callLog) begin(ctx context.Context, operation, door, requestID string) (context.Context, *call) {
 	c := &call{
 		operation: operation, door: door, requestID: requestID,
-		start: time.Now(), cold: !l.warm.Swap(true), upstreams: &upstreams{},
+		start: time.Now(), cold: !l.warm.Swap(true),
 	}
-	return context.WithValue(ctx, upstreamsKey{}, c.upstreams), c
+	return context.WithValue(ctx, callKey{}, c), c
 }
 
 // outcome is the result of a successful call: its code, and attributes that are safe to log.
@@ -69,18 +73,22 @@ type outcome struct {
 }
 
 // end writes the line: the result of the call, how long it and its requests took, and why it
-// failed, in fixed words. Of requests and answers it holds ids and statuses alone.
+// failed, in fixed words. Of requests and answers it holds ids and statuses alone. What is as
+// expected is left out, because lines are paid for by the byte.
 func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
 	duration := time.Since(c.start)
-	level, message, code, result := slog.LevelInfo, "call answered", o.code, "ok"
-	attributes := []slog.Attr{
-		slog.String("operation", c.operation), slog.String("door", c.door),
-		slog.Bool("cold", c.cold), milliseconds("duration_ms", duration),
+	level, message, code, result := slog.LevelInfo, "call answered", o.code, outcomeOK
+	attributes := []slog.Attr{slog.String("operation", c.operation), milliseconds("duration_ms", duration)}
+	if c.door != "" {
+		attributes = append(attributes, slog.String("door", c.door))
 	}
-	if c.requestID != "" {
+	if c.cold {
+		attributes = append(attributes, slog.Bool("cold", true))
+	}
+	if c.requestID != "" && err != nil { // a problem shows it
 		attributes = append(attributes, slog.String("gateway_request_id", c.requestID))
 	}
 	attributes = append(attributes, o.attributes...)
@@ -92,9 +100,8 @@ func (c *call) end(ctx context.Context, logger *slog.Logger, o outcome, err erro
 		}
 	}
 	attributes = append(attributes, slog.String("code", code), slog.String("outcome", result))
-	attempts, upstream := c.upstreams.attributes()
-	attributes = append(append(attributes, upstream...), metrics(duration, attempts)...)
-	logger.LogAttrs(ctx, level, message, attributes...)
+	c.count(ctx, result, duration)
+	logger.LogAttrs(ctx, level, message, append(attributes, c.upstreams.attributes()...)...)
 }
 
 // ObserveAttempt is [Observe] for an attempt of Didit's client; see [didit.Client].
@@ -102,14 +109,14 @@ func ObserveAttempt(ctx context.Context, a didit.Attempt) {
 	Observe(ctx, Upstream{Op: a.Op, Status: a.Status, Duration: a.Duration})
 }
 
-// attributes returns the number of requests to Didit, and attributes: that number, the last status,
-// and the time spent on each kind of request.
-func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
+// attributes returns what to log of the requests: of those to Didit their number, and the last
+// status unless that is a success, and the time spent on each kind of request.
+func (u *upstreams) attributes() (attributes []slog.Attr) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var ops []string
 	spent := map[string]time.Duration{}
-	status := 0
+	attempts, status := 0, 0
 	for _, r := range u.list {
 		if _, seen := spent[r.Op]; !seen {
 			ops = append(ops, r.Op)
@@ -120,39 +127,24 @@ func (u *upstreams) attributes() (attempts int, attributes []slog.Attr) {
 			status = r.Status
 		}
 	}
-	attributes = append(attributes, slog.Int("attempts", attempts), slog.Int("upstream_status", status))
+	if attempts > 0 {
+		attributes = append(attributes, slog.Int("attempts", attempts))
+		if status/100 != 2 {
+			attributes = append(attributes, slog.Int("upstream_status", status))
+		}
+	}
 	for _, op := range ops {
 		attributes = append(attributes, milliseconds(op+"_ms", spent[op]))
 	}
-	return attempts, attributes
+	return attributes
 }
 
 func milliseconds(name string, d time.Duration) slog.Attr {
-	return slog.Float64(name, float64(d.Microseconds())/1000)
+	return slog.Float64(name, inMilliseconds(d))
 }
 
-// metrics returns attributes that make CloudWatch count the line (CloudWatch: embedded metric
-// format). The dimensions are the operation and the code; every further one would multiply the
-// cost.
-func metrics(duration time.Duration, attempts int) []slog.Attr {
-	type metric struct{ Name, Unit string }
-	type directive struct {
-		Namespace  string
-		Dimensions [][]string
-		Metrics    []metric
-	}
-	type metadata struct {
-		Timestamp         int64
-		CloudWatchMetrics []directive
-	}
-	return []slog.Attr{
-		slog.Int("Calls", 1), milliseconds("Latency", duration), slog.Int("Attempts", attempts),
-		slog.Any("_aws", metadata{time.Now().UnixMilli(), []directive{{
-			Namespace: "DiditSessions", Dimensions: [][]string{{"operation", "code"}},
-			Metrics: []metric{{"Calls", "Count"}, {"Latency", "Milliseconds"}, {"Attempts", "Count"}},
-		}}}),
-	}
-}
+// inMilliseconds rounds to tenths: lines are paid for by the byte.
+func inMilliseconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e4) / 10 }
 
 // LogRecovered returns a function that logs errors which did not fail the call; a nil logger means
 // [slog.Default].
@@ -166,9 +158,9 @@ func LogRecovered(logger *slog.Logger) func(ctx context.Context, err error) {
 // levelOf returns error where an operator must act, warn where waiting helps, and info otherwise.
 func levelOf(code verification.Code) slog.Level {
 	switch outcomeOf(code) {
-	case "operator":
+	case outcomeOperator:
 		return slog.LevelError
-	case "upstream":
+	case outcomeUpstream:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

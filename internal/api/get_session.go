@@ -43,7 +43,7 @@ func (g *GetSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if one {
 		operation = "get_session"
 	}
-	ctx, current := g.calls.begin(r.Context(), operation, "http", gateway.RequestID)
+	ctx, current := g.calls.begin(r.Context(), operation, "", gateway.RequestID)
 	body, result, err := g.serve(r.WithContext(ctx), gateway, id, one)
 	current.end(ctx, g.Log, result, err)
 	if err != nil {

@@ -26,7 +26,7 @@ type Operation struct {
 // Invoke answers one invocation. Its errors have a method ErrorType, which returns the name on
 // which workflows match.
 func (o *Operation) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, current := o.calls.begin(ctx, o.Name, "direct", "")
+	ctx, current := o.calls.begin(ctx, o.Name, "", "")
 	answer, attributes, err := o.Do(ctx, payload)
 	current.end(ctx, o.Log, outcome{"done", attributes}, err)
 	if err != nil {
@@ -122,11 +122,15 @@ type Reconciler interface {
 func Reconcile(r Reconciler) *Operation {
 	return &Operation{Name: "reconcile", Do: func(ctx context.Context, _ []byte) (any, []slog.Attr, error) {
 		sum, err := r.Reconcile(ctx)
+		if c, ok := ctx.Value(callKey{}).(*call); ok {
+			c.idle = sum.Due == 0 && err == nil
+			c.gauges = []gauge{{"OldestOverdue", sum.OldestOverdue}, {"OldestTask", sum.OldestTask}}
+		}
 		return struct {
 				Asked   int `json:"asked"`
 				Changed int `json:"changed"`
 				Failed  int `json:"failed"`
-			}(sum), []slog.Attr{
+			}{sum.Asked, sum.Changed, sum.Failed}, []slog.Attr{slog.Int("due", sum.Due),
 				slog.Int("asked", sum.Asked), slog.Int("changed", sum.Changed), slog.Int("failed", sum.Failed)}, err
 	}}
 }

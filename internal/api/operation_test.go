@@ -120,7 +120,7 @@ func TestTrackStatus(t *testing.T) {
 
 func TestReconcile(t *testing.T) {
 	t.Parallel()
-	s := &tracker{sum: verification.Reconciled{Asked: 3, Changed: 2, Failed: 1}}
+	s := &tracker{sum: verification.Reconciled{Asked: 3, Changed: 2, Failed: 1, Due: 4}}
 	for _, payload := range []string{`{}`, ``, `{"source":"aws.events","detail-type":"Scheduled Event"}`} {
 		if answer, name, _ := serve(t, Reconcile(s), payload); answer != `{"asked":3,"changed":2,"failed":1}` {
 			t.Errorf("%q: got %s %s", payload, answer, name)

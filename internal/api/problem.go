@@ -72,16 +72,24 @@ var failures = []failure{
 		"The operator finds the reason in the log under this request's id."},
 }
 
+// Outcomes of calls: in whose hands they are.
+const (
+	outcomeOK       = "ok"
+	outcomeCaller   = "caller"
+	outcomeOperator = "operator"
+	outcomeUpstream = "upstream"
+)
+
 // outcomeOf returns in whose hands a failed call is. Didit does not retry a stale delivery: only
 // the operator can have it sent again.
 func outcomeOf(code verification.Code) string {
 	switch f := failureOf(code); {
 	case code == codeStale, f.status == http.StatusInternalServerError, f.status == http.StatusBadGateway:
-		return "operator"
+		return outcomeOperator
 	case f.status > http.StatusInternalServerError:
-		return "upstream"
+		return outcomeUpstream
 	default:
-		return "caller"
+		return outcomeCaller
 	}
 }
 

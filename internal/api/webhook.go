@@ -51,7 +51,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	gateway := h.RequestContext(r)
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.Limit, maxWebhook))
 	defer cancel()
-	ctx, current := h.calls.begin(ctx, "webhook", "http", gateway.RequestID)
+	ctx, current := h.calls.begin(ctx, "webhook", "", gateway.RequestID)
 	event, err := h.serve(r.WithContext(ctx))
 	current.end(ctx, h.Log, webhookOutcome(event, err), err)
 	if err != nil {
@@ -61,15 +61,22 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, "application/json", struct{}{})
 }
 
+// webhookOutcome says where the secret in use is not Didit's current one any more: an alarm looks
+// for it.
 func webhookOutcome(e didit.WebhookEvent, err error) outcome {
+	var o outcome
 	switch {
 	case err != nil && e.SessionID == "":
-		return outcome{}
+		return o
 	case e.Ignored:
-		return outcome{code: "ignored"}
+		o.code = "ignored"
 	default:
-		return outcome{"published", eventAttributes(e.SessionID, e.ID, e.Status)}
+		o = outcome{"published", eventAttributes(e.SessionID, e.ID, e.Status)}
 	}
+	if e.PreviousSecret {
+		o.attributes = append(o.attributes, slog.String("signature", "previous"))
+	}
+	return o
 }
 
 func (h *Webhook) serve(r *http.Request) (didit.WebhookEvent, error) {

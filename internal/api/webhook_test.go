@@ -176,3 +176,24 @@ func TestWebhook_log(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that the log says where a delivery was verified with a secret that Didit has replaced, and
+// only there.
+func TestWebhook_previousSecret(t *testing.T) {
+	t.Parallel()
+	for header, says := range map[string]bool{"X-Signature": false, "X-Signature-Previous": true} {
+		var out strings.Builder
+		h := newWebhook(records(t, "Not Started"), new(memory.Bus), knownSecret)
+		h.Log = slog.New(slog.NewJSONHandler(&out, nil))
+		body := event("Approved", noon)
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/didit", strings.NewReader(body))
+		mac := hmac.New(sha256.New, []byte(webhookSecret))
+		mac.Write([]byte(body))
+		r.Header.Set(header, hex.EncodeToString(mac.Sum(nil)))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.Contains(out.String(), `"signature":"previous"`); w.Code != 200 || got != says || !strings.Contains(out.String(), `"outcome":"ok"`) {
+			t.Errorf("%s: got %d and %s, want 200 and a line that says so: %t", header, w.Code, &out, says)
+		}
+	}
+}

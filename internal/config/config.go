@@ -29,7 +29,22 @@ const (
 	WebhookTolerance     = "WEBHOOK_TOLERANCE"
 	ReconcileAfter       = "RECONCILE_AFTER"
 	ReadsPerMinute       = "READS_PER_MINUTE"
+	StackName            = "STACK_NAME"
 )
+
+// LoadNamespace reads the namespace of the metrics, which every function writes: DiditSessions, and
+// the deployment's name if that is set.
+func LoadNamespace(getenv func(string) string) (string, error) {
+	e := &environment{getenv: getenv}
+	name := e.text(StackName, "")
+	if name == "" {
+		return "DiditSessions", nil
+	}
+	if !stackName.MatchString(name) {
+		e.refuse(StackName, "is %q; it must be up to 128 letters, digits and hyphens, with a letter first", name)
+	}
+	return "DiditSessions/" + name, errors.Join(e.problems...)
+}
 
 // Didit is where to reach Didit, and the name of the secret with its credentials.
 type Didit struct {

@@ -173,6 +173,9 @@ func (e *environment) workflows() (ids []string, anyWorkflow bool) {
 	return ids, false
 }
 
+// stackName matches the names that CloudFormation gives to stacks.
+var stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
 
 func (e *environment) extraFields() []string {

@@ -31,6 +31,9 @@ type WebhookEvent struct {
 	Type string
 	// Ignored reports a type that does not concern a session. Only ID and Type are set then.
 	Ignored bool
+	// PreviousSecret reports that Didit has a newer secret than the ones it was verified with: the
+	// newer one must be stored within 24 hours of the rotation. It is set whatever the type.
+	PreviousSecret bool
 
 	SessionID   string  // lower-case UUID
 	VendorData  *string // the caller's id of the end user

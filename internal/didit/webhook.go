@@ -72,9 +72,10 @@ type Verifier struct {
 // Verify returns the event of a delivery, given its header and its body byte for byte. The body
 // must have Didit's HMAC with one of the accepted secrets: X-Signature over the bytes or
 // X-Signature-V2 over the document, or, in the day after a rotation at Didit, one of the two made
-// with the secret before it, X-Signature-Previous and X-Signature-V2-Previous. If none matches, the
-// secrets are read again, at most once in 10 s. Freshness is decided by the timestamp in the signed
-// body. X-Timestamp and X-Signature-Simple are ignored, because anyone could reuse them.
+// with the secret before it, X-Signature-Previous and X-Signature-V2-Previous. If none matches, or
+// one of those two alone, the secrets are read again, at most once in 10 s. Freshness is decided by
+// the timestamp in the signed body. X-Timestamp and X-Signature-Simple are ignored, because anyone
+// could reuse them.
 //
 // Until a signature matches, the cost is bounded, because anyone can send a delivery: the
 // document's signature is tried on documents of up to 20,000 values whose numbers have exponents of
@@ -87,49 +88,76 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 	if len(d.plain)+len(d.v2) == 0 {
 		return WebhookEvent{}, &WebhookError{Kind: WebhookNotSigned, Reason: "no signature of 64 hexadecimal digits"}
 	}
-	if err := v.authenticate(ctx, d); err != nil {
+	previous, err := v.authenticate(ctx, d)
+	if err != nil {
 		return WebhookEvent{}, err
 	}
 	document, err := parseWebhook(body)
 	if err != nil {
 		return WebhookEvent{}, err
 	}
-	return v.event(document)
+	e, err := v.event(document)
+	e.PreviousSecret = previous
+	return e, err
 }
 
-// readSignatures returns the 32 bytes of each well-formed signature under the names.
-func readSignatures(header http.Header, names ...string) (signatures [][]byte) {
-	for _, name := range names {
-		if signature, err := hex.DecodeString(header.Get(name)); err == nil && len(signature) == sha256.Size {
-			signatures = append(signatures, signature)
+// signature is a well-formed signature of a delivery.
+type signature struct {
+	sum      []byte
+	previous bool // made with the secret before Didit's current one
+}
+
+// readSignatures returns the 32 bytes of each well-formed signature under the name, and under the
+// one with -Previous.
+func readSignatures(header http.Header, name string) (signatures []signature) {
+	for _, s := range []struct {
+		name     string
+		previous bool
+	}{{name, false}, {name + "-Previous", true}} {
+		if sum, err := hex.DecodeString(header.Get(s.name)); err == nil && len(sum) == sha256.Size {
+			signatures = append(signatures, signature{sum, s.previous})
 		}
 	}
 	return signatures
 }
 
-func (v *Verifier) authenticate(ctx context.Context, d *delivery) error {
+// authenticate reports whether the only signature that matches is a previous one: a secret of ours
+// is not Didit's current one any more. The secrets are read again before that is believed, as
+// before a refusal.
+func (v *Verifier) authenticate(ctx context.Context, d *delivery) (previous bool, err error) {
 	secrets, err := v.Secrets.Secrets(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if d.isSignedBy(secrets.accepted(wallNow(v.Now))) {
-		return nil
+	by, signed := d.signedBy(secrets.accepted(wallNow(v.Now)))
+	if signed && !by.previous {
+		return false, nil
+	}
+	if signed { // the read must not cost the answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, webhookRefreshTimeout)
+		defer cancel()
 	}
 	renewed, changed, err := v.Secrets.Renew(ctx, secrets)
-	if err != nil {
-		return err
+	if err != nil && !signed {
+		return false, err
 	}
-	if changed && d.isSignedBy(renewed.accepted(wallNow(v.Now))) {
-		return nil
+	if err == nil && changed {
+		if again, ok := d.signedBy(renewed.accepted(wallNow(v.Now))); ok {
+			by, signed = again, true
+		}
 	}
-	return &WebhookError{Kind: WebhookMismatch, Reason: "the signature matches no secret"}
+	if !signed {
+		return false, &WebhookError{Kind: WebhookMismatch, Reason: "the signature matches no secret"}
+	}
+	return by.previous, nil
 }
 
 // delivery is a body with the well-formed signatures that came with it.
 type delivery struct {
 	hidden
 	body      []byte
-	plain, v2 [][]byte
+	plain, v2 []signature
 	forms     func() [][]byte // that Didit may have signed as V2; none if that cannot be known, or not cheaply
 }
 
@@ -138,8 +166,8 @@ type delivery struct {
 func newDelivery(header http.Header, body []byte) *delivery {
 	return &delivery{
 		body:  body,
-		plain: readSignatures(header, "X-Signature", "X-Signature-Previous"),
-		v2:    readSignatures(header, "X-Signature-V2", "X-Signature-V2-Previous"),
+		plain: readSignatures(header, "X-Signature"),
+		v2:    readSignatures(header, "X-Signature-V2"),
 		forms: sync.OnceValue(func() [][]byte {
 			document, err := parseUnsigned(body)
 			if err != nil {
@@ -173,25 +201,32 @@ func parseWebhook(body []byte) (strictjson.Value, error) {
 	return v, nil
 }
 
-func (d *delivery) isSignedBy(secrets []string) bool {
-	return isSigned(d.plain, secrets, func() [][]byte { return [][]byte{d.body} }) || isSigned(d.v2, secrets, d.forms)
+// signedBy returns the signature that matches one of the secrets, the current ones first.
+func (d *delivery) signedBy(secrets []string) (found signature, signed bool) {
+	if found, signed = match(d.plain, secrets, func() [][]byte { return [][]byte{d.body} }); signed && !found.previous {
+		return found, true
+	}
+	if v2, ok := match(d.v2, secrets, d.forms); ok {
+		return v2, true
+	}
+	return found, signed
 }
 
-// isSigned reports whether one of the signatures is that of one of the messages with one of the
-// secrets.
-func isSigned(signatures [][]byte, secrets []string, messages func() [][]byte) bool {
+// match returns the first signature that is that of one of the messages with one of the secrets.
+func match(signatures []signature, secrets []string, messages func() [][]byte) (found signature, signed bool) {
 	if len(signatures) == 0 {
-		return false
+		return signature{}, false
 	}
 	for _, secret := range secrets {
 		for _, message := range messages() {
 			made := sign(message, secret)
-			if slices.ContainsFunc(signatures, func(s []byte) bool { return hmac.Equal(s, made) }) {
-				return true
+			i := slices.IndexFunc(signatures, func(s signature) bool { return hmac.Equal(s.sum, made) })
+			if i >= 0 {
+				return signatures[i], true
 			}
 		}
 	}
-	return false
+	return signature{}, false
 }
 
 // sign uses the secret's characters as they are: they look like Base64 and are not to be decoded

@@ -73,6 +73,7 @@ var rules = []rule{
 		[]string{"testing"}, "it runs what a function talks to, in programs too, and no function"},
 	{"internal/stage/stagetest", []string{"internal/stage", "internal/api/apitest", "internal/awsfake", "internal/lambdatest", "internal/didit/didittest", "internal/verification"},
 		nil, "it runs a function as it ships, and links none of its code"},
+	{"internal/watch", nil, nil, "it holds only tests"},
 	{"internal/awsfake", nil, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
 	{"internal/awsfake/dynamodb", []string{"internal/awsfake"}, []string{"testing"}, "the fakes know the wire of AWS, not our clients, and run in programs too"},
 	{"internal/lambdatest", []string{"internal/awsfake"}, []string{"testing"}, "it runs real binaries, in programs too, and links none of their code"},

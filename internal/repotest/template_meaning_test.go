@@ -174,6 +174,7 @@ var environment = map[string]string{
 	"WEBHOOK_TOLERANCE":       `!Ref WebhookTolerance`,
 	"RECONCILE_AFTER":         `!Ref ReconcileAfter`,
 	"READS_PER_MINUTE":        `!Ref ReadsPerMinute`,
+	"STACK_NAME":              `!Ref AWS::StackName`,
 }
 
 // Ensure that the template means what it should.
@@ -237,7 +238,7 @@ func TestTemplateFunctions(t *testing.T) {
 		name := strings.TrimSuffix(id, "Function")
 		for path, want := range map[string]any{
 			"MemorySize": object{"Ref": "MemorySize"}, "AutoPublishAlias": "live", "AutoPublishAliasAllProperties": "true",
-			"LoggingConfig": object{"LogFormat": "JSON", "LogGroup": object{"Ref": name + "LogGroup"}},
+			"LoggingConfig": object{"LogFormat": "JSON", "SystemLogLevel": "WARN", "LogGroup": object{"Ref": name + "LogGroup"}},
 			// Of Globals, nothing may be overridden.
 			"Runtime": nil, "Architectures": nil, "Handler": nil, "CodeUri": nil, "Policies": nil, "FunctionUrlConfig": nil,
 		} {

@@ -5,6 +5,7 @@ package start
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -36,6 +37,8 @@ func Function[T any](
 	slog.SetDefault(lambdacontext.NewLogger())
 	ctx := context.Background()
 	settings, err := load(os.Getenv)
+	namespace, wrongName := config.LoadNamespace(os.Getenv)
+	err = errors.Join(err, wrongName)
 	var sdk aws.Config
 	if err == nil {
 		sdk, err = AWS(ctx)
@@ -46,7 +49,8 @@ func Function[T any](
 	}
 	h := newHandler(ctx, sdk, settings)
 	limitMemory(h.MaxBody)
-	lambda.Start(h)
+	metrics := api.Metrics{Namespace: namespace, Out: os.Stdout}
+	lambda.StartWithOptions(h, lambda.WithContext(api.WithMetrics(ctx, metrics)))
 }
 
 const (

@@ -25,6 +25,13 @@ type Reconciled struct {
 	Asked   int // sessions that Didit was asked about
 	Changed int // of these, those whose status had changed
 	Failed  int // sessions that were left for a later run
+	Due     int // sessions that were looked at
+
+	// OldestOverdue is how long the first two classes have kept a session waiting at most.
+	OldestOverdue time.Duration
+	// OldestTask is the age of the oldest session looked at that a task waits on, which is about that
+	// of the task. A session that a task waits on is looked at once a day at least.
+	OldestTask time.Duration
 }
 
 // Reconcile asks Didit about the sessions that are due, and handles each status as if a webhook had
@@ -45,8 +52,12 @@ type Reconciled struct {
 func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
 	run := &reconciliation{Tracker: t, answered: map[string]bool{}}
 	run.free.L = &run.mu
-	for class := ClassTasks; class <= ClassOther && run.goesOn(ctx); class++ {
+	class := ClassTasks
+	for ; class <= ClassOther && run.goesOn(ctx); class++ {
 		run.handle(ctx, t.Store.Due(ctx, class, t.now()))
+	}
+	if class == ClassUnread {
+		run.peek(ctx, ClassUnread)
 	}
 	run.judgeMissing(ctx)
 	return run.sum, run.err
@@ -157,6 +168,7 @@ func (run *reconciliation) begin(ctx context.Context, id string) (work func() er
 	if !found || !r.isDue(run.now()) {
 		return nil, nil // the list lags behind the records
 	}
+	run.measure(r)
 	if r.Final() && r.Awaited {
 		return func() error { return run.unlessFailed(ctx, id, run.settle(ctx, r)) }, nil
 	}
@@ -172,6 +184,33 @@ func (run *reconciliation) begin(ctx context.Context, id string) (work func() er
 		return nil, run.end(ctx, err)
 	}
 	return nil, nil
+}
+
+// measure counts a session that is due.
+func (run *reconciliation) measure(r Record) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	now := run.now()
+	run.sum.Due++
+	if r.Class() <= ClassUnread {
+		run.sum.OldestOverdue = max(run.sum.OldestOverdue, now.Sub(r.DueFrom))
+	}
+	if r.Awaited {
+		run.sum.OldestTask = max(run.sum.OldestTask, now.Sub(r.CreatedAt))
+	}
+}
+
+// peek measures the first session of a class to which the run did not come.
+func (run *reconciliation) peek(ctx context.Context, class Class) {
+	for id, err := range run.Store.Due(ctx, class, run.now()) {
+		if err != nil {
+			return
+		}
+		if r, found, err := run.Store.Record(ctx, id); err == nil && found && r.isDue(run.now()) {
+			run.measure(r)
+			return
+		}
+	}
 }
 
 // end ends the run and returns the error, which is that of the run unless its time is over.

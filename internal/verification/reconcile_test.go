@@ -414,7 +414,7 @@ func TestTracker_Reconcile_ends(t *testing.T) {
 		}
 		sum, err := s.Reconcile(t.Context())
 		wantCode(t, test.name, err, test.code)
-		want(t, test.name+": sum", sum, verification.Reconciled{Asked: test.asked, Failed: test.failed})
+		want(t, test.name+": sum", counts(sum), verification.Reconciled{Asked: test.asked, Failed: test.failed})
 		want(t, test.name+": told", s.troubles(), test.told)
 	}
 }
@@ -574,7 +574,7 @@ func TestTracker_Reconcile_time(t *testing.T) {
 		defer cancel()
 		sum, err := s.Reconcile(ctx)
 		wantCode(t, "Reconcile", err, "")
-		want(t, "sum", sum, verification.Reconciled{Asked: 1, Failed: 1})
+		want(t, "sum", counts(sum), verification.Reconciled{Asked: 1, Failed: 1})
 		want(t, "told", s.troubles(), "didit_timeout")
 		if ctx.Err() != nil {
 			t.Error("no time is left to answer")
@@ -583,7 +583,7 @@ func TestTracker_Reconcile_time(t *testing.T) {
 		defer cancel()
 		sum, err = s.Reconcile(over)
 		wantCode(t, "with no time", err, "")
-		want(t, "with no time: sum", sum, verification.Reconciled{})
+		want(t, "with no time: sum", counts(sum), verification.Reconciled{})
 	})
 }
 
@@ -599,7 +599,7 @@ func TestTracker_Reconcile_cutShort(t *testing.T) {
 	})
 	sum, err := s.Reconcile(ctx)
 	wantCode(t, "Reconcile", err, "")
-	want(t, "sum", sum, verification.Reconciled{Asked: 1, Failed: 1})
+	want(t, "sum", counts(sum), verification.Reconciled{Asked: 1, Failed: 1})
 	s.wire.set(says("Approved"))
 	s.clock.pass(time.Minute)
 	want(t, "next run", s.reconcile(t), "asked 3, changed 3, failed 0")

@@ -51,16 +51,7 @@ func (l *requestLog) event(_ context.Context, e verification.Event) error {
 	return nil
 }
 
-// functions returns the log of the functions: warnings and errors, without the attributes that only
-// CloudWatch reads.
+// functions returns the log of the functions: warnings and errors.
 func (l *requestLog) functions() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutMetrics}))
-}
-
-func withoutMetrics(_ []string, a slog.Attr) slog.Attr {
-	switch a.Key {
-	case "_aws", "Calls", "Latency", "Attempts":
-		return slog.Attr{}
-	}
-	return a
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -48,7 +48,7 @@ func (l *Leaks) HTTP(t *testing.T, what string, payload []byte) awsfake.HTTPAnsw
 // Done checks that there was something to search: one line of metrics for each call.
 func (l *Leaks) Done(t *testing.T) {
 	t.Helper()
-	if got := bytes.Count(l.Logs(), []byte(`"CloudWatchMetrics"`)); got != l.calls || got == 0 {
+	if got := bytes.Count(l.Logs(), []byte(`"Calls":1`)); got != l.calls || got == 0 {
 		t.Errorf("%d lines of metrics were searched, of %d calls", got, l.calls)
 	}
 }
