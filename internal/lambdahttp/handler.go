@@ -8,6 +8,7 @@ package lambdahttp
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,11 +32,12 @@ const (
 // Handler implements lambda.Handler for HTTP requests and direct invocations. It is safe for
 // concurrent use.
 //
-// A payload whose version is "2.0" and whose requestContext.http.method is not empty goes to HTTP;
-// every other payload goes to Direct. API Gateway wraps what an HTTP caller sends, so it never
-// reaches Direct. The reverse does not hold: a principal that may invoke the function can make up
-// an HTTP payload with claims in it. Therefore give that permission to API Gateway and to trusted
-// callers alone.
+// The payload {"probe":true} is answered with {} before either door: it proves that the function
+// starts. A payload whose version is "2.0" and whose requestContext.http.method is not empty goes
+// to HTTP; every other payload goes to Direct. API Gateway wraps what an HTTP caller sends, so it
+// never reaches Direct. The reverse does not hold: a principal that may invoke the function can
+// make up an HTTP payload with claims in it. Therefore give that permission to API Gateway and to
+// trusted callers alone.
 type Handler struct {
 	// HTTP answers requests; nil: they are refused. It is called on the goroutine of the
 	// invocation, so that a panic reaches the Lambda runtime. It gets bodies decoded from base64,
@@ -59,6 +61,9 @@ type Handler struct {
 // time. A handler's panic is raised again without its value.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	defer hidePanicValue()
+	if isProbe(payload) {
+		return []byte("{}"), nil
+	}
 	event, ok := parseEvent(payload, h.MaxBody)
 	limit := maxDirect
 	if ok {
@@ -80,6 +85,18 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, lambdaError(err)
 	}
 	return answer, nil
+}
+
+// maxProbe is more than a probe has; a longer payload is not read for one.
+const maxProbe = 64
+
+// isProbe reports whether the payload is a JSON object with the one member probe, which is true.
+func isProbe(payload []byte) bool {
+	if len(payload) > maxProbe {
+		return false
+	}
+	var members map[string]any
+	return json.Unmarshal(payload, &members) == nil && len(members) == 1 && members["probe"] == true
 }
 
 func invalidRequest(message string) error {

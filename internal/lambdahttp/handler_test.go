@@ -293,3 +293,24 @@ func TestHandler_deadline(t *testing.T) {
 		}
 	})
 }
+
+// Ensure that a probe is answered without a door, and that nothing else is taken for one.
+func TestHandler_probe(t *testing.T) {
+	t.Parallel()
+	h := &Handler{Direct: func(context.Context, []byte) ([]byte, error) { return []byte(`"direct"`), nil }}
+	for payload, want := range map[string]string{
+		`{"probe":true}`:        "{}",
+		" {\"probe\" : true}\n": "{}",
+		`{"probe":false}`:       `"direct"`,
+		`{"probe":"true"}`:      `"direct"`,
+		`{"probe":true,"a":1}`:  `"direct"`,
+		`[{"probe":true}]`:      `"direct"`,
+		`{"probe":true`:         `"direct"`,
+		`{}`:                    `"direct"`,
+		`{"probe":true` + strings.Repeat(" ", maxProbe) + `}`: `"direct"`,
+	} {
+		if got, err := h.Invoke(t.Context(), []byte(payload)); err != nil || string(got) != want {
+			t.Errorf("%q: got %s, %v, want %s", payload, got, err, want)
+		}
+	}
+}
