@@ -87,7 +87,7 @@ $(FUNCTIONS:%=bin/%/bootstrap): bin/%/bootstrap:
 # Called by `sam build`, by the logical ids of template.yaml.
 BUILT_BY_SAM = GOARCH=$(LAMBDA_GOARCH) $(GO_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap"
 
-.PHONY: build-CreateSessionFunction build-GetSessionFunction build-WebhookFunction build-TrackStatusFunction build-AwaitDecisionFunction build-ReconcileFunction build-GetDecisionFunction
+.PHONY: build-CreateSessionFunction build-GetSessionFunction build-WebhookFunction build-TrackStatusFunction build-AwaitDecisionFunction build-ReconcileFunction build-GetDecisionFunction build-EraseUserFunction
 build-CreateSessionFunction:
 	$(BUILT_BY_SAM) ./functions/createsession
 build-GetSessionFunction:
@@ -102,6 +102,8 @@ build-ReconcileFunction:
 	$(BUILT_BY_SAM) ./functions/reconcile
 build-GetDecisionFunction:
 	$(BUILT_BY_SAM) ./functions/getdecision
+build-EraseUserFunction:
+	$(BUILT_BY_SAM) ./functions/eraseuser
 
 ##@ With Python and Node
 

@@ -45,6 +45,7 @@ STACKS = {
         **JWT,
         "DeployStateMachine": "yes",
         "DeployGetDecision": "yes",
+        "DeployEraseUser": "yes",
         "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
     },
 }

@@ -135,6 +135,29 @@ func Reconcile(r Reconciler) *Operation {
 	}}
 }
 
+// UserEraser forgets end users; [*verification.Eraser] implements it.
+type UserEraser interface {
+	Erase(ctx context.Context, vendorData string) (verification.Erased, error)
+}
+
+// EraseUser is the operation that forgets an end user: {"vendor_data"} in, what was found and
+// deleted out.
+func EraseUser(e UserEraser) *Operation {
+	return &Operation{Name: "erase_user", Do: func(ctx context.Context, payload []byte) (any, []slog.Attr, error) {
+		in, err := decodeStrings(payload, "vendor_data")
+		if err != nil {
+			return nil, nil, err
+		}
+		sum, err := e.Erase(ctx, in["vendor_data"])
+		return struct {
+				Sessions    int  `json:"sessions"`
+				Deleted     int  `json:"deleted"`
+				UserDeleted bool `json:"user_deleted"`
+			}(sum), []slog.Attr{
+				slog.Int("sessions", sum.Sessions), slog.Int("deleted", sum.Deleted), slog.Bool("user_deleted", sum.UserDeleted)}, err
+	}}
+}
+
 // decodePayload is decodeObject for a payload, whose size Lambda does not bound as HTTP's.
 func decodePayload(
 	payload []byte, maxRaw func(name string) int,

@@ -48,6 +48,8 @@ var failures = []failure{
 		"The signature matches no webhook secret of this deployment. During a rotation, Didit's next attempt will match."},
 	{verification.CodeNotFound, "", 404, "SessionNotFound", "Not found",
 		"There is no such session."},
+	{verification.CodeUserErased, "", 404, "UserErased", "The end user was erased",
+		"The end user of the session was erased."},
 	{codePayloadTooLarge, "", 413, "InvalidRequest", "The body is too large",
 		"The body may have at most 4 MiB."},
 	{codeUnsupportedMedia, "", 415, "InvalidRequest", "The media type is not supported",

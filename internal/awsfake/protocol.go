@@ -59,8 +59,9 @@ func Refuse(errorType, message string) error { return &Refusal{Type: errorType, 
 // ErrUnknownOperation is the refusal of an operation that a fake does not have.
 var ErrUnknownOperation = Refuse("UnknownOperationException", "")
 
-// Serve answers a request with the document that work returns, or with its error: a [*Refusal] or a
-// [Fault]. Requests that are unsigned or do not follow the protocol do not reach work.
+// Serve answers a request with the document that work returns, or with its error: a [*Refusal], a
+// document that wraps one, or a [Fault]. Requests that are unsigned or do not follow the protocol
+// do not reach work.
 func (p *Protocol) Serve(w http.ResponseWriter, r *http.Request, work func(*Request) (any, error)) {
 	var document any
 	request, err := p.read(w, r)
@@ -75,7 +76,7 @@ func (p *Protocol) Serve(w http.ResponseWriter, r *http.Request, work func(*Requ
 	}
 	header, status := w.Header(), http.StatusOK
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		document, status = refusal, cmp.Or(refusal.Status, http.StatusBadRequest)
+		document, status = err, cmp.Or(refusal.Status, http.StatusBadRequest)
 		header.Set("X-Amzn-ErrorType", refusal.Type)
 	}
 	body, _ := json.Marshal(document)

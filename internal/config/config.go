@@ -181,3 +181,18 @@ func LoadGetDecision(getenv func(string) string) (GetDecision, error) {
 	e := &environment{getenv: getenv}
 	return GetDecision{Didit: e.didit()}, errors.Join(e.problems...)
 }
+
+// EraseUser is the configuration of the function of that name.
+type EraseUser struct {
+	Didit     Didit // without the token endpoint and the version, which it does not need
+	TableName string
+	BusName   string
+}
+
+// LoadEraseUser reads the configuration.
+func LoadEraseUser(getenv func(string) string) (EraseUser, error) {
+	e := &environment{getenv: getenv}
+	return EraseUser{
+		Didit: Didit{SecretID: e.secretID(), APIURL: e.origin(DiditAPIURL)}, TableName: e.tableName(), BusName: e.bus(),
+	}, errors.Join(e.problems...)
+}

@@ -41,11 +41,15 @@ func (e *environment) required(name, meaning string) string {
 
 func (e *environment) didit() Didit {
 	return Didit{
-		SecretID:   e.required(DiditSecretID, "the name or ARN of the secret with Didit's credentials"),
+		SecretID:   e.secretID(),
 		AuthURL:    e.origin(DiditAuthURL),
 		APIURL:     e.origin(DiditAPIURL),
 		APIVersion: e.oneOf(DiditAPIVersion, "", "v2", "v3"),
 	}
+}
+
+func (e *environment) secretID() string {
+	return e.required(DiditSecretID, "the name or ARN of the secret with Didit's credentials")
 }
 
 func (e *environment) callers() Callers {

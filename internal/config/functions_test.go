@@ -21,6 +21,7 @@ var loaders = map[string]struct {
 	"trackstatus":   {func(f func(string) string) (any, error) { return LoadTrackStatus(f) }, []string{TableName}},
 	"awaitdecision": {func(f func(string) string) (any, error) { return LoadAwaitDecision(f) }, []string{DiditSecretID, TableName, EventBusName}},
 	"reconcile":     {func(f func(string) string) (any, error) { return LoadReconcile(f) }, []string{DiditSecretID, TableName, EventBusName}},
+	"eraseuser":     {func(f func(string) string) (any, error) { return LoadEraseUser(f) }, []string{DiditSecretID, TableName, EventBusName}},
 	"getdecision":   {func(f func(string) string) (any, error) { return LoadGetDecision(f) }, []string{DiditSecretID}},
 }
 
@@ -67,6 +68,7 @@ func TestLoad_defaults(t *testing.T) {
 		"awaitdecision": AwaitDecision{Didit: didit, Table: table, BusName: "sessions"},
 		"reconcile":     Reconcile{Didit: didit, Table: table, BusName: "sessions"},
 		"getdecision":   GetDecision{Didit: didit},
+		"eraseuser":     EraseUser{Didit: didit, TableName: "sessions", BusName: "sessions"},
 	} {
 		if got, err := loaders[name].load(from(everything)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, error %v, want %+v", name, got, err, want)

@@ -38,19 +38,27 @@ func (c *Client) authorize(ctx context.Context, creds Credentials) (authorizatio
 	return authorization{creds: creds, token: token.value, requested: requested}, err
 }
 
-// withAuthorization makes a call. If Didit refuses the credentials, it drops the token, reads the
-// secret again, requests a new token and makes the call once more. While it is too early to read
-// the secret again, a call still makes the one token request that a revoked token needs. call
-// returns an error of [KindCredentialsRejected] for a refusal.
+// withAuthorization makes a call with an access token, or with the API key.
 func (c *Client) withAuthorization(ctx context.Context, call func(context.Context, authorization) error) error {
 	_, settle := c.readAhead(ctx)
 	defer settle()
+	return c.withCredentials(ctx, c.authorize, call)
+}
+
+// withCredentials makes a call with what authorize makes of the credentials. If Didit refuses the
+// credentials, it drops the token, reads the secret again, requests a new token and makes the call
+// once more. While it is too early to read the secret again, a call still makes the one token
+// request that a revoked token needs. call returns an error of [KindCredentialsRejected] for a
+// refusal.
+func (c *Client) withCredentials(
+	ctx context.Context, authorize func(context.Context, Credentials) (authorization, error), call func(context.Context, authorization) error,
+) error {
 	creds, err := c.Credentials.Credentials(ctx)
 	if err != nil {
 		return err
 	}
 	began := c.repairs.Load()
-	auth, err := c.authorize(ctx, creds)
+	auth, err := authorize(ctx, creds)
 	if err == nil {
 		err = call(ctx, auth)
 		c.dropIfRefused(auth, err)
@@ -67,10 +75,10 @@ func (c *Client) withAuthorization(ctx context.Context, call func(context.Contex
 	// If another call repairs the same refusal, it has a new token, or soon will, which this call
 	// may share.
 	alone := c.repairs.Load() == began+1
-	if !renewed && (creds.usesAPIKey() || auth.requested && alone) {
+	if !renewed && (auth.creds.usesAPIKey() || auth.requested && alone) {
 		return err
 	}
-	auth, err = c.authorize(ctx, creds)
+	auth, err = authorize(ctx, creds)
 	if err != nil {
 		return err
 	}

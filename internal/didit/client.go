@@ -48,6 +48,9 @@ type Client struct {
 	// Observe, if set, is called after every attempt, from the goroutine that made it and with the
 	// context of the call that caused it.
 	Observe func(ctx context.Context, a Attempt)
+	// Pace bounds how often ListSessions, DeleteSession and DeleteUser send a request; nil means a
+	// pace of the client's own.
+	Pace *Pace
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 
@@ -56,12 +59,13 @@ type Client struct {
 	ahead     *ahead       // of a transport of our own
 	used      atomic.Int64 // when the session API last answered, Unix nanoseconds of the wall clock
 	tokens    *TokenCache
+	pace      *Pace
 	repairs   atomic.Uint64 // calls that were refused and asked for other credentials
 }
 
 // Attempt describes one request to Didit. It has nothing secret in it.
 type Attempt struct {
-	Op       string        // "token", "create_session" or "decision"
+	Op       string        // "token", "create_session", "decision", "list_sessions", "delete_session" or "delete_user"
 	Status   int           // HTTP status, 0 if no answer came
 	Duration time.Duration // from its start to the end of the answer
 }
@@ -71,6 +75,9 @@ const (
 	opToken         = "token"
 	opCreateSession = "create_session"
 	opDecision      = "decision"
+	opListSessions  = "list_sessions"
+	opDeleteSession = "delete_session"
+	opDeleteUser    = "delete_user"
 )
 
 func (c *Client) setup() {
@@ -82,6 +89,9 @@ func (c *Client) setup() {
 		}
 		if c.tokens == nil {
 			c.tokens = new(TokenCache)
+		}
+		if c.pace = c.Pace; c.pace == nil {
+			c.pace = new(Pace)
 		}
 	})
 }
@@ -122,18 +132,22 @@ func (c *Client) version(creds Credentials) Version {
 func (c *Client) call(ctx context.Context, method, path string, body []byte, x exchange) error {
 	c.setup()
 	return c.withAuthorization(ctx, func(ctx context.Context, auth authorization) error {
-		x.build = func(ctx context.Context) (*http.Request, error) {
-			url := c.apiURL() + "/" + string(c.version(auth.creds)) + path
-			r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-			if err != nil {
-				return nil, err
-			}
-			if body != nil {
-				r.Header.Set("Content-Type", "application/json")
-			}
-			auth.set(r.Header)
-			return r, nil
-		}
+		x.build = c.request(method, "/"+string(c.version(auth.creds))+path, body, auth)
 		return c.send(ctx, x)
 	})
+}
+
+// request returns what builds the request of each attempt.
+func (c *Client) request(method, path string, body []byte, auth authorization) func(context.Context) (*http.Request, error) {
+	return func(ctx context.Context) (*http.Request, error) {
+		r, err := http.NewRequestWithContext(ctx, method, c.apiURL()+path, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		if body != nil {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		auth.set(r.Header)
+		return r, nil
+	}
 }

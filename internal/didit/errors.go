@@ -45,7 +45,7 @@ type FieldError struct {
 // sentences may quote an e-mail address or a phone number.
 type Error struct {
 	Kind       Kind
-	Op         string        // "token", "create_session" or "decision"
+	Op         string        // that of an [Attempt]
 	Status     int           // Didit's HTTP status, 0 if there was none
 	Reason     string        // details in fixed words, or empty
 	Detail     string        // Didit's sentence, at most 500 characters, or empty

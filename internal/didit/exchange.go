@@ -17,6 +17,7 @@ type exchange struct {
 	op        string
 	retryable bool // a second request cannot create a second session
 	once      bool // a second request does no harm, but counts
+	paced     bool // each attempt keeps to the client's pace
 	maxBytes  int  // of an answer; 0 means maxAnswerBytes
 	build     func(context.Context) (*http.Request, error)
 	read      func(answer) error // returns nil for a success, else an [*Error]
@@ -38,6 +39,9 @@ func (c *Client) send(ctx context.Context, x exchange) error {
 	for number := 1; ; number++ {
 		if !x.retryable && !x.once || number > 1 {
 			c.dropIdle()
+		}
+		if x.paced && !c.pace.wait(ctx) {
+			return &Error{Kind: KindTimeout, Op: x.op, Reason: "no time left"}
 		}
 		failure, reached := c.attempt(ctx, x, number)
 		if failure == nil {

@@ -29,7 +29,7 @@ func (s *Store) ByOwner(ctx context.Context, vendorData string, limit int) (list
 	}
 	for _, r := range owned {
 		r, ok := s.live(r.SessionID)
-		if ok && !s.spoilt[r.SessionID] && r.VendorData == vendorData && len(listed) < limit {
+		if ok && !r.Erased && !s.spoilt[r.SessionID] && r.VendorData == vendorData && len(listed) < limit {
 			listed = append(listed, clone(r))
 		}
 	}

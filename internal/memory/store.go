@@ -89,6 +89,9 @@ func (s *Store) add(ctx context.Context, r verification.Record, change func(stor
 	}
 	defer s.mu.Unlock()
 	stored, known := s.live(r.SessionID)
+	if known && stored.Erased {
+		return clone(stored), true, nil
+	}
 	if known {
 		was = clone(stored)
 		fillIn(&stored, r)
@@ -133,7 +136,7 @@ func (s *Store) Claim(ctx context.Context, sessionID string, at time.Time, pause
 		r.ReadAt = at
 		s.records[sessionID] = clone(r)
 	}
-	if !ok || r.ReadAt.After(at.UTC().Truncate(time.Millisecond).Add(-pause)) {
+	if !ok || r.Erased || r.ReadAt.After(at.UTC().Truncate(time.Millisecond).Add(-pause)) {
 		return verification.Record{}, false, nil
 	}
 	r.ReadAt = at
@@ -176,14 +179,14 @@ func (s *Store) Remove(ctx context.Context, r verification.Record) (bool, error)
 	return ok, nil
 }
 
-// latest returns the stored record, if it is the version of r. The caller holds mu.
+// latest returns the stored record, if it is the version of r and not erased. The caller holds mu.
 func (s *Store) latest(r verification.Record) (verification.Record, bool) {
 	stored, ok := s.live(r.SessionID)
 	if ok && s.disturbed() {
 		s.put(stored)
 		stored = s.records[r.SessionID]
 	}
-	return stored, ok && stored.Version == r.Version
+	return stored, ok && !stored.Erased && stored.Version == r.Version
 }
 
 // TakeReadBudget takes one of the reader's limit of reads, and reports whether one was left.

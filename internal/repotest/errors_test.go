@@ -25,7 +25,7 @@ func (f failing) Create(context.Context, verification.CreateRequest) (verificati
 // Ensure that the reference's error table has what callers get, and every code.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (\\d{3}) \\| (?:`(\\w+)`|–)").
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (\\d{3}|–) \\| (?:`(\\w+)`|–)").
 		FindAllStringSubmatch(section(t, read(t, reference), "## Errors", "\n### "), -1)
 	documented := map[string]bool{}
 	for _, row := range rows {
@@ -40,7 +40,7 @@ func TestErrors(t *testing.T) {
 		}}}
 		w := httptest.NewRecorder()
 		c.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/sessions", strings.NewReader(`{}`)))
-		if got := fmt.Sprint(w.Code); got != status || !strings.Contains(w.Body.String(), `"code":"`+code+`"`) {
+		if got := fmt.Sprint(w.Code); status != "–" && (got != status || !strings.Contains(w.Body.String(), `"code":"`+code+`"`)) {
 			t.Errorf("%s: documented as %s, callers get %s %s", code, status, got, w.Body)
 		}
 		_, err := c.Invoke(t.Context(), []byte(`{}`))

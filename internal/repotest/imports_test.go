@@ -125,6 +125,7 @@ func TestFunctionDependencies(t *testing.T) {
 		"awaitdecision": {"secretsmanager", "dynamodb", "eventbridge", "sfn"},
 		"reconcile":     {"secretsmanager", "dynamodb", "eventbridge", "sfn"},
 		"getdecision":   {"secretsmanager"},
+		"eraseuser":     {"secretsmanager", "dynamodb", "eventbridge", "sfn"},
 	}
 	// What the SDK's configuration brings along to find credentials.
 	always := []string{"sso", "ssooidc", "sts", "signin", "internal"}

@@ -22,7 +22,7 @@ func TestStateMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := all("\\| `(\\w+)` \\|", section(t, read(t, reference), "## Errors", "\n### "))
-	known = append(known, verification.TaskSessionExpired, verification.TaskSessionAbandoned, verification.TaskSessionNotFound)
+	known = append(known, verification.TaskSessionExpired, verification.TaskSessionAbandoned, verification.TaskSessionNotFound, verification.TaskUserErased)
 	caught := map[string]bool{}
 	for name, state := range machine.States {
 		for _, rule := range append(state.Retry, state.Catch...) {
@@ -38,7 +38,7 @@ func TestStateMachine(t *testing.T) {
 			t.Errorf("%s has no Retry", name)
 		}
 	}
-	for _, want := range []string{"Throttled", "DiditUnavailable", "DiditTimeout", "BackendUnavailable", "UserBlocked", "SessionExpired", "SessionAbandoned", "SessionNotFound", "States.Timeout"} {
+	for _, want := range []string{"Throttled", "DiditUnavailable", "DiditTimeout", "BackendUnavailable", "UserBlocked", "SessionExpired", "SessionAbandoned", "SessionNotFound", "UserErased", "States.Timeout"} {
 		if !caught[want] {
 			t.Errorf("nothing matches %s", want)
 		}

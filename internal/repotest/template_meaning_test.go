@@ -56,6 +56,7 @@ var meanings = []struct{ path, want, because string }{
 	{"GetDecisionFunction|Properties|Timeout", `28`, "two attempts at Didit of 10 s each fit"},
 	{"TrackStatusFunction|Properties|Timeout", `30`, "a final status completes every task that waits"},
 	{"AwaitDecisionFunction|Properties|Timeout", `30`, "two attempts at Didit of 10 s each fit"},
+	{"EraseUserFunction|Properties|Timeout", `300`, "Didit allows few deletions a minute"},
 	{"ReconcileFunction|Properties|Timeout", `50`, "a run ends before the next one begins"},
 
 	{"WebhookFunction|Properties|Events", `{Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /webhooks/didit, PayloadFormatVersion: "2.0"}}}`, "Didit's signature is the authority, so the route has no authorizer"},
@@ -64,6 +65,7 @@ var meanings = []struct{ path, want, because string }{
 	{"GetSessionFunction|Properties|Events|Get|Properties", `{ApiId: !Ref Api, Method: GET, Path: "/sessions/{session_id}", PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}`, "nothing is open by default"},
 	{"GetSessionFunction|Properties|Events|List|Properties", `{ApiId: !Ref Api, Method: GET, Path: /sessions, PayloadFormatVersion: "2.0", Auth: {Authorizer: !FindInMap [Door, !Ref CallerAuth, Authorizer]}}`, "nothing is open by default"},
 	{"GetDecisionFunction|Properties|Events", ``, "it returns personal data: trusted callers invoke it directly"},
+	{"EraseUserFunction|Properties|Events", ``, "it destroys: trusted callers invoke it directly"},
 	{"AwaitDecisionFunction|Properties|Events", ``, "workflows invoke it directly"},
 
 	{"TrackStatusFunction|Properties|Events|StatusUpdated|Type", `EventBridgeRule`, "events of the bus invoke it"},
@@ -100,6 +102,9 @@ var meanings = []struct{ path, want, because string }{
 	{"GetDecisionFunction|Condition", `WithGetDecision`, "on request only: it returns personal data"},
 	{"GetDecisionRole|Condition", `WithGetDecision`, "no right without its function"},
 	{"GetDecisionLogGroup|Condition", `WithGetDecision`, "no group without its function"},
+	{"EraseUserFunction|Condition", `WithEraseUser`, "on request only: it destroys"},
+	{"EraseUserRole|Condition", `WithEraseUser`, "no right without its function"},
+	{"EraseUserLogGroup|Condition", `WithEraseUser`, "no group without its function"},
 	{"VerifyIdentity|Condition", `WithStateMachine`, "on request only"},
 	{"VerifyIdentityRole|Condition", `WithStateMachine`, "no right without its state machine"},
 	{"VerifyIdentity|Properties", `{Type: STANDARD, DefinitionUri: functions/awaitdecision/verifyidentity.asl.json, Role: !GetAtt VerifyIdentityRole.Arn, DefinitionSubstitutions: {CreateSessionFunctionArn: !Ref CreateSessionFunction.Alias, AwaitDecisionFunctionArn: !Ref AwaitDecisionFunction.Alias}}`,
@@ -122,6 +127,7 @@ var conditionsWanted = map[string]string{
 	"Reserve":             `!Not [!Equals [!Ref ReservedConcurrency, 0]]`,
 	"WithStateMachine":    `!Equals [!Ref DeployStateMachine, "yes"]`,
 	"WithGetDecision":     `!Equals [!Ref DeployGetDecision, "yes"]`,
+	"WithEraseUser":       `!Equals [!Ref DeployEraseUser, "yes"]`,
 	"Notify":              `!Not [!Equals [!Ref AlarmTopicArn, ""]]`,
 }
 
@@ -136,6 +142,7 @@ var defaults = map[string]struct{ value, because string }{
 	"LogRetentionDays":    {"30", "logs cost money"},
 	"DeployStateMachine":  {"no", "on request only"},
 	"DeployGetDecision":   {"no", "on request only: it returns personal data"},
+	"DeployEraseUser":     {"no", "on request only: it destroys"},
 }
 
 // outputs are what users of the stack are given.
@@ -146,6 +153,7 @@ var outputs = map[string]string{
 	"CreateSessionFunctionArn":  `!Sub "${CreateSessionFunction.Arn}:live"`,
 	"AwaitDecisionFunctionArn":  `!Ref AwaitDecisionFunction.Alias`,
 	"GetDecisionFunctionArn":    `!Ref GetDecisionFunction.Alias`,
+	"EraseUserFunctionArn":      `!Ref EraseUserFunction.Alias`,
 	"VerifyIdentityArn":         `!Ref VerifyIdentity`,
 	"SecretArn":                 `!If [CreateSecret, !Ref DiditSecret, !Ref ExistingSecretArn]`,
 	"WebhookSecretArn":          `!If [CreateWebhookSecret, !Ref WebhookSecret, !Ref ExistingWebhookSecretArn]`,

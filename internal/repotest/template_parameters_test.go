@@ -83,6 +83,7 @@ var probes = map[string]struct{ good, bad []string }{
 	"AlarmTopicArn":       {good: []string{"", probeTopic}, bad: []string{"alarms", "ops@example.com", probeKey}},
 	"LogRetentionDays":    {good: []string{"1", "30", "1827"}, bad: []string{"0", "2", "31", ""}},
 	"DeployStateMachine":  {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},
+	"DeployEraseUser":     {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},
 	"DeployGetDecision":   {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},
 }
 

@@ -82,6 +82,12 @@ func TestTemplatePublishers(t *testing.T) {
 	statement := at(tm.resources, "EventBusPolicy|Properties|Statement")
 	listed := strs(nil)
 	for _, arn := range many(at(statement, "Condition|ArnNotEquals|aws:PrincipalArn")) {
+		// A role that is there on request is listed on the same condition.
+		if choice := many(at(arn, "Fn::If")); len(choice) == 3 {
+			role, _, _ := strings.Cut(at(choice[1], "Fn::GetAtt").(string), ".")
+			same(t, "condition on which "+role+" may publish", strs(choice[0]), strs(at(tm.resources, role+"|Condition")))
+			arn = choice[1]
+		}
 		listed = append(listed, at(arn, "Fn::GetAtt").(string))
 	}
 	slices.Sort(publishers)

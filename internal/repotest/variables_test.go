@@ -15,6 +15,7 @@ var loaders = map[string]func(getenv func(string) string) error{
 	"trackstatus":   func(f func(string) string) error { _, err := config.LoadTrackStatus(f); return err },
 	"awaitdecision": func(f func(string) string) error { _, err := config.LoadAwaitDecision(f); return err },
 	"reconcile":     func(f func(string) string) error { _, err := config.LoadReconcile(f); return err },
+	"eraseuser":     func(f func(string) string) error { _, err := config.LoadEraseUser(f); return err },
 	"getdecision":   func(f func(string) string) error { _, err := config.LoadGetDecision(f); return err },
 }
 

@@ -80,6 +80,8 @@ var recordedOutcomes = map[string]outcome{
 	"awaitdecision-direct-wait":          {code: "SessionNotFound"},
 	"getdecision-direct-refused":         {code: "InvalidRequest"},
 	"getdecision-direct-decision":        {code: "SessionNotFound"},
+	"eraseuser-direct-refused":           {code: "InvalidRequest"},
+	"eraseuser-direct-user":              {},
 	"reconcile-direct-schedule":          {},
 	"trackstatus-direct-status":          {},
 }

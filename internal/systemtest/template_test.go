@@ -46,7 +46,7 @@ func (s *system) parameters() map[string]string {
 		"WorkflowIds": workflow, "AllowedCallbacks": "https://example.com/verification",
 		"DiditAuthUrl": didit, "DiditApiUrl": didit,
 		"CallerAuth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": "app",
-		"DeployStateMachine": "yes", "DeployGetDecision": "yes",
+		"DeployStateMachine": "yes", "DeployGetDecision": "yes", "DeployEraseUser": "yes",
 	}
 }
 

@@ -14,10 +14,10 @@ const maxToken = 2048
 // once; otherwise when it becomes final.
 //
 // It returns an [*Error] with code invalid_request for a malformed session id or token, with
-// not_found for a session that was not on record and that Didit does not know (the token is
-// removed), and with backend_unavailable or internal when the token could not be stored, or the
-// session could not be put on record. What fails after that is not returned: the task waits until
-// Reconcile or an event ends it.
+// not_found for a session that was not on record and that Didit does not know, with user_erased for
+// one of an erased end user (the token is removed in both cases), and with backend_unavailable or
+// internal when the token could not be stored, or the session could not be put on record. What
+// fails after that is not returned: the task waits until Reconcile or an event ends it.
 func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
 	id, err := checkTask(sessionID, token)
 	if err != nil {
@@ -31,6 +31,10 @@ func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
 	r, known, err := t.enroll(ctx, id)
 	if err != nil {
 		return err
+	}
+	if r.Erased {
+		t.logRecovered(ctx, t.Store.RemoveToken(ctx, id, token))
+		return NewError(CodeUserErased, "")
 	}
 	if r.Final() {
 		t.logRecovered(ctx, t.settle(ctx, r))
@@ -105,15 +109,18 @@ func (t *Tracker) enroll(ctx context.Context, id string) (r Record, known bool, 
 	placeholder.Awaited, placeholder.DueFrom = true, m.now.Add(m.after)
 	placeholder.Expires = m.now.Add(max(m.retention, TaskRetention)).Truncate(time.Second)
 	was, known, err := t.Store.Enroll(ctx, placeholder)
-	if err != nil {
-		return Record{}, false, err
+	if err != nil || was.Erased {
+		return was, known, err
 	}
 	r, found, err := t.Store.Record(ctx, id)
 	if err != nil {
 		return Record{}, false, err
 	}
-	if !found {
+	switch {
+	case !found:
 		return Record{}, false, errContended() // removed at this very moment
+	case r.Erased:
+		return r, known, nil
 	}
 	// An awaited session can be more urgent. A write after the enrolment has seen to that.
 	latest := m.now.Add(maxPause)

@@ -159,6 +159,10 @@ func (c *Creator) record(ctx context.Context, session Session, d *draft) (known 
 	if err != nil {
 		return false, AsError(err)
 	}
+	if was.Erased {
+		// Didit has not deleted it yet. After that the caller gets a new one.
+		return false, NewError(CodeBackendUnavailable, "the end user is being erased, and Didit returned a session that is to be deleted")
+	}
 	if was.VendorData != "" && was.VendorData != d.vendorData {
 		return false, NewError(CodeInternal, "Didit answered with session "+id+", which is on record for another end user")
 	}

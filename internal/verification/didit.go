@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,6 +34,17 @@ type Statuses interface {
 	Status(ctx context.Context, sessionID string) (didit.Decision, error)
 	// APIVersion returns the version of Didit's API that the credentials belong to.
 	APIVersion(ctx context.Context) (didit.Version, error)
+}
+
+// Persons lists and deletes what Didit has of an end user; [*didit.Client] implements it. It
+// returns errors as [Provider] does, and repeats requests that get no usable answer.
+type Persons interface {
+	// ListSessions lists the sessions of an end user, as Didit answers. After an error it ends.
+	ListSessions(ctx context.Context, vendorData string) iter.Seq2[didit.ListedSession, error]
+	// DeleteSession deletes a session.
+	DeleteSession(ctx context.Context, sessionID string) error
+	// DeleteUser deletes the user of the vendor data, if there is one.
+	DeleteUser(ctx context.Context, vendorData string) error
 }
 
 // Didit's types that the domain uses as they are. All but Check print without personal data, which

@@ -3,7 +3,7 @@
 // Didit's API.
 //
 // [Creator] creates sessions; [Tracker] follows them: webhooks, status, waiting tasks and
-// reconciliation. [Store], [Bus] and [Tasks] are the services that both rely on. Everything that a
-// caller can get wrong is found before Didit is called, and reported at once. Every failure is an
-// [*Error] with a [Code].
+// reconciliation; [Eraser] forgets end users. [Store], [Bus] and [Tasks] are the services that they
+// rely on. Everything that a caller can get wrong is found before Didit is called, and reported at
+// once. Every failure is an [*Error] with a [Code].
 package verification

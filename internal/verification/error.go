@@ -11,7 +11,8 @@ import (
 // Code names what went wrong, in the stable, machine-readable words of the public contract.
 type Code string
 
-// The codes. Over HTTP, CodeSecretUnavailable is shown as "internal".
+// The codes. Over HTTP, CodeSecretUnavailable is shown as "internal", and
+// CodeUserErased does not occur.
 const (
 	CodeInvalidRequest      Code = "invalid_request"
 	CodeVendorDataMismatch  Code = "vendor_data_mismatch"
@@ -19,6 +20,7 @@ const (
 	CodeWorkflowNotAllowed  Code = "workflow_not_allowed"
 	CodeUserBlocked         Code = "user_blocked"
 	CodeNotFound            Code = "not_found"
+	CodeUserErased          Code = "user_erased"
 	CodePlanRequired        Code = "plan_required"
 	CodeInsufficientCredits Code = "insufficient_credits"
 	CodeCredentialsRejected Code = "credentials_rejected"

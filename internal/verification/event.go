@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Event reports that a session changed. It holds ids and statuses, and no document data. It prints
+// Event reports that a session changed, or that an end user was erased. It holds ids and statuses,
+// and no document data. It prints
 // without the vendor data. [EncodeDetail] encodes it; as a JSON value it is redacted.
 type Event struct {
 	hidden
@@ -19,6 +20,9 @@ type Event struct {
 	ID string
 	// DataUpdated is true if a reviewer changed data, false if the status was set.
 	DataUpdated bool
+	// UserErased is true if the event is about the end user of VendorData, who was erased, and not
+	// about a session: it has an id and a time beside that, and nothing else.
+	UserErased bool
 	// Recorded is true if the session is on record: created through this backend, or awaited by a
 	// trusted workflow.
 	Recorded   bool
@@ -38,12 +42,15 @@ const (
 	EventSource            = "didit.sessions"
 	DetailStatusUpdated    = "Verification Session Status Updated"
 	DetailDataUpdated      = "Verification Session Data Updated"
+	DetailUserErased       = "Verification User Erased"
 	DetailUnrecordedUpdate = "Unrecorded Verification Session Updated"
 )
 
 // DetailType returns the detail type under which the event is published.
 func (e Event) DetailType() string {
 	switch {
+	case e.UserErased:
+		return DetailUserErased
 	case !e.Recorded:
 		return DetailUnrecordedUpdate
 	case e.DataUpdated:
@@ -66,9 +73,19 @@ type detail struct {
 	Environment *string `json:"environment"`
 }
 
+// erasedDetail is the JSON of an event about an erased end user.
+type erasedDetail struct {
+	EventID    string `json:"event_id"`
+	VendorData string `json:"vendor_data"`
+	OccurredAt string `json:"occurred_at"`
+}
+
 // EncodeDetail returns the event's detail as it is published: JSON in which missing values are
 // null, and checks are always an array.
 func EncodeDetail(e Event) ([]byte, error) {
+	if e.UserErased {
+		return EncodeJSON(erasedDetail{e.ID, e.VendorData, secondText(e.OccurredAt)})
+	}
 	checks := e.Checks
 	if checks == nil {
 		checks = []Check{}
@@ -87,7 +104,8 @@ func DecodeDetail(detailType string, text []byte) (Event, error) {
 		return Event{}, invalidField("detail", "is not an event of this backend.")
 	}
 	e := Event{
-		ID: d.EventID, DataUpdated: detailType == DetailDataUpdated, Recorded: detailType != DetailUnrecordedUpdate,
+		ID: d.EventID, DataUpdated: detailType == DetailDataUpdated, UserErased: detailType == DetailUserErased,
+		Recorded:  detailType == DetailStatusUpdated || detailType == DetailDataUpdated,
 		SessionID: strings.ToLower(d.SessionID), VendorData: valueOf(d.VendorData), WorkflowID: valueOf(d.WorkflowID),
 		Status: d.Status, Checks: d.Checks, Environment: valueOf(d.Environment),
 	}
@@ -95,16 +113,20 @@ func DecodeDetail(detailType string, text []byte) (Event, error) {
 	refuse := func(field, message string) {
 		invalid = append(invalid, FieldError{Field: "detail." + field, Message: message})
 	}
-	if !slices.Contains([]string{DetailStatusUpdated, DetailDataUpdated, DetailUnrecordedUpdate}, detailType) {
+	if !slices.Contains([]string{DetailStatusUpdated, DetailDataUpdated, DetailUserErased, DetailUnrecordedUpdate}, detailType) {
 		invalid = append(invalid, FieldError{Field: "detail-type", Message: "is not one of this backend."})
 	}
 	if e.ID == "" {
 		refuse("event_id", "is required.")
 	}
-	if !ValidUUID(e.SessionID) {
+	switch {
+	case e.UserErased && e.VendorData == "":
+		refuse("vendor_data", "is required.")
+	case e.UserErased:
+	case !ValidUUID(e.SessionID):
 		refuse("session_id", "must be a UUID.")
 	}
-	if e.Status == "" {
+	if e.Status == "" && !e.UserErased {
 		refuse("status", "is required.")
 	}
 	second := func(field, text string) time.Time {

@@ -89,7 +89,7 @@ func (s *system) call(name string, make func() error) error {
 	s.mu.Lock()
 	word, _, _ := strings.Cut(name, " ")
 	err := s.refuse[word]
-	if err == nil && slices.Contains([]string{"Add", "Enroll", "Claim", "Replace", "Remove", "AddToken", "RemoveToken", "TakeReadBudget", "Publish", "Succeed", "Fail", "Decision"}, word) {
+	if err == nil && slices.Contains([]string{"Add", "Enroll", "Claim", "Replace", "Remove", "AddToken", "RemoveToken", "TakeReadBudget", "MarkErased", "Strip", "Publish", "Succeed", "Fail", "Decision"}, word) {
 		s.journal = append(s.journal, name)
 	}
 	s.mu.Unlock()

@@ -8,15 +8,15 @@ import (
 )
 
 // Receive publishes an event whose signature was verified, as one of a session on record or not.
-// Events that do not concern a session are ignored. It returns an [*Error] when the table or the
-// bus cannot be reached; then Didit has to deliver the event again.
+// Events that do not concern a session, or that concern an erased one, are ignored. It returns an
+// [*Error] when the table or the bus cannot be reached; then Didit has to deliver the event again.
 func (t *Tracker) Receive(ctx context.Context, w WebhookEvent) error {
 	if w.Ignored {
 		return nil
 	}
 	e := deliveredEvent(w)
 	r, found, err := t.Store.Record(ctx, e.SessionID)
-	if err != nil {
+	if err != nil || r.Erased {
 		return err
 	}
 	return t.Bus.Publish(ctx, e.withOwner(r, found))

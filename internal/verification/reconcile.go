@@ -165,7 +165,7 @@ func (run *reconciliation) begin(ctx context.Context, id string) (work func() er
 	if err != nil {
 		return nil, run.end(ctx, err)
 	}
-	if !found || !r.isDue(run.now()) {
+	if !found || r.Erased || !r.isDue(run.now()) {
 		return nil, nil // the list lags behind the records
 	}
 	run.measure(r)

@@ -44,7 +44,7 @@ func (run *reconciliation) read(ctx context.Context, r Record) error {
 		return run.unanswered(ctx, r, err)
 	}
 	fresh, err := run.observe(ctx, e, false)
-	if err == nil && fresh.SessionID != "" && fresh.Status != r.Status {
+	if err == nil && fresh.SessionID != "" && !fresh.Erased && fresh.Status != r.Status {
 		run.mu.Lock()
 		run.sum.Changed++
 		run.mu.Unlock()
@@ -109,7 +109,7 @@ func (run *reconciliation) judgeMissing(ctx context.Context) {
 // judge handles one of them. If the record changed meanwhile, the session stays due.
 func (run *reconciliation) judge(ctx context.Context, read Record, counts bool) error {
 	r, found, err := run.Store.Record(ctx, read.SessionID)
-	if err != nil || !found || r.News != read.News {
+	if err != nil || !found || r.Erased || r.News != read.News {
 		return err
 	}
 	m := run.moment()

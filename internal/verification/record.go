@@ -49,6 +49,10 @@ type Record struct {
 	Unread bool
 	// Awaited is true from the registration of a task until the tasks of a final status are completed.
 	Awaited bool
+	// Erased is true if the end user was erased. Such a record is as good as none, and keeps the
+	// session from coming back. Only [Store].MarkErased sets it, and Gone.
+	Erased  bool
+	Gone    bool      // from Didit, and erased
 	Seen    []string  // ids of the last events
 	Expires time.Time // whole seconds; zero: never
 	// Version grows with every write but a claim. Only the store sets it.

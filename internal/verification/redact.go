@@ -23,6 +23,10 @@ func (hidden) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`
 
 // Format prints the event's id, session and status alone.
 func (e Event) Format(f fmt.State, _ rune) {
+	if e.UserErased {
+		_, _ = fmt.Fprintf(f, "event %s (user erased)", e.ID)
+		return
+	}
 	_, _ = fmt.Fprintf(f, "event %s of session %s (%s)", e.ID, e.SessionID, e.Status)
 }
 

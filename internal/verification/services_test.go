@@ -1,6 +1,7 @@
 package verification_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -112,10 +113,32 @@ func (b *backend) ByOwner(ctx context.Context, vendorData string, most int) (all
 	return all, err
 }
 
+func (b *backend) Owned(ctx context.Context, vendorData string) iter.Seq2[string, error] {
+	return b.list("Owned", b.store.Owned(ctx, vendorData))
+}
+
+func (b *backend) MarkErased(ctx context.Context, r verification.Record) (marked, gone bool, err error) {
+	name := "MarkErased"
+	if r.Gone {
+		name = "MarkErased gone"
+	}
+	err = b.call(name, func() (err error) { marked, gone, err = b.store.MarkErased(ctx, r); return err })
+	return marked, gone, err
+}
+
+func (b *backend) Strip(ctx context.Context, id string) error {
+	return b.call("Strip", func() error { return b.store.Strip(ctx, id) })
+}
+
 func (b *backend) Due(ctx context.Context, class verification.Class, now time.Time) iter.Seq2[string, error] {
+	return b.list("Due", b.store.Due(ctx, class, now))
+}
+
+// list makes a call that lists sessions.
+func (b *backend) list(name string, ids iter.Seq2[string, error]) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		var listed []string
-		err := b.call("Due", func() (err error) { listed, err = all(b.store.Due(ctx, class, now)); return err })
+		err := b.call(name, func() (err error) { listed, err = all(ids); return err })
 		for _, id := range listed {
 			if !yield(id, nil) {
 				return
@@ -167,7 +190,7 @@ func (b *backend) TakeReadBudget(ctx context.Context, reader verification.Reader
 }
 
 func (b *backend) Publish(ctx context.Context, e verification.Event) error {
-	return b.call("Publish "+e.Status, func() error { return b.bus.Publish(ctx, e) })
+	return b.call("Publish "+cmp.Or(e.Status, e.DetailType()), func() error { return b.bus.Publish(ctx, e) })
 }
 
 func (b *backend) Succeed(ctx context.Context, token string, output []byte) error {

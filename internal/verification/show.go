@@ -31,13 +31,16 @@ func (t *Tracker) Status(ctx context.Context, caller Caller, sessionID string) (
 	if err != nil {
 		return Record{}, err
 	}
-	if !found || !caller.Trusted && (r.VendorData == "" || r.VendorData != caller.Principal) {
+	if !found || r.Erased || !caller.Trusted && (r.VendorData == "" || r.VendorData != caller.Principal) {
 		return Record{}, noSession()
 	}
 	if !r.askable(t.now()) {
 		return r, nil
 	}
-	return t.refresh(ctx, r), nil
+	if r = t.refresh(ctx, r); r.Erased {
+		return Record{}, noSession()
+	}
+	return r, nil
 }
 
 // noSession is the error for sessions that do not exist and, so that ids cannot be probed, for

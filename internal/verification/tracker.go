@@ -69,19 +69,23 @@ const maxWrites = 10
 // write is update, and completes the tasks of a session whose stored status is final.
 func (t *Tracker) write(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
 	r, err := t.update(ctx, id, change)
-	if err != nil || r.SessionID == "" {
+	if err != nil || r.SessionID == "" || r.Erased {
 		return r, err
 	}
 	return r, t.settle(ctx, r)
 }
 
 // update reads the record and writes it as change returns it, if that reports that it must be
-// written. The result for a session that is not on record is the zero value.
+// written. The result for a session that is not on record is the zero value; that of an erased one
+// is not changed.
 func (t *Tracker) update(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
 	for range maxWrites {
 		r, found, err := t.Store.Record(ctx, id)
 		if err != nil || !found {
 			return Record{}, err
+		}
+		if r.Erased {
+			return r, nil
 		}
 		next, changed, err := change(r)
 		if err != nil || !changed {
@@ -149,7 +153,7 @@ func (t *Tracker) settle(ctx context.Context, r Record) error {
 		if found {
 			current = latest
 		}
-		if !current.Final() {
+		if !current.Final() || current.Erased {
 			return nil
 		}
 	}
@@ -185,6 +189,7 @@ const (
 	TaskSessionExpired   = "SessionExpired"
 	TaskSessionAbandoned = "SessionAbandoned"
 	TaskSessionNotFound  = "SessionNotFound"
+	TaskUserErased       = "UserErased"
 )
 
 // complete ends one task with the record's status.

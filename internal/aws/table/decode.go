@@ -19,6 +19,7 @@ func decode(row item) (verification.Record, error) {
 		ConfirmedAt: d.time(attrConfirmedAt), ReadAt: d.time(attrReadAt), DoubtAt: d.time(attrDoubtAt), News: d.number(attrNews),
 		UnknownSince: d.time(attrUnknownSince), UnknownReads: int(d.number(attrUnknownReads)),
 		Asked: int(d.number(attrAsked)), Unread: d.flag(attrUnread), Awaited: d.flag(attrAwaited), Version: d.number(attrVersion),
+		Erased: d.flag(attrErased), Gone: d.flag(attrGone),
 	}
 	if _, ok := row[ExpiryAttribute]; ok {
 		r.Expires = time.Unix(d.number(ExpiryAttribute), 0).UTC()

@@ -32,7 +32,7 @@ func (e *expression) setIfMissing(attribute string, v types.AttributeValue) {
 // increment adds one to the attribute, or to start if the row lacks it.
 func (e *expression) increment(attribute string, start int64) {
 	name := e.name(attribute)
-	e.sets = append(e.sets, name+" = if_not_exists("+name+", "+e.value("start", number(start))+") + "+e.value("one", number(1)))
+	e.sets = append(e.sets, name+" = if_not_exists("+name+", "+e.value("start_"+attribute, number(start))+") + "+e.value("one", number(1)))
 }
 
 // remove removes the attribute.
@@ -46,16 +46,22 @@ func (e *expression) requireLive(now time.Time) {
 	e.condition = "(attribute_not_exists(" + name + ") OR " + name + " > " + e.value("now", number(now.Unix())) + ")"
 }
 
+// requireKept adds to the condition that the row is not that of an erased session.
+func (e *expression) requireKept() {
+	e.condition += " AND attribute_not_exists(" + e.name(attrErased) + ")"
+}
+
 // requireExpired sets the condition that the row has expired.
 func (e *expression) requireExpired(now time.Time) {
 	e.condition = e.name(ExpiryAttribute) + " <= " + e.value("now", number(now.Unix()))
 }
 
-// requireVersion sets the condition that the row has the version and has not expired. A missing
-// attribute never equals a value, so a missing row fails.
+// requireVersion sets the condition that the row has the version, has not expired and is not that
+// of an erased session. A missing attribute never equals a value, so a missing row fails.
 func (e *expression) requireVersion(version int64, now time.Time) {
 	e.requireLive(now)
 	e.condition += " AND " + e.name(attrVersion) + " = " + e.value("read", number(version))
+	e.requireKept()
 }
 
 func (e *expression) name(attribute string) string {
@@ -76,11 +82,14 @@ func (e *expression) value(name string, v types.AttributeValue) string {
 
 // update returns the update expression.
 func (e *expression) update() string {
-	text := "SET " + strings.Join(e.sets, ", ")
-	if len(e.removes) > 0 {
-		text += " REMOVE " + strings.Join(e.removes, ", ")
+	var clauses []string
+	if len(e.sets) > 0 {
+		clauses = append(clauses, "SET "+strings.Join(e.sets, ", "))
 	}
-	return text
+	if len(e.removes) > 0 {
+		clauses = append(clauses, "REMOVE "+strings.Join(e.removes, ", "))
+	}
+	return strings.Join(clauses, " ")
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

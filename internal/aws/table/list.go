@@ -21,21 +21,15 @@ func (t *Table) ByOwner(ctx context.Context, vendorData string, limit int) ([]ve
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
-	query := &dynamodb.QueryInput{
-		TableName: aws.String(t.Name), IndexName: aws.String(OwnerIndex), ScanIndexForward: aws.Bool(false),
-		KeyConditionExpression:    aws.String("#owner = :owner"),
-		ExpressionAttributeNames:  map[string]string{"#owner": OwnerPartitionKey},
-		ExpressionAttributeValues: item{":owner": text(vendorData)},
-	}
 	var records []verification.Record
-	err := t.pages(ctx, query, limit, func(keys []item) (int, error) {
+	err := t.pages(ctx, t.owned(vendorData), limit, func(keys []item) (int, error) {
 		found, err := t.records(ctx, keys)
 		if err != nil {
 			return 0, err
 		}
 		for _, r := range found {
 			// The index lags: the row may have been removed and added again for another owner.
-			if r.VendorData == vendorData {
+			if r.VendorData == vendorData && !r.Erased {
 				records = append(records, r)
 			}
 		}
@@ -54,23 +48,47 @@ func (t *Table) Due(ctx context.Context, class verification.Class, now time.Time
 			ExpressionAttributeNames:  map[string]string{"#due": DuePartitionKey, "#due_from": DueSortKey},
 			ExpressionAttributeValues: item{":due": classValue(class), ":now": milliseconds(now)},
 		}
-		for {
-			page, err := t.query(ctx, query)
-			if err != nil {
-				yield("", err)
-				return
-			}
-			for _, key := range page.Items {
-				d := decoder{row: key}
-				if !yield(d.text(PartitionKey), nil) {
-					return
-				}
-			}
-			if page.LastEvaluatedKey == nil {
-				return
-			}
-			query.ExclusiveStartKey = page.LastEvaluatedKey
+		t.yieldAll(ctx, query, yield)
+	}
+}
+
+// Owned lists the sessions of an end user, newest first, page by page as [Table.Due] does.
+func (t *Table) Owned(ctx context.Context, vendorData string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if vendorData != "" && len(vendorData) <= maxOwner {
+			t.yieldAll(ctx, t.owned(vendorData), yield)
 		}
+	}
+}
+
+// yieldAll yields the session ids that a query lists, until yield returns false.
+func (t *Table) yieldAll(ctx context.Context, query *dynamodb.QueryInput, yield func(string, error) bool) {
+	for {
+		page, err := t.query(ctx, query)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, key := range page.Items {
+			d := decoder{row: key}
+			if !yield(d.text(PartitionKey), nil) {
+				return
+			}
+		}
+		if page.LastEvaluatedKey == nil {
+			return
+		}
+		query.ExclusiveStartKey = page.LastEvaluatedKey
+	}
+}
+
+// owned is the query for an end user's sessions, newest first.
+func (t *Table) owned(vendorData string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName: aws.String(t.Name), IndexName: aws.String(OwnerIndex), ScanIndexForward: aws.Bool(false),
+		KeyConditionExpression:    aws.String("#owner = :owner"),
+		ExpressionAttributeNames:  map[string]string{"#owner": OwnerPartitionKey},
+		ExpressionAttributeValues: item{":owner": text(vendorData)},
 	}
 }
 

@@ -42,6 +42,8 @@ const (
 	attrUnread       = "unread"
 	attrAwaited      = "awaited"
 	attrSeen         = "seen"
+	attrErased       = "erased"
+	attrGone         = "gone"
 	attrVersion      = "version"
 
 	checkFeature = "feature"

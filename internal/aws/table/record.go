@@ -30,6 +30,7 @@ func (t *Table) addition(r verification.Record, keep bool) *expression {
 	t.fill(e, r, func(attribute) bool { return false })
 	e.set(attrCheckedAt, milliseconds(r.CheckedAt))
 	e.requireLive(t.now())
+	e.requireKept()
 	if !keep && !r.Expires.IsZero() {
 		name, expires := e.name(ExpiryAttribute), e.value(ExpiryAttribute, number(r.Expires.Unix()))
 		e.sets = append(e.sets, name+" = "+expires)
@@ -47,6 +48,7 @@ func (t *Table) enrollment(r verification.Record) *expression {
 		e.set(ExpiryAttribute, number(r.Expires.Unix()))
 	}
 	e.requireLive(t.now())
+	e.requireKept()
 	return e
 }
 
@@ -68,7 +70,7 @@ func (t *Table) fill(e *expression, r verification.Record, anyway func(attribute
 func (t *Table) replaceExpired(r verification.Record) *expression {
 	e := new(expression)
 	for _, a := range slices.Concat(statusAttributes(r), ownerAttributes(r), dueAttributes(r), []attribute{
-		{OwnerSortKey, milliseconds(r.CreatedAt)}, {attrReadAt, nil}, {ExpiryAttribute, expiresAt(r)}}) {
+		{OwnerSortKey, milliseconds(r.CreatedAt)}, {attrReadAt, nil}, {attrErased, nil}, {attrGone, nil}, {ExpiryAttribute, expiresAt(r)}}) {
 		if a.name == attrAwaited && !r.Awaited {
 			e.setIfMissing(a.name, a.value)
 		} else {
@@ -102,6 +104,7 @@ func (t *Table) claim(at time.Time, pause time.Duration) *expression {
 	e := new(expression)
 	e.set(attrReadAt, milliseconds(at))
 	e.requireLive(t.now())
+	e.requireKept()
 	name := e.name(attrReadAt)
 	e.condition += " AND attribute_exists(" + e.name(attrVersion) + ") AND (attribute_not_exists(" + name + ") OR " + name +
 		" <= " + e.value("latest", milliseconds(at.Add(-pause))) + ")"

@@ -14,6 +14,7 @@ package table
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,7 +53,7 @@ var _ verification.Store = (*Table)(nil)
 
 // Add stores the record of a session, or confirms the stored one, in one write unless the stored
 // one expires later or has expired. It returns the record as it was before, and whether there was
-// one that had not expired.
+// one that had not expired. That of an erased session stays as it is.
 func (t *Table) Add(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
 	return t.add(ctx, r, t.addition(r, false), t.addition(r, true))
 }
@@ -75,7 +76,7 @@ func (t *Table) add(ctx context.Context, r verification.Record, additions ...*ex
 			if err != nil || written && before == nil {
 				return verification.Record{}, false, err
 			}
-			if written {
+			if written || before[attrErased] != nil && !t.expired(before) {
 				was, err = decode(before)
 				return was, err == nil, err
 			}
@@ -146,17 +147,20 @@ func (t *Table) update(ctx context.Context, key item, e *expression) (bool, erro
 	return held, err
 }
 
-// updateReturning is update, and returns the row as it was before if that is what is wanted; nil:
-// there was none.
+// updateReturning is update, and returns the row as it was before if that is what is wanted, also
+// if the condition did not hold; nil: there was none.
 func (t *Table) updateReturning(ctx context.Context, key item, e *expression, wanted types.ReturnValue) (before item, held bool, err error) {
 	out, err := t.Client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(t.Name), Key: key, ReturnValues: wanted,
-		UpdateExpression: aws.String(e.update()), ConditionExpression: aws.String(e.condition),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailure(wanted),
+		UpdateExpression:                    aws.String(e.update()), ConditionExpression: aws.String(e.condition),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	})
-	held, err = conditionHeld(err)
-	if !held {
-		return nil, false, err
+	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		return refused.Item, false, nil
+	}
+	if err != nil {
+		return nil, false, service.Explain(err)
 	}
 	return out.Attributes, true, nil
 }

@@ -67,6 +67,7 @@ func TestTable_wire(t *testing.T) {
 	full.ConfirmedAt, full.DoubtAt, full.UnknownSince, full.UnknownReads = noon().Add(time.Second), noon().Add(time.Minute), noon().Add(time.Hour), 1
 	final := full
 	final.VendorData, final.WorkflowID, final.Status, final.DueFrom = "", "", verification.StatusApproved, time.Time{}
+	erased := verification.Record{SessionID: session, VendorData: "user-123", CreatedAt: noon(), Gone: true, Expires: noon().Add(72 * time.Hour)}
 	const listed = `{"Count":1,"Items":[{"pk":{"S":"` + session + `"},"sk":{"S":"S"},"vendor_data":{"S":"user-123"},"created_at":{"N":"1795435200000"}}]}`
 	for _, test := range []struct {
 		golden   string
@@ -92,6 +93,9 @@ func TestTable_wire(t *testing.T) {
 			_, _, err := s.Claim(t.Context(), session, noon(), time.Minute)
 			return err
 		}, nil},
+		{"mark_erased", func(t *testing.T, s *Table) error { _, _, err := s.MarkErased(t.Context(), erased); return err }, nil},
+		{"strip", func(t *testing.T, s *Table) error { return s.Strip(t.Context(), session) }, nil},
+		{"owned", func(t *testing.T, s *Table) error { return firstError(s.Owned(t.Context(), "user-123")) }, nil},
 		{"add_task", func(t *testing.T, s *Table) error { return s.AddToken(t.Context(), session, "token") }, nil},
 		{"tasks", func(t *testing.T, s *Table) error { _, err := s.Tokens(t.Context(), session); return err }, nil},
 		{"remove_task", func(t *testing.T, s *Table) error { return s.RemoveToken(t.Context(), session, "token") }, nil},
@@ -134,8 +138,8 @@ func wantGolden(t *testing.T, name, got string) {
 func TestTable_wire_files(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 15 {
-		t.Errorf("got %d golden files, error %v, want 15", len(files), err)
+	if err != nil || len(files) != 18 {
+		t.Errorf("got %d golden files, error %v, want 18", len(files), err)
 	}
 }
 

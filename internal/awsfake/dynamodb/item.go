@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,8 +39,9 @@ type deleteRequest struct {
 
 type updateRequest struct {
 	deleteRequest
-	UpdateExpression string
-	ReturnValues     string
+	UpdateExpression                    string
+	ReturnValues                        string
+	ReturnValuesOnConditionCheckFailure string
 }
 
 func (t *storedTable) getItem(r *getRequest) (any, error) {
@@ -88,6 +90,9 @@ func (t *storedTable) updateItem(r *updateRequest) (any, error) {
 	if !slices.Contains([]string{"", "NONE", "ALL_OLD"}, r.ReturnValues) {
 		return nil, invalid("this fake has the ReturnValues NONE and ALL_OLD only")
 	}
+	if !slices.Contains([]string{"", "NONE", "ALL_OLD"}, r.ReturnValuesOnConditionCheckFailure) {
+		return nil, invalid("ReturnValuesOnConditionCheckFailure must be NONE or ALL_OLD")
+	}
 	actions, err := r.update(r.UpdateExpression)
 	if err != nil {
 		return nil, err
@@ -106,6 +111,9 @@ func (t *storedTable) updateItem(r *updateRequest) (any, error) {
 	}
 	before := t.items[t.keyOf(r.Key)]
 	if err := condition.check(before); err != nil {
+		if refusal, ok := errors.AsType[*awsfake.Refusal](err); ok && before != nil && r.ReturnValuesOnConditionCheckFailure == "ALL_OLD" {
+			return nil, &refusalWithItem{refusal, before}
+		}
 		return nil, err
 	}
 	start := before
@@ -125,6 +133,14 @@ func (t *storedTable) updateItem(r *updateRequest) (any, error) {
 	}
 	return struct{}{}, nil
 }
+
+// refusalWithItem is the refusal of a write that asked for the item as it is.
+type refusalWithItem struct {
+	*awsfake.Refusal
+	Item attributeMap
+}
+
+func (r *refusalWithItem) Unwrap() error { return r.Refusal }
 
 // check refuses a write whose condition does not hold for the item.
 func (c conditionExpr) check(item attributeMap) error {

@@ -24,6 +24,7 @@ type event struct {
 	sessionID string // the session that it is about; empty if there is none yet
 	principal string // the signed-in user, or the end user whose sessions a server lists; may be empty
 	taskToken string // the task that waits on the session, if any
+	userID    string // the end user whom it names, if any
 }
 
 // subject is a document about a session.
@@ -61,6 +62,7 @@ func parseEvent(payload []byte) event {
 		} `json:"queryStringParameters"`
 		RawPath   string  `json:"rawPath"`
 		Body      string  `json:"body"`
+		UserID    string  `json:"vendor_data"`
 		TaskToken string  `json:"task_token"`
 		Detail    subject `json:"detail"`
 		subject
@@ -68,7 +70,7 @@ func parseEvent(payload []byte) event {
 	// A payload of another form is not about a session.
 	_ = json.Unmarshal(payload, &document)
 	authorizer := document.RequestContext.Authorizer
-	e := event{payload: payload, iam: authorizer.IAM != nil, taskToken: document.TaskToken}
+	e := event{payload: payload, iam: authorizer.IAM != nil, taskToken: document.TaskToken, userID: document.UserID}
 	claim, _ := authorizer.JWT.Claims["sub"].(string)
 	e.principal = cmp.Or(claim, document.Query.VendorData)
 	var body subject

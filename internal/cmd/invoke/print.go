@@ -51,6 +51,7 @@ func printUpstream(w io.Writer, s *stage.Stage, prepared int) {
 	}{
 		{"Secrets Manager", s.Secrets.Calls("")}, {"Didit token", s.Didit.Count(didittest.OpToken)}, {"Didit session", s.Didit.Count(didittest.OpCreate)},
 		{"Didit decision", s.Didit.Count(didittest.OpDecision)}, {"DynamoDB", s.Table.Calls("") - prepared}, {"EventBridge", s.Bus.Calls("")},
+		{"Didit list", s.Didit.Count(didittest.OpList)}, {"Didit delete", s.Didit.Count(didittest.OpDelete) + s.Didit.Count(didittest.OpDeleteUser)},
 		{"Step Functions", s.Tasks.Calls("")}, {"Didit other", s.Didit.Count(didittest.OpOther)},
 	} {
 		if i < 3 || service.calls > 0 {

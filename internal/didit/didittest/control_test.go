@@ -77,7 +77,7 @@ func TestControl_refusals(t *testing.T) {
 	}{
 		{faults, `{"name":"nonsense"}`, 400, `name: \"nonsense\" is not one of bad_gateway, `},
 		{faults, `{"name":"paid_plan","status":500}`, 400, `name: takes no mode, status, `},
-		{faults, `{"on":"page"}`, 400, `on: \"page\" is not one of any, token, create, decision, manage`},
+		{faults, `{"on":"page"}`, 400, `on: \"page\" is not one of any, token, create, decision, list, delete, delete_user, manage`},
 		{faults, `{"times":-1}`, 400, `times: -1 is negative`},
 		{faults, `{"times":"1"}`, 400, `times: wrong type, got JSON string`},
 		{faults, `{"pause_ms":-1}`, 400, `pause_ms: -1 is not in 0 to 86400000`},

@@ -38,6 +38,10 @@
 //	POST /v3/session/                the same, with workflow_version and session_kind
 //	GET  /v2/session/{id}/decision/  the session's decision in v2's shape, for the same credentials
 //	GET  /v3/session/{id}/decision/  the same, in v3's shape
+//	GET  /v3/sessions/               the sessions, newest first; by vendor_data, workflow_id and
+//	                                 status, with limit and offset
+//	DELETE /v3/session/{id}/delete/  deletes a session softly; also under /v2
+//	POST /v3/users/delete/           {"vendor_data_list": […]}; deletes users, and not their sessions
 //	GET  /session/{token}            the page on which a person chooses the outcome; also under
 //	                                 /{language}/session/{token}
 //	POST /session/{token}/decision   the page's form

@@ -16,19 +16,23 @@ import (
 // An Op names what a request asks for.
 type Op string
 
-// The ops. A fault applies to one of the first five; [Server.Count] takes all.
+// The ops. A fault applies to one of those before the last two, or to all; [Server.Count] takes
+// all.
 const (
-	OpAny      Op = "any"      // each of the others; in a [Fault], the next four
-	OpToken    Op = "token"    // the token endpoint
-	OpCreate   Op = "create"   // the create endpoints, v2 and v3
-	OpDecision Op = "decision" // the decision endpoints, v2 and v3
-	OpManage   Op = "manage"   // the management API: workflows, balance, destinations, deliveries
-	OpPage     Op = "page"     // what the end user's browser loads and sends
-	OpOther    Op = "other"    // paths that Didit does not have, or that lack their trailing slash
+	OpAny        Op = "any"         // each of the others; in a [Fault], all but the last two
+	OpToken      Op = "token"       // the token endpoint
+	OpCreate     Op = "create"      // the create endpoints, v2 and v3
+	OpDecision   Op = "decision"    // the decision endpoints, v2 and v3
+	OpList       Op = "list"        // the list of sessions
+	OpDelete     Op = "delete"      // the deletion of a session, v2 and v3
+	OpDeleteUser Op = "delete_user" // the deletion of users
+	OpManage     Op = "manage"      // the management API: workflows, balance, destinations, deliveries
+	OpPage       Op = "page"        // what the end user's browser loads and sends
+	OpOther      Op = "other"       // paths that Didit does not have, or that lack their trailing slash
 )
 
 // faultOps are the ops that meet faults.
-var faultOps = []Op{OpToken, OpCreate, OpDecision, OpManage}
+var faultOps = []Op{OpToken, OpCreate, OpDecision, OpList, OpDelete, OpDeleteUser, OpManage}
 
 // A Mode says what a fault does to a request.
 type Mode string
@@ -49,11 +53,15 @@ const (
 	// After the work, of a create request: the session of another end user, or of another workflow.
 	ModeOtherVendorData Mode = "other_vendor_data"
 	ModeOtherWorkflow   Mode = "other_workflow"
+
+	// After the work, of a list request: all sessions, whatever was asked for.
+	ModeUnfiltered Mode = "unfiltered"
 )
 
 var (
 	modesAfter = []Mode{
-		ModeResetAfter, ModeSilenceAfter, ModeTruncated, ModeCutJSON, ModeDrip, ModeSlow, ModeOtherVendorData, ModeOtherWorkflow}
+		ModeResetAfter, ModeSilenceAfter, ModeTruncated, ModeCutJSON, ModeDrip, ModeSlow, ModeOtherVendorData, ModeOtherWorkflow,
+		ModeUnfiltered}
 	modes = append([]Mode{ModeAnswer, ModeResetBefore, ModeSilence}, modesAfter...)
 )
 
@@ -63,14 +71,14 @@ const DefaultPause = 100 * time.Millisecond
 // maxFaultSize bounds [Fault.Size], 64 MiB.
 const maxFaultSize = 64 << 20
 
-// A Fault is a failure on demand, armed by [Server.Inject]. The zero value answers every token,
-// create, decision and management request with status 500 and an empty body.
+// A Fault is a failure on demand, armed by [Server.Inject]. The zero value answers every request
+// that can meet a fault with status 500 and an empty body.
 //
 // The package's variables ([PaidPlan], [RateLimited], …) are ready-made faults. Treat them as
 // constants, and adapt a copy by [Fault.At] and [Fault.Once].
 type Fault struct {
 	Name  string        `json:"name,omitempty"`  // what [Exchange.Fault] shows; empty means the mode
-	On    Op            `json:"on,omitempty"`    // [OpToken], [OpCreate], [OpDecision], [OpManage] or [OpAny]; empty means OpAny
+	On    Op            `json:"on,omitempty"`    // the op that meets it; empty means [OpAny]
 	Times int           `json:"times,omitempty"` // how many requests meet it; zero means all until [Server.ClearFaults]
 	Mode  Mode          `json:"mode,omitempty"`  // empty means [ModeAnswer]
 	Pause time.Duration `json:"-"`               // of [ModeDrip] and [ModeSlow]; zero means [DefaultPause]
@@ -112,7 +120,7 @@ func (f Fault) check() error {
 	isAnswer := f.mode() == ModeAnswer
 	switch {
 	case f.On != "" && f.On != OpAny && !slices.Contains(faultOps, f.On):
-		return fmt.Errorf("on: %q is not one of any, token, create, decision, manage", f.On)
+		return fmt.Errorf("on: %q is not one of any, token, create, decision, list, delete, delete_user, manage", f.On)
 	case f.Times < 0:
 		return fmt.Errorf("times: %d is negative", f.Times)
 	case f.Pause < 0:

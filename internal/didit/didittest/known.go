@@ -99,8 +99,15 @@ var (
 		`{"detail":"GET request rate limit exceeded. You can make up to 100 requests per minute."}`)
 )
 
-// Failures that no page documents and every API has. All apply to token, create and decision
-// requests.
+// What Didit answers when it deletes nothing.
+var (
+	// WriteRateLimited is the limit of all writes together (Didit's OpenAPI 3.0.0).
+	WriteRateLimited = limited(OpDelete, "write_rate_limited", "300", "17",
+		`{"detail":"Write request rate limit exceeded. You can make up to 300 requests per minute."}`)
+)
+
+// Failures that no page documents and every API has. All apply to every request that can meet a
+// fault.
 var (
 	// ServerError is a 500 with an HTML page.
 	ServerError = htmlPage("server_error", 500, "Server Error (500)")
@@ -128,8 +135,11 @@ var known = make(map[string]Fault)
 func init() {
 	for _, m := range modes[1:] {
 		f := Fault{Name: string(m), Mode: m}
-		if m == ModeOtherVendorData || m == ModeOtherWorkflow {
+		switch m {
+		case ModeOtherVendorData, ModeOtherWorkflow:
 			f.On = OpCreate
+		case ModeUnfiltered:
+			f.On = OpList
 		}
 		ready(f)
 	}

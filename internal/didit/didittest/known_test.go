@@ -133,7 +133,7 @@ func TestKnown_complete(t *testing.T) {
 			}
 		}
 	}
-	if modes := 10; declared+modes != len(known) {
+	if modes := 11; declared+modes != len(known) {
 		t.Errorf("%d variables declared and %d modes, %d known", declared, modes, len(known))
 	}
 	names := KnownNames()

@@ -13,7 +13,7 @@ import (
 // Rights are what a scoped key can have. Didit names sessions:read, decisions:read and
 // webhooks:write ("Didit: Resend webhook"); the others are formed like these.
 var Rights = []string{
-	"sessions:read", "sessions:write", "decisions:read", "webhooks:read", "webhooks:write", "workflows:read", "billing:read",
+	"sessions:read", "sessions:write", "decisions:read", "webhooks:read", "webhooks:write", "workflows:read", "billing:read", "users:write",
 }
 
 // A Workflow is one of the application's, as its list has it ("Didit: List workflows").

@@ -84,7 +84,7 @@ func (s *Server) kept(match func(*record) bool) (found []*record) {
 	return found
 }
 
-// maxPage is how many deliveries a page has, if the caller does not ask for fewer.
+// maxPage is how many deliveries or sessions a page has, if the caller does not ask for fewer.
 const maxPage = 50
 
 // listDeliveries answers a page of a destination's deliveries, newest first.

@@ -15,6 +15,7 @@ const maxBody = 8 << 20
 type call struct {
 	*http.Request
 	body []byte
+	mode Mode // of the fault that it meets; empty: none
 }
 
 // routes returns the whole API: Didit's, the page's, and the control API.
@@ -30,6 +31,10 @@ func (s *Server) routes() *http.ServeMux {
 		{"POST", "/v3/session/", OpCreate, s.create},
 		{"GET", "/v2/session/{id}/decision/", OpDecision, s.decision("v2")},
 		{"GET", "/v3/session/{id}/decision/", OpDecision, s.decision("v3")},
+		{"GET", "/v3/sessions/", OpList, s.list},
+		{"DELETE", "/v2/session/{id}/delete/", OpDelete, s.deleteSession},
+		{"DELETE", "/v3/session/{id}/delete/", OpDelete, s.deleteSession},
+		{"POST", "/v3/users/delete/", OpDeleteUser, s.deleteUsers},
 	} {
 		m.Handle(r.path+"{$}", s.serve(r.op, only(r.method, r.work)))
 		m.Handle(strings.TrimSuffix(r.path, "/"), s.serve(OpOther, addSlash))
@@ -59,7 +64,11 @@ func (s *Server) serve(op Op, work func(*call) answer) http.Handler {
 		fault := s.takeFault(op, body)
 		var a answer
 		if fault.works() {
-			a = fault.otherSession(work(&call{r, body}))
+			c := &call{Request: r, body: body}
+			if fault != nil {
+				c.mode = fault.Mode
+			}
+			a = fault.otherSession(work(c))
 		} else {
 			a = s.replacement(fault)
 		}

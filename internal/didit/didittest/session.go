@@ -47,10 +47,12 @@ type Session struct {
 	Callback   string          `json:"callback"`       // the latest that was sent; "" if none was
 	Status     string          `json:"status"`         // Didit's word, such as "In Review"
 	Created    time.Time       `json:"created_at"`
-	Request    json.RawMessage `json:"request"` // body of the latest create request that led to it
+	Deleted    bool            `json:"deleted,omitempty"` // softly: Didit keeps it, and answers as if it did not
+	Request    json.RawMessage `json:"request"`           // body of the latest create request that led to it
 }
 
-// Sessions returns the latest sessions, at most [MaxSessions], oldest first.
+// Sessions returns the latest sessions, at most [MaxSessions], oldest first and deleted ones
+// included.
 func (s *Server) Sessions() []Session {
 	defer s.lock()()
 	list := make([]Session, 0, len(s.sessions.items))
@@ -60,10 +62,10 @@ func (s *Server) Sessions() []Session {
 	return list
 }
 
-// Session returns the session of this id, and whether there is one.
+// Session returns the session of this id, deleted or not, and whether there is one.
 func (s *Server) Session(id string) (Session, bool) {
 	defer s.lock()()
-	v := s.sessions.byID(id)
+	v := s.sessions.find(func(v *session) bool { return v.id == id })
 	if v == nil {
 		return Session{}, false
 	}
@@ -116,6 +118,8 @@ type session struct {
 	number            int
 	status            string
 	created           time.Time
+	deleted           bool // as [Session.Deleted]
+	userDeleted       bool // the user of its vendor data was, after its creation
 	// begun is closed after the first attempt to deliver the latest event, by the destination's id.
 	begun map[string]chan struct{}
 }
@@ -125,7 +129,7 @@ func (v *session) size() int { return len(v.body) }
 func (v *session) snapshot() Session {
 	return Session{
 		ID: v.id, Number: v.number, VendorData: text(v.vendorData), WorkflowID: v.workflowID,
-		Callback: text(v.callback), Status: v.status, Created: v.created, Request: slices.Clone(v.body),
+		Callback: text(v.callback), Status: v.status, Created: v.created, Deleted: v.deleted, Request: slices.Clone(v.body),
 	}
 }
 
@@ -154,11 +158,11 @@ func (g *registry) find(match func(*session) bool) *session {
 }
 
 func (g *registry) byID(id string) *session {
-	return g.find(func(v *session) bool { return v.id == id })
+	return g.find(func(v *session) bool { return v.id == id && !v.deleted })
 }
 
 func (g *registry) byToken(token string) *session {
-	return g.find(func(v *session) bool { return v.token == token })
+	return g.find(func(v *session) bool { return v.token == token && !v.deleted })
 }
 
 // reusable returns the unfinished session that Didit would return again, or nil. Didit reuses no
@@ -167,7 +171,9 @@ func (g *registry) reusable(vendorData, workflowID string) *session {
 	if vendorData == "" {
 		return nil
 	}
-	v := g.find(func(v *session) bool { return text(v.vendorData) == vendorData && v.workflowID == workflowID })
+	v := g.find(func(v *session) bool {
+		return !v.deleted && text(v.vendorData) == vendorData && v.workflowID == workflowID
+	})
 	if v == nil || !unfinished(v.status) {
 		return nil
 	}

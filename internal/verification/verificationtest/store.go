@@ -70,6 +70,12 @@ func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 		"TakeReadBudget":                    takeReadBudget,
 		"TakeReadBudget/concurrent callers": takeReadBudgetConcurrent,
 		"SharedToken":                       sharedTokens,
+		"MarkErased":                        eraseMark,
+		"MarkErased/another owner":          eraseForeign,
+		"MarkErased/stays":                  eraseStays,
+		"MarkErased/expired":                eraseExpired,
+		"Owned":                             eraseOwned,
+		"Owned/many":                        eraseMany,
 		"context":                           contextDone,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +177,7 @@ func plain(r verification.Record) map[string]any {
 		"due_from": r.DueFrom.UnixMilli(), "due": !r.DueFrom.IsZero(), "checks": checks,
 		"confirmed_at": r.ConfirmedAt.UnixMilli(), "read_at": r.ReadAt.UnixMilli(), "doubt_at": r.DoubtAt.UnixMilli(), "news": r.News, "expires": r.Expires.Unix(),
 		"unknown_since": r.UnknownSince.UnixMilli(), "unknown_reads": r.UnknownReads, "unread": r.Unread,
-		"asked": r.Asked, "awaited": r.Awaited, "seen": append([]string{}, r.Seen...),
+		"asked": r.Asked, "awaited": r.Awaited, "erased": r.Erased, "gone": r.Gone, "seen": append([]string{}, r.Seen...),
 	}
 }
 
@@ -190,6 +196,9 @@ func contextDone(t *testing.T, s Store) {
 		"Enroll":         func() error { _, _, err := s.Enroll(ctx, r); return err },
 		"Claim":          func() error { _, _, err := s.Claim(ctx, r.SessionID, time.Now(), time.Minute); return err },
 		"Due":            func() error { _, err := ids(s.Due(ctx, r.Class(), time.Now())); return err },
+		"MarkErased":     func() error { _, _, err := s.MarkErased(ctx, r); return err },
+		"Strip":          func() error { return s.Strip(ctx, r.SessionID) },
+		"Owned":          func() error { _, err := ids(s.Owned(ctx, owner)); return err },
 		"AddToken":       func() error { return s.AddToken(ctx, r.SessionID, "token") },
 		"Tokens":         func() error { _, err := s.Tokens(ctx, r.SessionID); return err },
 		"RemoveToken":    func() error { return s.RemoveToken(ctx, r.SessionID, "token") },
