@@ -27,6 +27,7 @@ help: ## Show this list
 # Built first: `go run` reports Ctrl-C as an error.
 .PHONY: run
 run: need-go ## Run the whole system locally (PORT=, LISTEN=)
+	@test -e bin/local || echo "building; the first time takes a minute or two"
 	@go build -o bin/local ./internal/cmd/local
 	@bin/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
 

@@ -19,7 +19,7 @@ const (
 	plantedSecret = "planted-client-secret"
 	plantedKey    = "planted-api-key"
 	plantedToken  = "planted-access-token"
-	plantedBody   = `{"vendor_data":"planted-user","callback":"https://example.com/verification?planted=callback","language":"en",
+	plantedBody   = `{"vendor_data":"planted-user","callback":"https://app.example.com/verified?planted=callback","language":"en",
 		"metadata":{"planted":"planted-metadata"},"portrait_image":"cGxhbnRlZA==",
 		"contact_details":{"email":"planted@example.com","phone":"+442071838750"},
 		"expected_details":{"first_name":"planted-first","last_name":"planted-last","date_of_birth":"1990-05-15","nationality":"USA","country":"GBR",

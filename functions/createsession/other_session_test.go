@@ -160,7 +160,7 @@ func TestAllowedDomains(t *testing.T) {
 	if err := w.Didit.SetAllowedDomains([]string{"https://other.example"}); err != nil {
 		t.Fatal(err)
 	}
-	overHTTP, direct, seen := outcomes(t, w, `{"callback":"https://example.com/verification"}`)
+	overHTTP, direct, seen := outcomes(t, w, `{"callback":"https://app.example.com/verified"}`)
 	if overHTTP != "500 internal" || direct != "InvalidRequest" || strings.Contains(seen, "allowed domains") {
 		t.Errorf("got %q and %q: %s, want internal over HTTP and InvalidRequest directly", overHTTP, direct, seen)
 	}

@@ -2,7 +2,6 @@ package repotest
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -329,24 +328,6 @@ func TestTemplateQueuesAndAlarms(t *testing.T) {
 	if !strings.HasPrefix(pattern, `{ $.operation = "webhook" && (`) || strings.Contains(pattern, "!=") {
 		t.Errorf("the alarm on deliveries counts other lines: %s", pattern)
 	}
-}
-
-// Ensure that the throttles of the local gateway are the template's.
-func TestTemplateThrottles(t *testing.T) {
-	t.Parallel()
-	tm := parseTemplate(t)
-	var local []string
-	for _, m := range regexp.MustCompile(`method: (?:"|http\.Method)(\w+)"?, path: "([^"]+)".*bucket\{rate: (\d+), burst: (\d+)\}`).
-		FindAllStringSubmatch(read(t, "internal/cmd/local/gateway.go"), -1) {
-		local = append(local, fmt.Sprintf("%s %s %s/%s", strings.ToUpper(m[1]), m[2], m[3], m[4]))
-	}
-	deployed := []string{fmt.Sprintf("POST /sessions %s/%s", at(tm.parameters, "ThrottleRate|Default"), at(tm.parameters, "ThrottleBurst|Default"))}
-	for route, settings := range at(tm.resources, "Api|Properties|RouteSettings").(object) {
-		deployed = append(deployed, fmt.Sprintf("%s %s/%s", route, at(settings, "ThrottlingRateLimit"), at(settings, "ThrottlingBurstLimit")))
-	}
-	slices.Sort(local)
-	slices.Sort(deployed)
-	same(t, "throttles of make run", local, deployed)
 }
 
 // logged are the variables that the access log may have. API Gateway escapes nothing, so each is a

@@ -112,7 +112,7 @@ func (e Endpoints) Environment() map[string]string {
 		"DIDIT_AUTH_URL":                   e.DiditAuth,
 		"DIDIT_API_URL":                    e.DiditAPI,
 		"WORKFLOW_IDS":                     Workflow,
-		"ALLOWED_CALLBACKS":                "https://example.com/verification,myapp://",
+		"ALLOWED_CALLBACKS":                "https://app.example.com/verified,myapp://",
 		"TABLE_NAME":                       TableName,
 		"EVENT_BUS_NAME":                   BusName,
 	}

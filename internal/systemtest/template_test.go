@@ -43,7 +43,7 @@ json.dump({"Source": source, "Transformed": transform(text, parameters)}, sys.st
 func (s *system) parameters() map[string]string {
 	didit := containerURL("https", s.diditListener)
 	return map[string]string{
-		"WorkflowIds": workflow, "AllowedCallbacks": "https://example.com/verification",
+		"WorkflowIds": workflow, "AllowedCallbacks": "https://app.example.com/verified",
 		"DiditAuthUrl": didit, "DiditApiUrl": didit,
 		"CallerAuth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": "app",
 		"DeployStateMachine": "yes", "DeployGetDecision": "yes", "DeployEraseUser": "yes",

@@ -21,6 +21,14 @@ func isWeb(callback string) bool {
 	return u != nil && u.Scheme == "https"
 }
 
+// isLocal reports whether a callback is a page on the browser's own machine, over http: where
+// developers serve theirs.
+func isLocal(callback string) bool {
+	u, err := url.Parse(callback)
+	return err == nil && u.Scheme == "http" && u.User == nil && validPort(u) &&
+		slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+}
+
 // parseCallback parses a callback, and returns the rule that it breaks, or "". Browsers silently
 // repair some URLs that Go parses differently (a backslash becomes a slash, a tab disappears), so
 // what they would repair is refused. They also map other hosts to ASCII than Go does: to Go, a

@@ -27,6 +27,7 @@ type Policy struct {
 	UserFields           []string         // names or dotted paths that a signed-in user may send
 	ExtraFields          []string         // top-level names passed through unchecked
 	AllowedCallbacks     []CallbackPrefix // where a signed-in user's browser may be sent
+	LocalCallbacks       bool             // http://localhost is allowed too: for development alone
 }
 
 // CreateRequest describes the session to create.

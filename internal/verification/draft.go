@@ -17,13 +17,15 @@ type draft struct {
 	defaulted  bool // the workflow is the configuration's choice
 	vendorData string
 
-	extraFields []string // of the policy
+	extraFields    []string // of the policy
+	localCallbacks bool     // of the policy
 }
 
 // draft reads and validates all fields of the request.
 func (c *Creator) draft(r CreateRequest) *draft {
 	d := &draft{
 		invalid: slices.Clone(r.Invalid), fields: map[string]any{}, texts: map[string]string{}, extraFields: c.Policy.ExtraFields,
+		localCallbacks: c.Policy.LocalCallbacks,
 	}
 	for _, m := range r.Fields.Members {
 		if slices.Contains(c.Policy.ExtraFields, m.Name) && !KnownField(m.Name) {
@@ -60,6 +62,9 @@ func (d *draft) take(object map[string]any, path string, m Member) {
 		d.refuse(path, "must be "+kindWords[p.kind]+", not "+kindWords[v.Kind]+".")
 	case v.Kind == KindString:
 		object[m.Name], d.texts[path] = v.Text, v.Text
+		if path == "callback" && d.localCallbacks && isLocal(v.Text) {
+			return
+		}
 		if problem, private := p.checkText(v.Text); problem != "" {
 			d.invalid = append(d.invalid, FieldError{Field: path, Message: problem, Private: private})
 		}
@@ -91,7 +96,7 @@ func (c *Creator) checkRelations(d *draft, caller Caller) {
 		d.texts[details+"id_country"] == "" && d.texts[details+"poa_country"] == "" {
 		d.refuse(details+"address", "needs expected_details.country, id_country or poa_country beside it.")
 	}
-	if callback, ok := d.texts["callback"]; ok && !caller.Trusted && d.valid("callback") {
+	if callback, ok := d.texts["callback"]; ok && !caller.Trusted && d.valid("callback") && !(d.localCallbacks && isLocal(callback)) {
 		u, _ := parseCallback(callback)
 		if !slices.ContainsFunc(c.Policy.AllowedCallbacks, func(p CallbackPrefix) bool { return p.allows(u) }) {
 			d.refuse("callback", "is not on the list of callbacks of this deployment.")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/config"
 	"didit-sessions/internal/didit"
-	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/lambdahttp"
 	"didit-sessions/internal/memory"
 	"didit-sessions/internal/verification"
@@ -23,16 +21,10 @@ import (
 type credentials struct{ secret atomic.Value } // its JSON
 
 func (c *credentials) set(clientID, clientSecret string) {
-	text, _ := json.Marshal(map[string]string{"client_id": clientID, "client_secret": clientSecret})
-	c.secret.Store(string(text))
+	c.secret.Store(secretJSON(map[string]string{"client_id": clientID, "client_secret": clientSecret}))
 }
 
 func (c *credentials) read(context.Context) (string, error) { return c.secret.Load().(string), nil }
-
-// webhookSecrets replaces the secret of webhooks.
-func webhookSecrets(context.Context) (didit.WebhookSecrets, error) {
-	return didit.WebhookSecrets{Current: didittest.DefaultWebhookSecret}, nil
-}
 
 // backend replaces the AWS services behind the functions.
 type backend struct {
@@ -40,7 +32,9 @@ type backend struct {
 	bus         memory.Bus
 	tasks       memory.Tasks
 	credentials credentials
-	diditURL    string
+	account     account
+	diditURL    string // of the simulator; empty with a real account
+	sessionURL  string // the simulator's origin of session URLs
 	now         func() time.Time
 	functionLog *slog.Logger
 	patience    time.Duration // replaces the functions' limits; 0 means those of the deployment
@@ -56,7 +50,7 @@ func (b *backend) functions(s settings) *functions {
 	trouble, table := api.LogRecovered(b.functionLog), s.reconcile.Table
 	b.store.Now = b.now
 	create := &api.CreateSession{
-		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: b.client(s.create.Didit), Store: &b.store,
+		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: hosted{b.client(s.create.Didit), b.sessionURL}, Store: &b.store,
 			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, Now: b.now},
 		Callers: callers(s.create.Callers), MaxRaw: s.create.Policy.MaxRaw, Log: b.functionLog,
 	}
@@ -73,7 +67,7 @@ func (b *backend) functions(s settings) *functions {
 		create: &lambdahttp.Handler{HTTP: create, Direct: create.Invoke},
 		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}},
 		webhook: &lambdahttp.Handler{HTTP: &api.Webhook{
-			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: webhookSecrets}, Tolerance: s.webhook.Tolerance, Now: b.now},
+			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: b.account.webhookSecrets}, Tolerance: s.webhook.Tolerance, Now: b.now},
 			Events:   receive, RequestContext: identify, Log: b.functionLog,
 		}},
 		track:     b.direct(api.TrackStatus(track)),
@@ -89,9 +83,13 @@ func (b *backend) direct(operation *api.Operation) *lambdahttp.Handler {
 
 // client returns a client of Didit. Each function has one, and so a token of its own.
 func (b *backend) client(settings config.Didit) *didit.Client {
+	authURL, apiURL := settings.AuthURL, settings.APIURL
+	if !b.account.isReal() {
+		authURL, apiURL = b.diditURL, b.diditURL
+	}
 	return &didit.Client{
 		Credentials: &didit.CredentialCache{Read: b.credentials.read},
-		AuthURL:     b.diditURL, APIURL: b.diditURL, Version: didit.Version(settings.APIVersion),
+		AuthURL:     authURL, APIURL: apiURL, Version: didit.Version(settings.APIVersion),
 		UserAgent: version.UserAgent, Observe: api.ObserveAttempt,
 	}
 }

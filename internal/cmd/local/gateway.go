@@ -21,6 +21,7 @@ import (
 // quotas).
 const (
 	maxGatewayBody = 10 << 20
+	maxGatewayHead = 10240 // bytes of the request line and the headers
 	maxPayload     = 6 << 20
 	gatewayTimeout = 30 * time.Second
 )
@@ -39,10 +40,11 @@ type route struct {
 	throttle bucket
 }
 
-// routes returns all routes of template.yaml, with its throttles.
-func routes(f *functions) []*route {
+// routes returns all routes of template.yaml, with its throttles; that of new sessions is a
+// parameter.
+func routes(f *functions, rate, burst float64) []*route {
 	return []*route{
-		{method: "POST", path: "/sessions", function: f.create, throttle: bucket{rate: 4, burst: 20}},
+		{method: "POST", path: "/sessions", function: f.create, throttle: bucket{rate: rate, burst: burst}},
 		{method: "GET", path: "/sessions", function: f.get, throttle: bucket{rate: 20, burst: 40}},
 		{method: "GET", path: "/sessions/{session_id}", function: f.get, throttle: bucket{rate: 50, burst: 100}},
 		{method: "POST", path: "/webhooks/didit", open: true, function: f.webhook, throttle: bucket{rate: 500, burst: 1000}},
@@ -69,12 +71,17 @@ func (r *route) match(path string) (parameters map[string]string, ok bool) {
 // gateway does to a request what API Gateway's HTTP API does: it answers by itself what API Gateway
 // answers by itself, and passes the rest on as events of payload format 2.0.
 type gateway struct {
-	routes   []*route
-	iam      bool // authorizes by IAM instead of by JWT
-	log      *requestLog
-	limit    time.Duration // of a function; 0 means gatewayTimeout
-	requests atomic.Int64
+	routes         []*route
+	edge           edge
+	iam            bool   // authorizes by IAM instead of by JWT
+	principalClaim string // of a token that is only a word; empty means sub
+	log            *requestLog
+	limit          time.Duration // of a function; 0 means gatewayTimeout
+	requests       atomic.Int64
 }
+
+// hostKey is the key of the Host header in the context of an invocation.
+type hostKey struct{}
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
@@ -84,10 +91,15 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if route != nil {
 		path = route.path
 	}
-	a := g.serve(r, route, parameters)
-	cors(w, r)
+	id := "local-" + strconv.FormatInt(g.requests.Add(1), 10)
+	a := g.serve(r, route, parameters, id)
+	w.Header().Set("Apigw-Requestid", id)
+	visible := g.edge.cors(w.Header(), r)
 	send(w, a)
-	g.log.request("gateway", r.Method, path, a.Status, time.Since(start).Round(time.Millisecond).String())
+	g.log.answer(r, path, a, time.Since(start))
+	if !visible {
+		g.log.hint("the page's origin is not in %s, so its browser hides the answer from it", allowedOrigins)
+	}
 }
 
 // find returns the route of a request, or nil.
@@ -100,18 +112,20 @@ func (g *gateway) find(r *http.Request) (*route, map[string]string) {
 	return nil, nil
 }
 
-func (g *gateway) serve(r *http.Request, to *route, parameters map[string]string) awsfake.HTTPAnswer {
-	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+func (g *gateway) serve(r *http.Request, to *route, parameters map[string]string, id string) awsfake.HTTPAnswer {
+	switch {
+	case headLength(r) > maxGatewayHead:
+		return message(http.StatusRequestHeaderFieldsTooLarge, "")
+	case g.edge.isPreflight(r):
 		return awsfake.HTTPAnswer{Status: http.StatusNoContent}
-	}
-	if to == nil {
+	case to == nil:
 		return message(http.StatusNotFound, "")
 	}
 	var authorizer map[string]any
 	if !to.open {
-		var refusal int
-		if authorizer, refusal = g.authorize(r); refusal != 0 {
-			return message(refusal, "")
+		var refusal *awsfake.HTTPAnswer
+		if authorizer, refusal = g.authorize(r); refusal != nil {
+			return *refusal
 		}
 	}
 	if !to.throttle.take(time.Now()) {
@@ -121,15 +135,18 @@ func (g *gateway) serve(r *http.Request, to *route, parameters map[string]string
 	if err != nil {
 		return message(http.StatusBadRequest, "") // the caller left
 	}
-	arrival := arrival{r, to, parameters, body, authorizer, "local-" + strconv.FormatInt(g.requests.Add(1), 10)}
+	arrival := arrival{r, to, parameters, body, authorizer, id}
 	payload := arrival.event()
 	if len(body) > maxGatewayBody || len(payload) > maxPayload {
 		return message(http.StatusRequestEntityTooLarge, "")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(g.limit, gatewayTimeout))
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), hostKey{}, r.Host), cmp.Or(g.limit, gatewayTimeout))
 	defer cancel()
 	answer, err := to.function.Invoke(ctx, payload)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return message(http.StatusServiceUnavailable, "")
+	case err != nil:
 		return message(http.StatusInternalServerError, "")
 	}
 	a, err := awsfake.ReadHTTPAnswer(answer)
@@ -141,11 +158,18 @@ func (g *gateway) serve(r *http.Request, to *route, parameters map[string]string
 
 // message is an answer of API Gateway itself; an empty text means that of the status.
 func message(status int, text string) awsfake.HTTPAnswer {
-	a := jsonAnswer(status, map[string]string{"message": cmp.Or(text, http.StatusText(status))})
-	if status == http.StatusUnauthorized {
-		a.Header.Set("WWW-Authenticate", "Bearer")
+	return jsonAnswer(status, map[string]string{"message": cmp.Or(text, http.StatusText(status))})
+}
+
+// headLength returns how long the request line and the headers are, in bytes.
+func headLength(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\nHost: \r\n\r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(": \r\n") + len(value)
+		}
 	}
-	return a
+	return n
 }
 
 func jsonAnswer(status int, v any) awsfake.HTTPAnswer {
@@ -157,21 +181,6 @@ func send(w http.ResponseWriter, a awsfake.HTTPAnswer) {
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body)
-}
-
-// cors allows pages of every origin: this gateway serves one developer.
-func cors(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Origin") == "" {
-		return
-	}
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "location,retry-after")
-	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Methods", "GET,POST")
-		h.Set("Access-Control-Allow-Headers",
-			"authorization,content-type,x-amz-content-sha256,x-amz-date,x-amz-security-token")
-	}
 }
 
 // bucket is the throttle of a route: it holds up to burst requests, begins full, and refills at

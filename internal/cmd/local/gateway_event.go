@@ -82,21 +82,3 @@ func isText(contentType string) bool {
 	return media == "" || strings.HasPrefix(media, "text/") || media == "application/json" ||
 		strings.HasSuffix(media, "+json")
 }
-
-// authorize returns the event's authorizer block, or the status with which to refuse the request.
-func (g *gateway) authorize(r *http.Request) (block map[string]any, refusal int) {
-	header := r.Header.Get("Authorization")
-	if g.iam {
-		if !strings.HasPrefix(header, "AWS4-HMAC-SHA256") {
-			return nil, http.StatusForbidden
-		}
-		return map[string]any{"iam": map[string]any{"accountId": awsfake.Account, "cognitoIdentity": nil,
-			"userArn": "arn:aws:iam::" + awsfake.Account + ":user/local"}}, 0
-	}
-	scheme, token, _ := strings.Cut(header, " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, http.StatusUnauthorized
-	}
-	return map[string]any{"jwt": map[string]any{"claims": claims(token), "scopes": nil}}, 0
-}

@@ -93,43 +93,6 @@ func TestSystem_iam(t *testing.T) {
 	}
 }
 
-func TestSystem_cors(t *testing.T) {
-	t.Parallel()
-	s := startSystem(t, nil, io.Discard)
-	for _, method := range []string{"GET", "POST"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.url+"/sessions", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Origin", "http://localhost:5173")
-		r.Header.Set("Access-Control-Request-Method", method)
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = response.Body.Close()
-		h := response.Header
-		if response.StatusCode != 204 || !strings.HasPrefix(h.Get("Access-Control-Allow-Headers"), "authorization,content-type") ||
-			!strings.Contains(h.Get("Access-Control-Allow-Methods"), method) || h.Get("Access-Control-Allow-Origin") != "*" {
-			t.Errorf("%s: got %d %v", method, response.StatusCode, h)
-		}
-	}
-	// What the page alone needs is for no other origin.
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/local/state", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Origin", "http://localhost:5173")
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if got := response.Header.Get("Access-Control-Allow-Origin"); response.StatusCode != 200 || got != "" {
-		t.Errorf("state: got %d, allowed for %q", response.StatusCode, got)
-	}
-}
-
 func TestThrottle(t *testing.T) {
 	t.Parallel()
 	b := bucket{rate: 4, burst: 20}
@@ -146,7 +109,7 @@ func TestThrottle(t *testing.T) {
 	if now = now.Add(time.Second); !b.take(now) {
 		t.Error("a second later: refused")
 	}
-	g := &gateway{routes: routes(&functions{}), log: &requestLog{out: io.Discard}}
+	g := &gateway{routes: routes(&functions{}, defaultRate, defaultBurst), log: &requestLog{out: io.Discard}}
 	for _, route := range g.routes {
 		route.throttle.used, route.throttle.last = route.throttle.burst, time.Now().Add(time.Hour)
 		w := httptest.NewRecorder()
@@ -189,7 +152,7 @@ func arrive(t *testing.T, g *gateway, r *http.Request, body string) payload {
 // Ensure that an event has the form that API Gateway documents.
 func TestEvent(t *testing.T) {
 	t.Parallel()
-	g := &gateway{routes: routes(&functions{})}
+	g := &gateway{routes: routes(&functions{}, defaultRate, defaultBurst)}
 	r := httptest.NewRequest(http.MethodPost, "/sessions?a=1&b=x%20y&a=2", nil)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer u")
@@ -212,7 +175,7 @@ func TestEvent(t *testing.T) {
 // Ensure that each route names itself and its parameters, and that the open one has no authorizer.
 func TestEvent_routes(t *testing.T) {
 	t.Parallel()
-	g := &gateway{routes: routes(&functions{})}
+	g := &gateway{routes: routes(&functions{}, defaultRate, defaultBurst)}
 	for _, test := range []struct {
 		method, target, key, path, id string
 	}{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"maps"
@@ -106,4 +107,34 @@ func runCurl(t *testing.T, s *system, command string) string {
 		t.Errorf("%s: got %d %s", command, response.StatusCode, text)
 	}
 	return text
+}
+
+// Ensure that the requests of the recorded events have the values of the documents: the local
+// system accepts them too.
+func TestEvents_accepted(t *testing.T) {
+	t.Parallel()
+	s := startSystem(t, nil, io.Discard)
+	for _, name := range []string{"minimal", "full"} {
+		text, err := os.ReadFile("../../../events/createsession-http-" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event struct {
+			Body            string
+			IsBase64Encoded bool
+		}
+		if err := json.Unmarshal(text, &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.IsBase64Encoded {
+			body, err := base64.StdEncoding.DecodeString(event.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			event.Body = string(body)
+		}
+		if response, body := do(t, "POST", s.url+"/sessions", "Bearer user-123", "application/json", event.Body); response.StatusCode/100 != 2 {
+			t.Errorf("%s: got %d %s", name, response.StatusCode, body)
+		}
+	}
 }

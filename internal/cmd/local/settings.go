@@ -20,8 +20,10 @@ var defaults = map[string]string{
 	config.ReconcileAfter:   "1m",
 }
 
-// settings are the configurations of the functions.
+// settings are the configurations of the functions, of the gateway and of Didit.
 type settings struct {
+	edge      edge
+	account   account
 	create    config.CreateSession
 	get       config.GetSession
 	webhook   config.Webhook
@@ -38,12 +40,16 @@ func load(getenv func(string) string) (settings, error) {
 		return defaults[name]
 	}
 	var s settings
-	var problems [5]error
+	var problems [7]error
 	s.create, problems[0] = config.LoadCreateSession(withDefaults)
 	s.get, problems[1] = config.LoadGetSession(withDefaults)
 	s.webhook, problems[2] = config.LoadWebhook(withDefaults)
 	s.await, problems[3] = config.LoadAwaitDecision(withDefaults)
 	s.reconcile, problems[4] = config.LoadReconcile(withDefaults)
+	s.edge, problems[5] = loadEdge(getenv)
+	s.account, problems[6] = loadAccount(getenv)
+	// A developer's page is on this machine, and has no certificate.
+	s.create.Policy.LocalCallbacks = true
 	err := errors.Join(problems[:]...)
 	if err == nil {
 		return s, nil

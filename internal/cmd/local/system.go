@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"didit-sessions/internal/didit/didittest"
-	"didit-sessions/internal/version"
 )
 
 // reconcilePause is the interval between runs of reconcile. On AWS it is 5 minutes; here a
@@ -68,42 +66,49 @@ func start(o options) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	simulatorListener, err := listen(o.listen, o.simulatorPort, "-simulator-port")
-	if err != nil {
-		return nil, errors.Join(err, gatewayListener.Close())
-	}
 	own, public := hosts(o.listen)
 	s := &system{
-		url:          origin(public, gatewayListener),
-		simulatorURL: origin(public, simulatorListener),
-		iam:          settings.create.Callers.TrustIAM,
-		settings:     settings,
-		log:          &requestLog{out: o.out},
+		url:      origin(public, gatewayListener),
+		iam:      settings.create.Callers.TrustIAM,
+		settings: settings,
+		log:      newRequestLog(o.out, o.getenv),
 	}
-	s.patience = o.patience
+	s.patience, s.account = o.patience, settings.account
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	var simulatorListener net.Listener // none with a real account
+	if !s.account.isReal() {
+		if simulatorListener, err = listen(o.listen, o.simulatorPort, "-simulator-port"); err != nil {
+			return nil, errors.Join(err, gatewayListener.Close())
+		}
+		s.simulatorURL, s.diditURL = origin(public, simulatorListener), origin(own, simulatorListener)
+	}
 	s.simulator = &didittest.Server{
 		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
 		WebhookURL: origin(own, gatewayListener) + "/webhooks/didit",
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 	}
-	s.wire(origin(own, simulatorListener))
-	var api http.Handler = &gateway{routes: routes(s.functions), iam: s.iam, log: s.log, limit: s.patience}
+	s.wire()
+	var api http.Handler = &gateway{
+		routes: routes(s.functions, settings.edge.rate, settings.edge.burst), edge: settings.edge, iam: s.iam,
+		principalClaim: settings.create.Callers.PrincipalClaim, log: s.log, limit: s.patience,
+	}
 	if o.around != nil {
 		api = o.around(api)
 	}
 	s.serve(gatewayListener, s.page(api))
-	s.serve(simulatorListener, s.simulator)
+	if simulatorListener != nil {
+		s.serve(simulatorListener, s.simulator)
+	}
 	if o.reconcileEvery > 0 {
 		s.running.Go(func() { s.schedule(o.reconcileEvery) })
 	}
 	return s, nil
 }
 
-// wire connects the functions to the backend and to the simulator.
-func (s *system) wire(diditURL string) {
-	s.diditURL, s.now, s.functionLog = diditURL, s.clock.now, s.log.functions()
-	s.credentials.set(didittest.DefaultClientID, didittest.DefaultClientSecret)
+// wire connects the functions to the backend and to Didit.
+func (s *system) wire() {
+	s.now, s.functionLog, s.sessionURL = s.clock.now, s.log.functions(), s.simulatorURL
+	s.credentials.secret.Store(s.account.secret)
 	s.functions = s.backend.functions(s.settings)
 	s.bus.Subscribe(s.log.event)
 	s.follow(s.functions.track)
@@ -148,23 +153,6 @@ func (s *system) stop() error {
 	s.running.Wait()
 	s.workflows.waiting.Wait()
 	return err
-}
-
-// printWhere prints where everything runs, and how to begin.
-func (s *system) printWhere(out io.Writer) {
-	authorization, body, query := "'Authorization: Bearer alice'", "{}", ""
-	hint := "The word after Bearer is the signed-in user."
-	if s.iam {
-		authorization = "'Authorization: AWS4-HMAC-SHA256 unverified'"
-		body, query = `{"vendor_data":"alice"}`, "?vendor_data=alice"
-		hint = "The caller is a server, and vendor_data names the user."
-	}
-	fmt.Fprintf(out, "didit-sessions %s\n\n", version.Version)
-	fmt.Fprintf(out, "page and API      %s\nDidit simulator   %s\n\n", s.url, s.simulatorURL)
-	fmt.Fprintf(out, "Open the page, or paste:\n\n")
-	fmt.Fprintf(out, "  curl -s %s/sessions -H 'Content-Type: application/json' -H %s -d '%s'\n", s.url, authorization, body)
-	fmt.Fprintf(out, "  curl -s '%s/sessions%s' -H %s\n\n", s.url, query, authorization)
-	fmt.Fprintf(out, "%s Ctrl-C stops everything. Requests and events follow.\n\n", hint)
 }
 
 // clock is the time of the system: the machine's until it is stopped or set forward. The zero value
