@@ -69,6 +69,7 @@ CHANGED = {
     "WebhookTolerance": "7m",
     "ReconcileAfter": "7m",
     "ReadsPerMinute": "10",
+    "SessionsPerDay": "7",
     "RetentionDays": "99",
     "JwtIssuer": "https://changed.example.com/",
     "JwtAudience": "changed",

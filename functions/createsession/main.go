@@ -26,6 +26,7 @@ func newHandler(ctx context.Context, sdk aws.Config, settings config.CreateSessi
 	sessions := &verification.Creator{
 		Policy: settings.Policy, Didit: client,
 		Retention: settings.Table.Retention, ReconcileAfter: settings.Table.ReconcileAfter,
+		LogRecovered: api.LogRecovered(nil),
 	}
 	if settings.Table.Name != "" {
 		records := table.New(sdk, settings.Table.Name)

@@ -60,7 +60,11 @@ func (c *CreateSession) maxRaw() func(name string) int {
 
 func createOutcome(s verification.Created, err error) outcome {
 	if err != nil {
-		return outcome{}
+		var known outcome
+		if session := verification.AsError(err).Session; session != nil {
+			known.attributes = []slog.Attr{slog.String("session_id", session.SessionID), slog.String("status", session.Status)}
+		}
+		return known
 	}
 	code := "created"
 	if s.Known {

@@ -282,6 +282,7 @@ func TestCreateSession_errors(t *testing.T) {
 		{verification.CodeFieldNotAllowed, 403, "field_not_allowed", ""},
 		{verification.CodeWorkflowNotAllowed, 403, "workflow_not_allowed", "WorkflowNotAllowed"},
 		{verification.CodeUserBlocked, 403, "user_blocked", "UserBlocked"},
+		{verification.CodeTooManySessions, 429, "too_many_sessions", ""},
 		{verification.CodePlanRequired, 502, "plan_required", "PlanRequired"},
 		{verification.CodeInsufficientCredits, 502, "insufficient_credits", "InsufficientCredits"},
 		{verification.CodeCredentialsRejected, 502, "credentials_rejected", "CredentialsRejected"},
@@ -321,6 +322,34 @@ func TestCreateSession_errors(t *testing.T) {
 	w := post(t, newAPI(&sessions{err: errors.New("PLANTED")}, claims(`"u"`)), "", `{}`)
 	if w.Code != 500 || strings.Contains(w.Body.String(), "PLANTED") {
 		t.Errorf("foreign error: got %d %s", w.Code, w.Body)
+	}
+}
+
+// Ensure that a refusal of a needless session names the one that stands, in the answer and in the
+// log.
+func TestCreateSession_needless(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code         verification.Code
+		status, next string
+	}{
+		{verification.CodeAlreadyVerified, "Approved", "verified"},
+		{verification.CodeInReview, "In Review", "wait"},
+	} {
+		var log bytes.Buffer
+		c := newAPI(&sessions{err: &verification.Error{Code: test.code, Session: &verification.Record{SessionID: workflow, Status: test.status}}}, claims(`"u"`))
+		c.Log = slog.New(slog.NewJSONHandler(&log, nil))
+		w := post(t, c, "", `{}`)
+		f := failureOf(test.code)
+		want := fmt.Sprintf(`{"type":"urn:didit-sessions:problem:%s","title":%q,"status":409,"detail":%q,"code":%q,"request_id":"req-1",`+
+			`"session_id":%q,"session_status":%q,"next":%q}`, test.code, f.title, f.sentence, test.code, workflow, test.status, test.next)
+		if w.Code != 409 || w.Body.String() != want || w.Header().Get("Retry-After") != "" {
+			t.Errorf("got %d %s %v, want 409 %s", w.Code, w.Body, w.Header(), want)
+		}
+		line := fmt.Sprintf(`"session_id":%q,"status":%q,"code":%q,"outcome":"caller"`, workflow, test.status, test.code)
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("got line %s, want one with %s", log.String(), line)
+		}
 	}
 }
 

@@ -44,6 +44,12 @@ var failures = []failure{
 		"Use one of the workflows of this deployment, or leave workflow_id out."},
 	{verification.CodeUserBlocked, "", 403, "UserBlocked", "The user is blocked",
 		"This user or business is blocked at Didit and can start no verification."},
+	{verification.CodeAlreadyVerified, "", 409, "InternalError", "The user is verified already",
+		"The user's latest session of this workflow is Approved: continue. GET /sessions/{session_id} returns its status as of now."},
+	{verification.CodeInReview, "", 409, "InternalError", "A review is under way",
+		"A reviewer decides about the user's latest session of this workflow: wait. GET /sessions/{session_id} returns its status."},
+	{verification.CodeTooManySessions, "", 429, "InternalError", "Too many sessions in a day",
+		"This user has had as many sessions as are allowed in 24 hours. Send the request again after the time in Retry-After."},
 	{codeSignatureMismatch, "", 404, "InternalError", "The signature does not match",
 		"The signature matches no webhook secret of this deployment. During a rotation, Didit's next attempt will match."},
 	{verification.CodeNotFound, "", 404, "SessionNotFound", "Not found",
@@ -124,6 +130,14 @@ type problem struct {
 	Code      verification.Code `json:"code"`
 	RequestID string            `json:"request_id"`
 	Errors    []problemField    `json:"errors,omitempty"`
+	*problemSession
+}
+
+// problemSession is the session that makes another one needless.
+type problemSession struct {
+	ID     string            `json:"session_id"`
+	Status string            `json:"session_status"`
+	Next   verification.Next `json:"next"`
 }
 
 type problemField struct {
@@ -144,6 +158,9 @@ func writeProblem(w http.ResponseWriter, requestID string, e *verification.Error
 		if field.Field != "" {
 			p.Errors = append(p.Errors, problemField{field.Field, field.Message})
 		}
+	}
+	if s := e.Session; s != nil {
+		p.problemSession = &problemSession{s.SessionID, s.Status, s.Next()}
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(e.RetryAfter))

@@ -30,6 +30,8 @@ const (
 	ReconcileAfter       = "RECONCILE_AFTER"
 	ReadsPerMinute       = "READS_PER_MINUTE"
 	StackName            = "STACK_NAME"
+	Reverify             = "REVERIFY"
+	SessionsPerDay       = "SESSIONS_PER_DAY"
 )
 
 // LoadNamespace reads the namespace of the metrics, which every function writes: DiditSessions, and
@@ -87,6 +89,8 @@ func LoadCreateSession(getenv func(string) string) (CreateSession, error) {
 			BiometricWorkflowIDs: e.uuids(BiometricWorkflowIDs),
 			ExtraFields:          e.extraFields(),
 			AllowedCallbacks:     e.callbacks(),
+			Reverify:             e.oneOf(Reverify, "no", "yes", "no") == "yes",
+			SessionsPerDay:       e.sessionsPerDay(),
 		},
 		Table: e.records(e.text(TableName, "")),
 	}

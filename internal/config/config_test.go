@@ -38,14 +38,14 @@ func TestLoadCreateSession_defaults(t *testing.T) {
 	t.Parallel()
 	want := CreateSession{
 		Didit: Didit{SecretID: "didit/api"}, Callers: Callers{PrincipalClaim: "sub"}, Table: Table{Retention: 1095 * 24 * time.Hour, ReconcileAfter: 15 * time.Minute},
-		Policy: verification.Policy{WorkflowIDs: []string{workflow}, UserFields: []string{
+		Policy: verification.Policy{WorkflowIDs: []string{workflow}, SessionsPerDay: 10, UserFields: []string{
 			"workflow_id", "callback", "callback_method", "language", "metadata",
 			"contact_details.email", "contact_details.email_lang", "contact_details.phone",
 			"expected_details.first_name", "expected_details.last_name", "expected_details.date_of_birth", "expected_details.gender",
 			"expected_details.nationality", "expected_details.country", "expected_details.address"}},
 	}
 	empty := map[string]string{}
-	for _, name := range []string{DiditAuthURL, DiditAPIURL, DiditAPIVersion, BiometricWorkflowIDs, CallerAuth, PrincipalClaim, UserFields, ExtraFields, AllowedCallbacks, TableName, RetentionDays} {
+	for _, name := range []string{DiditAuthURL, DiditAPIURL, DiditAPIVersion, BiometricWorkflowIDs, CallerAuth, PrincipalClaim, UserFields, ExtraFields, AllowedCallbacks, TableName, RetentionDays, Reverify, SessionsPerDay} {
 		empty[name] = " "
 	}
 	for name, changed := range map[string]map[string]string{"unset": nil, "empty": empty} {
@@ -62,7 +62,7 @@ func TestLoadCreateSession_values(t *testing.T) {
 		DiditSecretID: " arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit ", DiditAuthURL: "https://auth.example.com", DiditAPIURL: "https://api.example.com:8443/prefix",
 		DiditAPIVersion: "v3", WorkflowIDs: strings.ToUpper(otherWorkflow) + " , " + workflow + ",", BiometricWorkflowIDs: strings.ToUpper(workflow), CallerAuth: "iam",
 		PrincipalClaim: "custom:id", ExtraFields: "newest, other_1", UserFields: "language, contact_details,newest , expected_details.gender",
-		AllowedCallbacks: "https://app.example.com/verified, myapp://", TableName: " sessions ", RetentionDays: "30",
+		AllowedCallbacks: "https://app.example.com/verified, myapp://", TableName: " sessions ", RetentionDays: "30", Reverify: "yes", SessionsPerDay: "0",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestLoadCreateSession_values(t *testing.T) {
 		Didit: Didit{SecretID: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:didit", AuthURL: "https://auth.example.com",
 			APIURL: "https://api.example.com:8443/prefix", APIVersion: "v3"},
 		Callers: Callers{TrustIAM: true, PrincipalClaim: "custom:id"}, Table: Table{Name: "sessions", Retention: 30 * 24 * time.Hour, ReconcileAfter: 15 * time.Minute},
-		Policy: verification.Policy{WorkflowIDs: []string{otherWorkflow, workflow}, BiometricWorkflowIDs: []string{workflow}, ExtraFields: []string{"newest", "other_1"},
+		Policy: verification.Policy{WorkflowIDs: []string{otherWorkflow, workflow}, Reverify: true, BiometricWorkflowIDs: []string{workflow}, ExtraFields: []string{"newest", "other_1"},
 			UserFields: []string{"language", "contact_details", "newest", "expected_details.gender"}, AllowedCallbacks: prefixes},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -144,6 +144,8 @@ func TestLoadCreateSession_wrong(t *testing.T) {
 		{CallerAuth, []string{"JWT", "none", "jwt,iam"}, "must be jwt or iam"},
 		{ExtraFields, []string{"a.b", "a b", "1a", "é", "-a", "*", strings.Repeat("x", 65), "include_url"}, "must be names of top-level fields"},
 		{ExtraFields, []string{"metadata", "vendor_data", "contact_details"}, "which is a field already"},
+		{Reverify, []string{"YES", "true", "1", "yes,no"}, "must be yes or no"},
+		{SessionsPerDay, []string{"-1", "101", "1000", "1.5", "ten", "1e1"}, "must be a number from 0, no limit, to 100"},
 		{RetentionDays, []string{"0", "1", "-5", "3651", "30d", "1e3", "a year"}, "must be a number of days from 2 to 3650"},
 		{AllowedCallbacks, []string{"http://app.example.com/", "app.example.com", "*", "javascript:", "https://app.example.com/?x", "https://*.example.com/"}, "must be an https URL prefix or an app scheme"},
 	} {

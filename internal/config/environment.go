@@ -107,6 +107,19 @@ func (e *environment) readsPerMinute() int {
 	return n
 }
 
+// maxSessions is how many of a user's sessions are looked at.
+const maxSessions = 100
+
+// sessionsPerDay reads a number; 0: no limit.
+func (e *environment) sessionsPerDay() int {
+	value := e.text(SessionsPerDay, "10")
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 || n > maxSessions {
+		e.refuse(SessionsPerDay, "is %q; it must be a number from 0, no limit, to %d", value, maxSessions)
+	}
+	return n
+}
+
 func (e *environment) duration(name string, fallback, shortest, longest time.Duration) time.Duration {
 	value := e.text(name, fallback.String())
 	d, err := time.ParseDuration(value)

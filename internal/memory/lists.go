@@ -23,17 +23,42 @@ func (s *Store) ByOwner(ctx context.Context, vendorData string, limit int) (list
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	owned := s.byOwner(vendorData)
-	if s.lagging != nil {
-		owned = s.lagging.owned[vendorData]
-	}
-	for _, r := range owned {
+	for _, r := range s.owned(vendorData) {
 		r, ok := s.live(r.SessionID)
 		if ok && !r.Erased && !s.spoilt[r.SessionID] && r.VendorData == vendorData && len(listed) < limit {
 			listed = append(listed, clone(r))
 		}
 	}
 	return listed, nil
+}
+
+// Latest returns what the list of an end user's latest sessions shows of them, as the index of the
+// table does.
+func (s *Store) Latest(ctx context.Context, vendorData string, limit int) (listed []verification.Record, err error) {
+	if vendorData == "" {
+		return nil, contextError(ctx)
+	}
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	owned := s.owned(vendorData)
+	for _, r := range owned[:min(len(owned), limit)] {
+		if r.Erased {
+			continue
+		}
+		listed = append(listed, clone(verification.Record{SessionID: r.SessionID, VendorData: r.VendorData,
+			WorkflowID: r.WorkflowID, Status: r.Status, CreatedAt: r.CreatedAt, UnknownReads: r.UnknownReads}))
+	}
+	return listed, nil
+}
+
+// owned returns the list of an end user's records. The caller holds mu.
+func (s *Store) owned(vendorData string) []verification.Record {
+	if s.lagging != nil {
+		return s.lagging.owned[vendorData]
+	}
+	return s.byOwner(vendorData)
 }
 
 // Due lists the sessions of a class that are due at the time, the longest due first. Like the

@@ -139,6 +139,7 @@ var defaults = map[string]struct{ value, because string }{
 	"MemorySize":          {"256", "a larger share of a processor than 128 MB has"},
 	"ReservedConcurrency": {"0", "an account limited to 10 cannot reserve"},
 	"LogRetentionDays":    {"30", "logs cost money"},
+	"Reverify":            {"no", "a second verification costs money, and a user"},
 	"DeployStateMachine":  {"no", "on request only"},
 	"DeployGetDecision":   {"no", "on request only: it returns personal data"},
 	"DeployEraseUser":     {"no", "on request only: it destroys"},
@@ -182,6 +183,8 @@ var environment = map[string]string{
 	"RECONCILE_AFTER":         `!Ref ReconcileAfter`,
 	"READS_PER_MINUTE":        `!Ref ReadsPerMinute`,
 	"STACK_NAME":              `!Ref AWS::StackName`,
+	"REVERIFY":                `!Ref Reverify`,
+	"SESSIONS_PER_DAY":        `!Ref SessionsPerDay`,
 }
 
 // Ensure that the template means what it should.

@@ -70,6 +70,7 @@ func TestTable(t *testing.T) {
 		"AttributeName: " + table.OwnerPartitionKey + ", KeyType: HASH", "AttributeName: " + table.OwnerSortKey + ", KeyType: RANGE",
 		"AttributeName: " + table.DuePartitionKey + ", KeyType: HASH", "AttributeName: " + table.DueSortKey + ", KeyType: RANGE",
 		"TimeToLiveSpecification: {AttributeName: " + table.ExpiryAttribute + ", Enabled: true}",
+		"NonKeyAttributes: [" + strings.Join(table.Schema("").GlobalSecondaryIndexes[0].Projection.NonKeyAttributes, ", ") + "]}",
 		"BillingMode: PAY_PER_REQUEST", "PointInTimeRecoveryEnabled: true",
 	} {
 		if !strings.Contains(declared, want) {

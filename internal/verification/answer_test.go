@@ -20,6 +20,12 @@ func (r *oldRecord) Add(_ context.Context, added Record) (Record, bool, error) {
 	return Record{SessionID: added.SessionID, VendorData: r.owner}, r.known, nil
 }
 
+func (*oldRecord) Latest(context.Context, string, int) ([]Record, error) { return nil, nil }
+
+func (*oldRecord) Record(context.Context, string) (Record, bool, error) { return Record{}, false, nil }
+
+func (*oldRecord) Replace(context.Context, Record) (bool, error) { return false, nil }
+
 // Ensure that nothing of a session reaches the caller that is not the one asked for, and that the
 // operator finds out which one Didit answered.
 func TestCreator_Create_otherSession(t *testing.T) {

@@ -28,6 +28,8 @@ type Policy struct {
 	ExtraFields          []string         // top-level names passed through unchecked
 	AllowedCallbacks     []CallbackPrefix // where a signed-in user's browser may be sent
 	LocalCallbacks       bool             // http://localhost is allowed too: for development alone
+	Reverify             bool             // a signed-in user may be verified again
+	SessionsPerDay       int              // new sessions of one signed-in user in 24 hours; 0: no limit
 }
 
 // CreateRequest describes the session to create.
@@ -37,9 +39,11 @@ type CreateRequest struct {
 	Invalid []FieldError // errors of its form, to be reported with all others
 }
 
-// Recorder keeps records of new sessions. Every [Store] is one.
+// Recorder is the part of a [Store] that creating sessions needs.
 type Recorder interface {
+	recordWriter
 	Add(ctx context.Context, r Record) (was Record, known bool, err error)
+	Latest(ctx context.Context, vendorData string, max int) ([]Record, error)
 }
 
 // Created is a session that was created, or the end user's unfinished one. It prints as its
@@ -57,13 +61,19 @@ type Creator struct {
 	Store  Recorder // gets every session before its URL is handed out; nil: none is recorded
 	// Retention and ReconcileAfter are those of [Tracker].
 	Retention, ReconcileAfter time.Duration
-	Now                       func() time.Time // nil means [time.Now]
+	// LookLimit is how long the request waits for the list of the user's sessions, and after Didit's
+	// answer for noting a doubt; 0 means 1 s.
+	LookLimit time.Duration
+	// LogRecovered is called with errors that do not fail the call; nil drops them.
+	LogRecovered func(ctx context.Context, err error)
+	Now          func() time.Time // nil means [time.Now]
 }
 
 // Create validates the request and creates a session at Didit, or gets the end user's unfinished
 // one. Its errors are [*Error]s. Of several, the first in this order is returned:
 // field_not_allowed, invalid_request with all invalid fields, vendor_data_mismatch,
-// workflow_not_allowed; then Didit's refusal, or internal if Didit answered with another session
+// workflow_not_allowed; for a signed-in user already_verified or in_review, both with the session,
+// and too_many_sessions; then Didit's refusal, or internal if Didit answered with another session
 // than was asked for; then, if the session was created but could not be recorded,
 // backend_unavailable or internal.
 func (c *Creator) Create(ctx context.Context, r CreateRequest) (Created, error) {
@@ -83,6 +93,10 @@ func (c *Creator) Create(ctx context.Context, r CreateRequest) (Created, error) 
 		return Created{}, &Error{Code: CodeWorkflowNotAllowed, Fields: []FieldError{{
 			Field: "workflow_id", Message: "is not one of the workflows of this deployment."}}}
 	}
+	latest, err := c.checkNeed(ctx, d, r.Caller)
+	if err != nil {
+		return Created{}, err
+	}
 	session, err := c.create(ctx, d)
 	if err != nil {
 		return Created{}, c.explain(err, d, r.Caller)
@@ -93,6 +107,9 @@ func (c *Creator) Create(ctx context.Context, r CreateRequest) (Created, error) 
 	known, err := c.record(ctx, session, d)
 	if err != nil {
 		return Created{}, err
+	}
+	if !known {
+		c.doubt(ctx, latest, session.ID)
 	}
 	return Created{Session: session, Known: known}, nil
 }

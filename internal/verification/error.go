@@ -19,6 +19,9 @@ const (
 	CodeFieldNotAllowed     Code = "field_not_allowed"
 	CodeWorkflowNotAllowed  Code = "workflow_not_allowed"
 	CodeUserBlocked         Code = "user_blocked"
+	CodeAlreadyVerified     Code = "already_verified"
+	CodeInReview            Code = "in_review"
+	CodeTooManySessions     Code = "too_many_sessions"
 	CodeNotFound            Code = "not_found"
 	CodeUserErased          Code = "user_erased"
 	CodePlanRequired        Code = "plan_required"
@@ -47,6 +50,7 @@ type Error struct {
 	Detail     string        // Didit's sentence, or empty
 	RetryAfter time.Duration // 0: trying again does not help, or the time is unknown
 	Reason     string        // for the operator, in fixed words
+	Session    *Record       // the session that makes another one needless, as [Store].Latest shows it; or nil
 }
 
 // NewError returns an error with the code, and with the reason for the operator. Every

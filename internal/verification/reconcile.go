@@ -245,7 +245,7 @@ func (run *reconciliation) unlessFailed(ctx context.Context, id string, failed e
 		run.works, run.inARow = true, 0
 		return nil
 	}
-	_, err := run.update(ctx, id, func(r Record) (Record, bool, error) {
+	_, err := update(ctx, run.Store, id, func(r Record) (Record, bool, error) {
 		m := run.moment()
 		if !r.isDue(m.now) {
 			return r, false, nil

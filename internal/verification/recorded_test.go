@@ -29,12 +29,20 @@ func made(change func(*didit.Session)) provider {
 	}
 }
 
-// adder is the part of a store that creating needs.
+// adder adds to a store that is empty otherwise.
 type adder func(ctx context.Context, r verification.Record) (verification.Record, bool, error)
 
 func (a adder) Add(ctx context.Context, r verification.Record) (was verification.Record, known bool, err error) {
 	return a(ctx, r)
 }
+
+func (adder) Latest(context.Context, string, int) ([]verification.Record, error) { return nil, nil }
+
+func (adder) Record(context.Context, string) (verification.Record, bool, error) {
+	return verification.Record{}, false, nil
+}
+
+func (adder) Replace(context.Context, verification.Record) (bool, error) { return false, nil }
 
 func service(p verification.Provider, store adder, now func() time.Time) *verification.Creator {
 	s := &verification.Creator{Didit: p, Policy: verification.Policy{WorkflowIDs: []string{workflow}}, Now: now}

@@ -130,6 +130,11 @@ func (b *backend) Strip(ctx context.Context, id string) error {
 	return b.call("Strip", func() error { return b.store.Strip(ctx, id) })
 }
 
+func (b *backend) Latest(ctx context.Context, vendorData string, most int) (all []verification.Record, err error) {
+	err = b.call("Latest", func() (err error) { all, err = b.store.Latest(ctx, vendorData, most); return err })
+	return all, err
+}
+
 func (b *backend) Due(ctx context.Context, class verification.Class, now time.Time) iter.Seq2[string, error] {
 	return b.list("Due", b.store.Due(ctx, class, now))
 }

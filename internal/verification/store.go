@@ -53,6 +53,11 @@ type Store interface {
 	// Strip removes all of the record of an erased session but its id, that it is erased, and when it
 	// expires. It does nothing to one that is not erased.
 	Strip(ctx context.Context, sessionID string) error
+	// Latest returns what the list of an end user's sessions shows, newest first, max of them at most,
+	// in one request: of each record only SessionID, VendorData, WorkflowID, Status, CreatedAt and
+	// UnknownReads. It may lag behind the records, leaves out erased ones, and may list some that have
+	// expired.
+	Latest(ctx context.Context, vendorData string, max int) ([]Record, error)
 	// Due lists the sessions of a class whose DueFrom is not after the time, oldest first. It may lag
 	// behind the records, and list some that have expired. After an error it ends.
 	Due(ctx context.Context, class Class, now time.Time) iter.Seq2[string, error]

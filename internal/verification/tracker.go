@@ -68,19 +68,25 @@ const maxWrites = 10
 
 // write is update, and completes the tasks of a session whose stored status is final.
 func (t *Tracker) write(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
-	r, err := t.update(ctx, id, change)
+	r, err := update(ctx, t.Store, id, change)
 	if err != nil || r.SessionID == "" || r.Erased {
 		return r, err
 	}
 	return r, t.settle(ctx, r)
 }
 
+// recordWriter is the part of a [Store] that update needs.
+type recordWriter interface {
+	Record(ctx context.Context, sessionID string) (Record, bool, error)
+	Replace(ctx context.Context, r Record) (bool, error)
+}
+
 // update reads the record and writes it as change returns it, if that reports that it must be
 // written. The result for a session that is not on record is the zero value; that of an erased one
 // is not changed.
-func (t *Tracker) update(ctx context.Context, id string, change func(Record) (Record, bool, error)) (Record, error) {
+func update(ctx context.Context, store recordWriter, id string, change func(Record) (Record, bool, error)) (Record, error) {
 	for range maxWrites {
-		r, found, err := t.Store.Record(ctx, id)
+		r, found, err := store.Record(ctx, id)
 		if err != nil || !found {
 			return Record{}, err
 		}
@@ -91,7 +97,7 @@ func (t *Tracker) update(ctx context.Context, id string, change func(Record) (Re
 		if err != nil || !changed {
 			return r, err
 		}
-		written, err := t.Store.Replace(ctx, next)
+		written, err := store.Replace(ctx, next)
 		if err != nil {
 			return r, err
 		}

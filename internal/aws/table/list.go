@@ -38,6 +38,26 @@ func (t *Table) ByOwner(ctx context.Context, vendorData string, limit int) ([]ve
 	return records, err
 }
 
+// Latest returns what the index of owners shows of an end user's latest records, in one request.
+// Erased rows, which have no status, and those that cannot be read are left out.
+func (t *Table) Latest(ctx context.Context, vendorData string, limit int) (listed []verification.Record, err error) {
+	if vendorData == "" || len(vendorData) > maxOwner || limit < 1 {
+		return nil, nil
+	}
+	query := t.owned(vendorData)
+	query.Limit = aws.Int32(int32(limit))
+	page, err := t.query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range page.Items {
+		if r, err := decode(row); err == nil && r.Status != "" {
+			listed = append(listed, r)
+		}
+	}
+	return listed, nil
+}
+
 // Due lists the sessions of a class that are due at the time, the longest due first. It reads the
 // index page by page, each within three seconds, as far as the caller goes through the list.
 func (t *Table) Due(ctx context.Context, class verification.Class, now time.Time) iter.Seq2[string, error] {

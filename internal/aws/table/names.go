@@ -7,7 +7,8 @@ import (
 )
 
 // Names that the template and this package share: the keys of the table and of its two indexes, and
-// the attribute by which rows expire. The index of owners also shows status and workflow.
+// the attribute by which rows expire. The index of owners also shows status, workflow and
+// how often Didit did not know the session.
 const (
 	PartitionKey = "pk" // string
 	SortKey      = "sk" // string
@@ -83,7 +84,7 @@ func Schema(name string) *dynamodb.CreateTableInput {
 			Projection: projection}
 	}
 	keysOnly := &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}
-	shown := &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{attrStatus, attrWorkflow}}
+	shown := &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{attrStatus, attrWorkflow, attrUnknownReads}}
 	return &dynamodb.CreateTableInput{
 		TableName: aws.String(name), BillingMode: types.BillingModePayPerRequest, KeySchema: keys(PartitionKey, SortKey),
 		AttributeDefinitions: []types.AttributeDefinition{

@@ -81,6 +81,7 @@ func TestTable_wire(t *testing.T) {
 		{"replace_final", func(t *testing.T, s *Table) error { _, err := s.Replace(t.Context(), final); return err }, nil},
 		{"remove", func(t *testing.T, s *Table) error { _, err := s.Remove(t.Context(), full); return err }, nil},
 		{"by_owner", func(t *testing.T, s *Table) error { _, err := s.ByOwner(t.Context(), "user-123", 10); return err }, []string{listed}},
+		{"latest", func(t *testing.T, s *Table) error { _, err := s.Latest(t.Context(), "user-123", 100); return err }, nil},
 		{"due", func(t *testing.T, s *Table) error {
 			return firstError(s.Due(t.Context(), verification.ClassAwaited, noon()))
 		}, nil},
@@ -138,8 +139,8 @@ func wantGolden(t *testing.T, name, got string) {
 func TestTable_wire_files(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) != 18 {
-		t.Errorf("got %d golden files, error %v, want 18", len(files), err)
+	if err != nil || len(files) != 19 {
+		t.Errorf("got %d golden files, error %v, want 19", len(files), err)
 	}
 }
 

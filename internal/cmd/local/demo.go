@@ -10,17 +10,21 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"didit-sessions/internal/config"
 )
 
 // patience ends a story that hangs. It takes the place of the deployed functions' limits, which a
 // busy machine would exceed.
 const patience = 5 * time.Minute
 
+// demoVariables are the variables of the story's system: more sessions would meet the throttle.
+var demoVariables = map[string]string{config.SessionsPerDay: "3"}
+
 // demo tells the story on a system of its own.
 func demo(ctx context.Context, out io.Writer) error {
-	s, err := start(options{
-		listen: "127.0.0.1", getenv: func(string) string { return "" }, out: io.Discard, patience: patience,
-	})
+	getenv := func(name string) string { return demoVariables[name] }
+	s, err := start(options{listen: "127.0.0.1", getenv: getenv, out: io.Discard, patience: patience})
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,8 @@ func (t *teller) steps() []func() string {
 		t.createDuringOutage, t.createAfterOutage, t.createAfterRotation,
 		t.readNotStarted, t.readForeign, t.forgeWebhook, t.approve, t.checkEvent, t.readApproved, t.listSessions,
 		t.deliverAgain, t.startWorkflow, t.releaseWorkflow, t.declineWorkflow,
-		t.healByGet, t.healByReconcile, t.readDuringOutage, t.createNext,
+		t.healByGet, t.healByReconcile, t.readDuringOutage,
+		t.createNeedless, t.createInReview, t.createTooMany,
 	}
 }
 
@@ -92,6 +97,7 @@ type reply struct {
 	URL        string  `json:"url"`
 	Status     any     `json:"status"` // a session's word, or a problem's number
 	Next       string  `json:"next"`
+	Standing   string  `json:"session_status"` // of the session that makes another one needless
 	Code       string  `json:"code"`
 	Sessions   []reply `json:"sessions"`
 	Errors     []struct {

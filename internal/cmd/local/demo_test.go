@@ -26,7 +26,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("line %d: got %q", i+1, line)
 		}
 	}
-	if len(lines) != 24 || !strings.HasPrefix(lines[23], "done") {
+	if len(lines) != 26 || !strings.HasPrefix(lines[25], "done") {
 		t.Errorf("got %d lines:\n%s", len(lines), &out)
 	}
 }
@@ -67,7 +67,7 @@ func TestTell_fails(t *testing.T) {
 func TestTell_logsNothingSecret(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
-	s := startSystem(t, nil, &log)
+	s := startSystem(t, demoVariables, &log)
 	var out bytes.Buffer
 	if err := tell(t.Context(), s, &out); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestTell_logsNothingSecret(t *testing.T) {
 			t.Errorf("got log\n%s\nwant %q in it", &log, want)
 		}
 	}
-	for _, person := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "Carmen", "415555", "premium"} {
+	for _, person := range []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "Carmen", "415555", "premium"} {
 		if strings.Contains(log.String(), person) {
 			t.Errorf("the log holds %q:\n%s", person, &log)
 		}

@@ -51,7 +51,7 @@ func (b *backend) functions(s settings) *functions {
 	b.store.Now = b.now
 	create := &api.CreateSession{
 		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: hosted{b.client(s.create.Didit), b.sessionURL}, Store: &b.store,
-			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, Now: b.now},
+			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, LookLimit: b.patience, LogRecovered: trouble, Now: b.now},
 		Callers: callers(s.create.Callers), MaxRaw: s.create.Policy.MaxRaw, Log: b.functionLog,
 	}
 	tracker := func(d verification.Statuses, reads int) *verification.Tracker {

@@ -69,10 +69,37 @@ func (t *teller) createAfterRotation() string {
 	return "the operator rotates the credentials: carol gets 201; the refused token was replaced within her call"
 }
 
-func (t *teller) createNext() string {
-	a := t.create(201, "", "alice", `{}`)
-	t.check(a.SessionID != t.session.SessionID, "got the finished session again")
-	return "alice creates a session once more: 201, a new one, because the old one is finished"
+// createStanding creates a session for a user who needs none, and gets the one that stands.
+func (t *teller) createStanding(code, user string, session reply, status, next string) {
+	before := t.system.simulator.Count(didittest.OpCreate)
+	a := t.create(409, code, user, `{}`)
+	t.check(a.SessionID == session.SessionID && a.Standing == status && a.Next == next,
+		"got %s, %s, next %s, want %s, %s, next %s", a.SessionID, a.Standing, a.Next, session.SessionID, status, next)
+	t.check(t.system.simulator.Count(didittest.OpCreate) == before, "Didit was asked")
+}
+
+func (t *teller) createNeedless() string {
+	t.createStanding("already_verified", "alice", t.session, "Approved", "verified")
+	return "alice creates a session although she is verified: 409 already_verified with her session, next verified; " +
+		"Didit is not asked, and nothing is paid twice"
+}
+
+func (t *teller) createInReview() string {
+	session := t.create(201, "", "heidi", `{}`)
+	t.decide(session, "In Review")
+	t.settle()
+	t.createStanding("in_review", "heidi", session, "In Review", "wait")
+	return "heidi's session is in review when she asks for another one: 409 in_review, next wait"
+}
+
+func (t *teller) createTooMany() string {
+	limit := t.system.settings.create.Policy.SessionsPerDay
+	for range limit {
+		t.decide(t.create(201, "", "ivan", `{}`), "Declined")
+		t.settle()
+	}
+	a := t.create(429, "too_many_sessions", "ivan", `{}`)
+	return fmt.Sprintf("ivan is declined %d times in a day, as often as SESSIONS_PER_DAY allows here: 429 too_many_sessions, Retry-After %s", limit, a.retryAfter)
 }
 
 func (t *teller) readNotStarted() string {

@@ -2,6 +2,7 @@ package verificationtest
 
 import (
 	"iter"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -112,6 +113,55 @@ func byOwnerMany(t *testing.T, s Store) {
 	}
 	wantOwned(t, s, owner, 1000, want...)
 	wantOwned(t, s, owner, 101, want[:101]...)
+}
+
+// latest ensures that the list shows of an end user's newest records what it promises, and no more.
+func latest(t *testing.T, s Store) {
+	at := recent()
+	for n, minutes := range []int{3, 1, 4, 0, 2} {
+		add(t, s, full(n, at.Add(time.Duration(minutes)*time.Minute)))
+	}
+	foreign, ownerless, bare := newRecord(5, at.Add(time.Hour)), newRecord(6, at.Add(time.Hour)), newRecord(7, at.Add(-time.Hour))
+	foreign.VendorData, ownerless.VendorData, bare.WorkflowID = otherOwner, "", ""
+	for _, r := range []verification.Record{foreign, ownerless, bare} {
+		add(t, s, r)
+	}
+	changed := stored(t, s, 4)
+	changed.Status, changed.UnknownReads = verification.StatusDeclined, 3
+	replace(t, s, changed, true)
+
+	listed, err := s.Latest(t.Context(), owner, 100)
+	var got []map[string]any
+	for _, r := range listed {
+		got = append(got, plain(r))
+	}
+	var want []map[string]any
+	for _, n := range []int{2, 0, 4, 1, 3, 7} {
+		r := stored(t, s, n)
+		want = append(want, plain(verification.Record{SessionID: r.SessionID, VendorData: r.VendorData, WorkflowID: r.WorkflowID,
+			Status: r.Status, CreatedAt: r.CreatedAt, UnknownReads: r.UnknownReads}))
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, error %v,\nwant %v", got, err, want)
+	}
+	erased := stored(t, s, 3)
+	erased.Expires = time.Now().Add(time.Hour)
+	if _, _, err := s.MarkErased(t.Context(), erased); err != nil {
+		t.Fatal(err)
+	}
+	if listed, err := s.Latest(t.Context(), owner, 100); err != nil || len(listed) != len(want)-1 {
+		t.Errorf("one is erased: got %v, error %v, want %d others", listed, err, len(want)-1)
+	}
+	for most, want := range map[int]int{0: 0, 1: 1, 3: 3} {
+		if listed, err := s.Latest(t.Context(), owner, most); err != nil || len(listed) != want || want > 0 && listed[0].SessionID != sessionID(2) {
+			t.Errorf("at most %d: got %v, error %v, want the %d newest", most, listed, err, want)
+		}
+	}
+	for _, unknown := range []string{"", "user-12", "USER-123"} {
+		if listed, err := s.Latest(t.Context(), unknown, 10); err != nil || len(listed) != 0 {
+			t.Errorf("sessions of %q: got %v, error %v, want none", unknown, listed, err)
+		}
+	}
 }
 
 // due ensures that the oldest come first, the time itself counts, and zero is never due.
