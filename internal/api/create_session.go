@@ -48,7 +48,13 @@ func (c *CreateSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if session.Known {
 		status = http.StatusOK
 	}
-	writeJSON(w, status, "application/json", sessionJSON(session.Session, true))
+	document := sessionJSON(session.Session, true)
+	if format, _ := qrWanted(r.URL.Query()); format != "" {
+		if document.QR, err = qrCode(session.URL, format); err != nil {
+			LogRecovered(c.Log)(ctx, err) // the session exists, and its URL says the same
+		}
+	}
+	writeJSON(w, status, "application/json", document)
 }
 
 func (c *CreateSession) maxRaw() func(name string) int {
@@ -96,7 +102,8 @@ func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verifica
 	if err != nil {
 		return verification.Created{}, err
 	}
-	return c.Sessions.Create(r.Context(), verification.CreateRequest{Caller: caller, Fields: fields, Invalid: invalid})
+	_, wrong := qrWanted(r.URL.Query())
+	return c.Sessions.Create(r.Context(), verification.CreateRequest{Caller: caller, Fields: fields, Invalid: append(invalid, wrong...)})
 }
 
 // readBody reads a body of up to limit bytes; tooLarge is the sentence for a longer one, or empty

@@ -21,6 +21,7 @@ type sessionDocument struct {
 	URL             *string         `json:"url,omitempty"`
 	WorkflowVersion *int64          `json:"workflow_version,omitempty"`
 	SessionKind     *string         `json:"session_kind,omitempty"`
+	QR              string          `json:"qr,omitempty"` // the URL as a data URI, if the caller wants it
 }
 
 // sessionJSON returns the session for a caller. Without includeURL both of its secrets are left

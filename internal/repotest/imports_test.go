@@ -56,7 +56,7 @@ var rules = []rule{
 	{"internal/verification", []string{"internal/didit"}, []string{"net/http"}, "the domain knows no transport"},
 	{"internal/verification/verificationtest", []string{"internal/verification"}, nil, "the suites know the interfaces, not who implements them"},
 	{"internal/strictjson", []string{"github.com/go-json-experiment/json/jsontext"}, nil, "the reader could be the standard library's own"},
-	{"internal/api", []string{"internal/strictjson", "internal/verification", "internal/didit"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
+	{"internal/api", []string{"internal/strictjson", "internal/verification", "internal/didit", "rsc.io/qr"}, nil, "the contract knows neither Lambda nor AWS nor the environment"},
 	{"internal/api/apitest", []string{"github.com/getkin/kin-openapi/", "go.yaml.in/yaml/v3"}, nil, "it knows the contract as it is written, and none of the code"},
 	{"internal/lambdahttp", []string{"github.com/aws/aws-lambda-go/"}, nil, "the adapter knows payloads, not the product"},
 	{"internal/aws/fault", []string{"internal/verification", "github.com/aws/smithy-go"}, nil, "errors of AWS, whatever the service"},
