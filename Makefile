@@ -111,9 +111,11 @@ build-EraseUserFunction:
 .PHONY: openapi
 openapi: export REDOCLY_TELEMETRY := off
 openapi: export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
-openapi: need-node .venv/api ## Check internal/api/openapi.yaml: validator and linter
+openapi: need-go need-node .venv/api ## Check internal/api/openapi.yaml, and the local system by requests generated from it
 	.venv/bin/openapi-spec-validator internal/api/openapi.yaml
 	npx --yes $(REDOCLY) lint --config .ci/redocly.yaml internal/api/openapi.yaml
+	go build -o bin/local ./internal/cmd/local
+	.ci/schemathesis bin/local
 
 ##@ With the SAM CLI
 

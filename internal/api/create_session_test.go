@@ -440,7 +440,7 @@ func TestCreateSession_log(t *testing.T) {
 			`"attempts":2,`, `"token_ms":1.5,"create_session_ms":2,"secret_ms":4`}},
 		{&verification.Error{Code: verification.CodeInvalidRequest, Detail: "PLANTED", Fields: []verification.FieldError{{Field: "f", Message: "PLANTED"}}},
 			[]string{`"level":"INFO"`, `"code":"invalid_request"`, `"gateway_request_id":"req-1"`}},
-		{&verification.Error{Code: verification.CodeThrottled}, []string{`"level":"WARN"`}},
+		{&verification.Error{Code: verification.CodeThrottled, RetryAfter: time.Second}, []string{`"level":"WARN"`}},
 		{&verification.Error{Code: verification.CodeSecretUnavailable, Reason: "the secret is missing"},
 			[]string{`"level":"ERROR"`, `"code":"secret_unavailable"`, `"reason":"the secret is missing"`}},
 		{&verification.Error{Code: verification.CodePlanRequired, Detail: "PLANTED"}, []string{`"level":"ERROR"`}},

@@ -9,6 +9,8 @@ package apitest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,16 +126,33 @@ func (e Exchange) validate() error {
 	if err := openapi3filter.ValidateResponse(r.Context(), answer); err != nil {
 		return err
 	}
-	// Only answers of API Gateway lack what the functions add to all of theirs.
-	problem := strings.HasPrefix(e.Header.Get("Content-Type"), "application/problem+json")
-	if (problem || e.Status < 300) && e.Header.Get("Cache-Control") != "no-store" {
-		return fmt.Errorf("got Cache-Control %q, want no-store", e.Header.Get("Cache-Control"))
+	if err := e.validateHeader(); err != nil {
+		return err
 	}
 	if e.Status >= 300 || e.Request == nil {
 		return nil
 	}
 	r.Header.Set("Content-Type", "application/json")
 	return openapi3filter.ValidateRequest(r.Context(), request)
+}
+
+// validateHeader looks at headers that only some of the answers with one status have: those of the
+// functions, and not of API Gateway; those after which a client asks again.
+func (e Exchange) validateHeader() error {
+	problem := strings.HasPrefix(e.Header.Get("Content-Type"), "application/problem+json")
+	if (problem || e.Status < 300) && e.Header.Get("Cache-Control") != "no-store" {
+		return fmt.Errorf("got Cache-Control %q, want no-store", e.Header.Get("Cache-Control"))
+	}
+	var status struct {
+		Next string `json:"next"`
+	}
+	_ = json.Unmarshal(e.Body, &status) // a list has no next
+	again := problem && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable) ||
+		e.Status == http.StatusOK && (status.Next == "verify" || status.Next == "wait")
+	if again && e.Header.Get("Retry-After") == "" {
+		return errors.New("got no Retry-After")
+	}
+	return nil
 }
 
 // CheckAnswer is Check for an answer of a handler, whose request is not looked at.

@@ -12,6 +12,8 @@ const (
 	workflow = "11111111-2222-3333-4444-555555555555"
 	session  = `{"session_id":"s","session_number":1,"session_token":"t","vendor_data":"u","metadata":null,` +
 		`"status":"Not Started","workflow_id":"` + workflow + `","callback":null,"url":"https://verify.didit.me/session/t"`
+	status = `{"session_id":"s","workflow_id":null,"vendor_data":"u","status":"In Review","final":false,"next":"wait",` +
+		`"created_at":"2026-11-23T12:00:00Z","updated_at":"2026-11-23T12:00:00Z","checks":[]}`
 	problem = `{"type":"urn:didit-sessions:problem:invalid_request","title":"t","status":400,"detail":"d","code":"invalid_request","request_id":"r"`
 )
 
@@ -53,6 +55,8 @@ func TestExchange(t *testing.T) {
 		{"cached", Exchange{"POST", "/sessions", nil, 201, header("Cache-Control", "private"), []byte(session + `}`)}, `"Cache-Control"`},
 		{"cached problem", Exchange{"GET", "/sessions", nil, 503, header("Cache-Control", "", "Content-Type", "application/problem+json"),
 			[]byte(strings.NewReplacer("400", "503", "invalid_request", "throttled").Replace(problem) + `}`)}, "no-store"},
+		{"no Retry-After", Exchange{"GET", "/sessions", nil, 503, asProblem, []byte(strings.NewReplacer("400", "503", "invalid_request", "throttled").Replace(problem) + `}`)}, "Retry-After"},
+		{"status without Retry-After", Exchange{"GET", "/sessions/" + workflow, nil, 200, header(), []byte(status)}, "Retry-After"},
 		{"accepted though unknown", Exchange{"POST", "/sessions", []byte(`{"new":1}`), 201, header(), []byte(session + `}`)}, "'new'"},
 		{"accepted though without a country", Exchange{"POST", "/sessions", []byte(`{"expected_details":{"address":"x"}}`), 201, header(), []byte(session + `}`)}, "country"},
 	} {

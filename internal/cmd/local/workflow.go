@@ -181,6 +181,7 @@ var taskOutcomes = map[string]struct{ outcome, status string }{
 	verification.TaskSessionExpired:   {"not_finished", verification.StatusExpired},
 	verification.TaskSessionAbandoned: {"not_finished", verification.StatusAbandoned},
 	verification.TaskSessionNotFound:  {"not_finished", ""},
+	verification.TaskUserErased:       {"not_finished", ""},
 	timedOut:                          {"not_finished", ""},
 }
 
