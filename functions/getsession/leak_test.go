@@ -20,7 +20,7 @@ func TestLeaks(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
 	maps.Copy(env, stagetest.OneAttempt)
-	w := stagetest.New(t, lambdatest.Options{Env: env})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: env})
 	w.Didit.SetCredentials("planted-id", "planted-secret", didittest.DefaultAPIKey)
 	w.Secrets.Set(stage.SecretID, `{"client_id":"planted-id","client_secret":"planted-secret"}`)
 	personal := []string{"Carmen", "Española", "CAA000000", "IDESP", "1980-01-01", "planted-number", "planted-reviewer", "/session/"}

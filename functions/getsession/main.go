@@ -22,7 +22,7 @@ var tokens didit.TokenCache
 
 func main() { start.Function(config.LoadGetSession, newHandler) }
 
-func newHandler(_ context.Context, sdk aws.Config, settings config.GetSession) *lambdahttp.Handler {
+func newHandler(ctx context.Context, sdk aws.Config, settings config.GetSession) *lambdahttp.Handler {
 	client, records := start.DiditClient(settings.Didit, &tokens, secret.New(sdk, settings.Didit.SecretID).Read), table.New(sdk, settings.Table.Name)
 	client.Shared = start.SharedToken(settings.Didit, records)
 	// Tasks are left to trackstatus, which gets the event that is published for a changed status.
@@ -35,5 +35,6 @@ func newHandler(_ context.Context, sdk aws.Config, settings config.GetSession) *
 		ReadsPerMinute: settings.ReadsPerMinute,
 		LogRecovered:   api.LogRecovered(nil),
 	}
+	start.Warm(ctx, client.Connect)
 	return &lambdahttp.Handler{HTTP: &api.GetSession{Records: tracker, Callers: start.Callers(settings.Callers)}}
 }

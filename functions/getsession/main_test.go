@@ -74,7 +74,7 @@ func TestEvents(t *testing.T) {
 		{"http-iam", nil, 401, `"code":"unauthenticated"`}, // a server, but the callers are users
 		{"http-one", iam, 401, `"code":"unauthenticated"`}, // a user, but the callers are servers
 	} {
-		w := stagetest.New(t, lambdatest.Options{Env: test.env})
+		w := stagetest.NewUnprepared(t, lambdatest.Options{Env: test.env})
 		w.Add(t, stagetest.Record(sessionID, owner, "In Progress", 0))
 		a := w.HTTP(t, stagetest.Event(t, test.name))
 		if a.Status != test.status || !strings.Contains(string(a.Body), test.want) || a.Header.Get("Cache-Control") != "no-store" {
@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 // Ensure that the owner gets the whole status object, without a request to Didit.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	r := stagetest.Record(sessionID, owner, "In Review", 0)
 	r.Checks = []verification.Check{{Feature: "LIVENESS", Status: new("Approved")}, {Feature: "AML"}}
 	w.Add(t, r)
@@ -109,7 +109,7 @@ func TestStatus(t *testing.T) {
 // request to Didit.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	ownerless := "99999999-2222-3333-4444-666666666666"
 	w.Add(t, stagetest.Record(sessionID, owner, "In Progress", time.Hour))
 	w.Add(t, stagetest.Record(ownerless, "", "In Progress", time.Hour))
@@ -132,7 +132,7 @@ func TestForeign(t *testing.T) {
 // request to Didit.
 func TestIAM(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: iam})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: iam})
 	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	unknown := w.Session(t, owner)
 	one := func(id string) []byte {
@@ -159,7 +159,7 @@ func TestIAM(t *testing.T) {
 // Didit.
 func TestList(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	var want []string
 	for i := range 12 {
 		id := fmt.Sprintf("99999999-2222-3333-4444-%012d", i)
@@ -200,7 +200,7 @@ func TestList(t *testing.T) {
 // Ensure that other paths and methods are refused, and that direct invocations are refused.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for _, change := range []func(e map[string]any){
 		func(e map[string]any) { stagetest.Object(e, "requestContext", "http")["method"] = "POST" },
 		func(e map[string]any) { e["routeKey"] = "GET /session" },
@@ -220,7 +220,7 @@ func TestRefused(t *testing.T) {
 // stage with a name.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	for _, stage := range []string{"$default", "prod"} {
 		for name, path := range map[string]string{"http-one": "/sessions/" + sessionID, "http-list": "/sessions"} {
@@ -247,7 +247,7 @@ func TestRoutes(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "CALLER_AUTH": "basic", "DIDIT_SECRET_ID": ""}})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{"TABLE_NAME": "", "EVENT_BUS_NAME": "", "CALLER_AUTH": "basic", "DIDIT_SECRET_ID": ""}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
 	}

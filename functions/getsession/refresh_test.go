@@ -44,7 +44,7 @@ func TestRefresh(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, %s after %v", test.onRecord, test.atDidit, test.age), func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{})
 			id := w.Session(t, owner)
 			w.SetStatus(t, id, test.atDidit)
 			w.Add(t, stagetest.Record(id, owner, test.onRecord, test.age))
@@ -104,7 +104,7 @@ func TestRefresh_trouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			id := stale(t, w, "In Progress", "Approved")
 			arrange(w)
 			wantStatus(t, w.HTTP(t, get(t, id, owner)), "In Progress")
@@ -130,7 +130,7 @@ func TestRefresh_trouble(t *testing.T) {
 // Ensure that if Didit does not answer, there is time left to answer with the row.
 func TestRefresh_silence(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	id := stale(t, w, "In Progress", "Approved")
 	w.Didit.Inject(didittest.Fault{On: didittest.OpDecision, Mode: didittest.ModeSilence})
 	wantStatus(t, w.HTTP(t, get(t, id, owner)), "In Progress")
@@ -139,7 +139,7 @@ func TestRefresh_silence(t *testing.T) {
 // Ensure that an error of the table is reported as temporary, or as one to fix.
 func TestTableFaults(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: stagetest.OneAttempt})
 	w.Add(t, stagetest.Record(sessionID, owner, "Approved", time.Hour))
 	for _, test := range []struct {
 		fault  awsfake.Fault
@@ -171,7 +171,7 @@ func TestBudget(t *testing.T) {
 	t.Parallel()
 	const budget, taken, sessions = 5, 3, 4
 	for { // until no new minute begins meanwhile
-		w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"READS_PER_MINUTE": "10"}})
+		w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{"READS_PER_MINUTE": "10"}})
 		var ids []string
 		for i := range sessions {
 			id := w.Session(t, fmt.Sprintf("%s-%d", owner, i))
@@ -200,7 +200,7 @@ func TestBudget(t *testing.T) {
 // Ensure that warm invocations read the secret once and request one token.
 func TestWarm(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for i := range 5 {
 		id := w.Session(t, owner)
 		w.SetStatus(t, id, "Approved")

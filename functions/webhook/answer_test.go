@@ -85,7 +85,7 @@ func padded(body string, size int) string {
 // published, and only the reason is logged.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	unproven, proven := refused(t)
 	logged, begin := 0, time.Now()
 	for _, test := range append(unproven, proven...) {
@@ -122,7 +122,7 @@ func TestRefused(t *testing.T) {
 // Ensure that other paths and methods, and a body that is not valid base64, are refused.
 func TestRefused_request(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for _, test := range []struct {
 		name   string
 		change func(e map[string]any)
@@ -157,7 +157,7 @@ func TestAccepted(t *testing.T) {
 	untyped := strings.Replace(body, `"webhook_type":"status.updated",`, "", 1)
 	upperSession := strings.ReplaceAll(body, sessionID, strings.ToUpper(sessionID))
 	unknown := strings.Replace(body, `"status":"Approved","timestamp"`, `"status":"Awaiting Something New","timestamp"`, 1)
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for _, test := range []struct {
 		name    string
 		payload []byte
@@ -202,7 +202,7 @@ func TestAccepted(t *testing.T) {
 // table or the bus.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for _, kind := range []string{"user.status.updated", "user.data.updated", "business.status.updated", "business.data.updated", "activity.created",
 		"transaction.created", "transaction.status.updated", "travel_rule.status.updated", "something.new", "STATUS.UPDATED", ""} {
 		for _, body := range []string{
@@ -221,7 +221,7 @@ func TestIgnored(t *testing.T) {
 // close to the limit would cross it.
 func TestTolerance(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"WEBHOOK_TOLERANCE": "2h"}})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{"WEBHOOK_TOLERANCE": "2h"}})
 	for _, test := range []struct {
 		away   time.Duration
 		status int
@@ -236,7 +236,7 @@ func TestTolerance(t *testing.T) {
 // Ensure that an event without an id gets one that its retries share, whatever their timestamps.
 func TestEventID(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	without := strings.Replace(recorded(t, "http-approved"), `"event_id":"`+eventID+`",`, "", 1)
 	other := strings.Replace(without, `"status":"Approved","timestamp"`, `"status":"Declined","timestamp"`, 1)
 	for _, body := range []string{dated(without, 0), dated(without, time.Minute), dated(other, 0)} {

@@ -22,7 +22,7 @@ const (
 // write of the table for each, and one read of the secret for all. make bench measures the memory.
 func TestManyDeliveries(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	w.Add(t, stagetest.Record(sessionID, "user-123", "Not Started", 0))
 	writes := w.Writes()
 	body := padded(fresh(t, "http-approved"), realSize)
@@ -54,7 +54,7 @@ func TestManyDeliveries(t *testing.T) {
 func TestConcurrentDeliveries(t *testing.T) {
 	t.Parallel()
 	const senders = 5
-	w := stagetest.New(t, lambdatest.Options{MaxConcurrency: senders, Env: stagetest.OneAttempt})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{MaxConcurrency: senders, Env: stagetest.OneAttempt})
 	refused := 0
 	for left, rounds := senders, 0; left > 0; rounds++ {
 		if rounds == 20 {

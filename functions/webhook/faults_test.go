@@ -67,7 +67,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			test.arrange(w)
 			wantAnswer(t, w.HTTP(t, approved(t)), test.status, test.code)
 			logs := string(w.Logs())
@@ -114,7 +114,7 @@ func TestFaults_attempts(t *testing.T) {
 			t.Parallel()
 			met := func(a awsfake.HTTPAnswer) bool { return a.Status == 503 && test.status != 503 }
 			wantAnswer(t, stagetest.Unhurried(met, func() awsfake.HTTPAnswer {
-				w := stagetest.New(t, lambdatest.Options{})
+				w := stagetest.NewUnprepared(t, lambdatest.Options{})
 				test.arrange(w)
 				return w.HTTP(t, approved(t))
 			}), test.status, test.code)
@@ -140,7 +140,7 @@ func TestRotation(t *testing.T) {
 	day := 24 * time.Hour
 
 	for round := 1; ; round++ {
-		w := stagetest.New(t, lambdatest.Options{})
+		w := stagetest.NewUnprepared(t, lambdatest.Options{})
 		wantAnswer(t, w.HTTP(t, signedBy(stage.WebhookSecret)), 200, "")
 		w.Secrets.Set(stage.WebhookSecretID, stored("new"))
 		wantAnswer(t, w.HTTP(t, signedBy(stage.WebhookSecret)), 200, "")
@@ -181,7 +181,7 @@ func TestRotation(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{Env: maps.Clone(stagetest.OneAttempt)})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{Env: maps.Clone(stagetest.OneAttempt)})
 			w.Secrets.SetAt(stage.WebhookSecretID, stored("old"), time.Now().Add(-test.rotated-day))
 			w.Secrets.SetAt(stage.WebhookSecretID, stored("new"), time.Now().Add(-test.rotated))
 			if test.arrange != nil {

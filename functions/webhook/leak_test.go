@@ -31,7 +31,7 @@ func TestLeaks(t *testing.T) {
 	const secret = "planted-webhook-secret"
 	env := map[string]string{"AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
 	maps.Copy(env, stagetest.OneAttempt)
-	w := stagetest.New(t, lambdatest.Options{Env: env})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: env})
 	w.Secrets.Set(stage.WebhookSecretID, stored(secret))
 	w.Add(t, stagetest.Record(sessionID, "planted-user", "Not Started", 0))
 	l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
@@ -104,12 +104,12 @@ func texts(all []string) (some []string) {
 func TestLeaks_configuration(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{"planted", `{"webhook_secret":["planted"]}`, `{"api_key":"planted"}`, `["planted"]`, `{"webhook_secret":"` + strings.Repeat("planted", 200) + `"}`} {
-		w := stagetest.New(t, lambdatest.Options{})
+		w := stagetest.NewUnprepared(t, lambdatest.Options{})
 		w.Secrets.Set(stage.WebhookSecretID, secret)
 		l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
 		wantAnswer(t, l.HTTP(t, secret, approved(t)), 503, "backend_unavailable")
 	}
-	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"DIDIT_WEBHOOK_SECRET_ID": `{"webhook_secret":"planted"}`}})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{"DIDIT_WEBHOOK_SECRET_ID": `{"webhook_secret":"planted"}`}})
 	l := &stagetest.Leaks{World: w, Logged: markers, Answered: markers}
 	wantAnswer(t, l.HTTP(t, "the secret instead of its name", approved(t)), 503, "backend_unavailable")
 }

@@ -19,7 +19,7 @@ import (
 
 func main() { start.Function(config.LoadWebhook, newHandler) }
 
-func newHandler(_ context.Context, sdk aws.Config, settings config.Webhook) *lambdahttp.Handler {
+func newHandler(ctx context.Context, sdk aws.Config, settings config.Webhook) *lambdahttp.Handler {
 	source := secret.New(sdk, settings.SecretID)
 	secrets := &didit.WebhookSecretCache{Read: func(ctx context.Context) (didit.WebhookSecrets, error) {
 		versions, err := source.ReadVersions(ctx)
@@ -28,13 +28,11 @@ func newHandler(_ context.Context, sdk aws.Config, settings config.Webhook) *lam
 		}
 		return start.WebhookSecrets(versions.Current, versions.Previous, versions.RotatedAt)
 	}}
-	tracker := &verification.Tracker{
-		Store: table.New(sdk, settings.TableName),
-		Bus:   bus.New(sdk, settings.BusName),
-	}
+	records, events := table.New(sdk, settings.TableName), bus.New(sdk, settings.BusName)
+	start.Warm(ctx, func(ctx context.Context) { _, _ = secrets.Secrets(ctx) }, records.Warm, events.Warm)
 	return &lambdahttp.Handler{MaxBody: didit.MaxWebhookBytes, HTTP: &api.Webhook{
 		Verifier:       &didit.Verifier{Secrets: secrets, Tolerance: settings.Tolerance},
-		Events:         tracker,
+		Events:         &verification.Tracker{Store: records, Bus: events},
 		RequestContext: start.RequestContext,
 	}}
 }

@@ -119,7 +119,7 @@ func wantAnswer(t *testing.T, a awsfake.HTTPAnswer, status int, code string) {
 // again.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	w.Add(t, stagetest.Record(sessionID, "user-123", "Not Started", time.Minute))
 	for _, test := range []struct {
 		name   string
@@ -149,7 +149,7 @@ func TestEvents(t *testing.T) {
 // age is wrong: it is why they are refused as they are. Ignored types have no age.
 func TestEvents_asRecorded(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	for name, status := range map[string]int{"http-started": 401, "http-approved": 401, "http-ignored": 200} {
 		var event struct{ Headers map[string]string }
 		if err := json.Unmarshal(stagetest.Event(t, name), &event); err != nil {
@@ -182,7 +182,7 @@ func TestPublished(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{})
 			if test.owner != "" {
 				w.Add(t, stagetest.Record(sessionID, test.owner, "Not Started", time.Minute))
 			}
@@ -212,7 +212,7 @@ func TestPublished(t *testing.T) {
 // Ensure that a start with a wrong configuration fails and names every wrong variable.
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{
 		"DIDIT_WEBHOOK_SECRET_ID": "", "WEBHOOK_TOLERANCE": "900", "TABLE_NAME": "", "EVENT_BUS_NAME": " "}})
 	if _, err := w.WaitReady(t.Context()); err == nil {
 		t.Fatal("the function started")
@@ -227,7 +227,7 @@ func TestWrongConfiguration(t *testing.T) {
 // Ensure that direct invocations are refused, even with the body of a delivery.
 func TestDirect(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	if r := w.Call(t, []byte(fresh(t, "http-approved"))); r.ErrorType != "InvalidRequest" || len(w.Bus.Events()) != 0 {
 		t.Errorf("got %q and %d events, want InvalidRequest and none", r.ErrorType, len(w.Bus.Events()))
 	}

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/lambdatest"
 	"didit-sessions/internal/stage/stagetest"
 )
@@ -16,12 +18,21 @@ import (
 func TestSDKWarning(t *testing.T) {
 	t.Parallel()
 	w := stagetest.NewIdle(t)
+	var prepared atomic.Bool // the init phase has ended, in which no secret was to be had
+	w.Secrets.Fail(awsfake.AccessDenied, awsfake.UntilCleared)
 	odd := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Date", "yesterday")
+		if prepared.Load() {
+			rw.Header().Set("Date", "yesterday")
+		}
 		w.Secrets.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(odd.Close)
 	w.Start(t, lambdatest.Options{Env: map[string]string{"AWS_ENDPOINT_URL_SECRETS_MANAGER": odd.URL}})
+	if _, err := w.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.Secrets.ClearFaults()
+	prepared.Store(true)
 	if a := w.HTTP(t, approved(t)); a.Status != 200 {
 		t.Errorf("got %d %s, want 200", a.Status, a.Body)
 	}

@@ -65,7 +65,7 @@ func TestSimulator(t *testing.T) {
 	for _, version := range []string{"v1", "v2", "v3"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+			w := stagetest.NewUnprepared(t, lambdatest.Options{Env: stagetest.OneAttempt})
 			connect(t, w, version)
 			id := w.Session(t, "user-123")
 			if got := answers(t, w, 0); !slices.Equal(got, []int{200}) {
@@ -117,7 +117,7 @@ func TestSimulator(t *testing.T) {
 // both signs nothing.
 func TestSimulator_rotation(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: stagetest.OneAttempt})
 	connect(t, w, "v3")
 	id := w.Session(t, "user-123")
 	want := func(when, status string, quirk didittest.Quirk, want ...int) {

@@ -56,7 +56,7 @@ func TestStranger(t *testing.T) {
 		maxMemory = 25 << 20
 		maxCPU    = 20 * time.Millisecond
 	)
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	w.HTTP(t, deliver(t, forged(), "{}")) // reads the secrets twice
 	idle := w.Usage().PeakMemory
 	bodies := map[string]string{}
@@ -108,7 +108,7 @@ func leastCPU(t *testing.T, w *stagetest.World, payload []byte) time.Duration {
 // duplicate names.
 func TestSigned(t *testing.T) {
 	t.Parallel()
-	w := stagetest.New(t, lambdatest.Options{})
+	w := stagetest.NewUnprepared(t, lambdatest.Options{})
 	texts := costly()
 	texts["60,000 values"] = `{"hits":[` + strings.Repeat(`{"a":1,"b":["c"]},`, 15_000) + `0]}`
 	for _, name := range slices.Sorted(maps.Keys(texts)) {

@@ -109,6 +109,13 @@ func (s *Service) Calls(about string) int {
 	return total
 }
 
+// ForgetCalls makes Calls count from now on.
+func (s *Service) ForgetCalls() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.calls)
+}
+
 // Fail makes the next n requests fail with the fault, or all requests if n is [UntilCleared].
 // Faults of several calls strike one after another.
 func (s *Service) Fail(fault Fault, n int) { s.FailOnly("", fault, n) }

@@ -12,6 +12,7 @@ type authorization struct {
 	creds     Credentials
 	token     string // empty with an API key
 	requested bool   // this very call requested the token at Didit
+	shared    bool   // another instance requested it
 }
 
 func (a authorization) set(h http.Header) {
@@ -35,7 +36,7 @@ func (c *Client) authorize(ctx context.Context, creds Credentials) (authorizatio
 	if isContextError(err) {
 		err = &Error{Kind: KindTimeout, Op: opToken, Reason: "no time left"}
 	}
-	return authorization{creds: creds, token: token.value, requested: requested}, err
+	return authorization{creds: creds, token: token.value, requested: requested, shared: token.shared}, err
 }
 
 // withAuthorization makes a call with an access token, or with the API key.
@@ -48,7 +49,8 @@ func (c *Client) withAuthorization(ctx context.Context, call func(context.Contex
 // withCredentials makes a call with what authorize makes of the credentials. If Didit refuses the
 // credentials, it drops the token, reads the secret again, requests a new token and makes the call
 // once more. While it is too early to read the secret again, a call still makes the one token
-// request that a revoked token needs. call returns an error of [KindCredentialsRejected] for a
+// request that a revoked token needs. If the token for the second attempt was a shared one and is
+// refused as well, it makes a third. call returns an error of [KindCredentialsRejected] for a
 // refusal.
 func (c *Client) withCredentials(
 	ctx context.Context, authorize func(context.Context, Credentials) (authorization, error), call func(context.Context, authorization) error,
@@ -78,12 +80,16 @@ func (c *Client) withCredentials(
 	if !renewed && (auth.creds.usesAPIKey() || auth.requested && alone) {
 		return err
 	}
-	auth, err = authorize(ctx, creds)
-	if err != nil {
-		return err
+	for range 2 {
+		if auth, err = authorize(ctx, creds); err != nil {
+			return err
+		}
+		err = call(ctx, auth)
+		c.dropIfRefused(auth, err)
+		if !isRefusal(err) || !auth.shared {
+			return err
+		}
 	}
-	err = call(ctx, auth)
-	c.dropIfRefused(auth, err)
 	return err
 }
 

@@ -73,6 +73,20 @@ func TestTokenCache_earlyRenewal(t *testing.T) {
 	}
 }
 
+// A caller that waited for a shared token did not request one: if it is refused, there is a request
+// left to make.
+func TestTokenCache_sharedToken(t *testing.T) {
+	t.Parallel()
+	c := new(clock)
+	for _, shared := range []bool{false, true} {
+		token := accessToken{value: "token", received: c.Now(), lifetime: time.Hour, renewAt: time.Hour, shared: shared}
+		_, requested, err := new(TokenCache).get(t.Context(), owner, c.Now, func(context.Context) (accessToken, error) { return token, nil })
+		if requested == shared || err != nil {
+			t.Errorf("shared %v: got requested %v, error %v", shared, requested, err)
+		}
+	}
+}
+
 // The renewal outlives the call that started it, whose end must not cancel it.
 func TestTokenCache_earlyRenewalIsDetached(t *testing.T) {
 	t.Parallel()

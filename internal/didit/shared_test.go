@@ -265,6 +265,13 @@ func TestSharedToken_refused(t *testing.T) {
 	d.create(t, "cold, with a replayed item", d.client(0), 3)
 	d.create(t, "cold, after it", d.client(0), 3)
 	d.create(t, "third to be refused", third, 3)
+
+	newest := d.client(0)
+	d.pass(time.Hour)
+	d.simulator.RevokeTokens()
+	d.create(t, "the newest", newest, 4)
+	d.simulator.RevokeTokens()
+	d.create(t, "refused twice: its own token, and the shared one", third, 5)
 }
 
 // Ensure that a rotated client secret makes the item useless, and that a process which still has

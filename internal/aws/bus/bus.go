@@ -62,6 +62,13 @@ func (b *Bus) Publish(ctx context.Context, e verification.Event) error {
 	return check(out)
 }
 
+// Warm opens the connection for the first event by a request without events, which EventBridge
+// refuses. It is meant for the init phase of a Lambda function. A failure does not matter: the
+// first event connects then.
+func (b *Bus) Warm(ctx context.Context) {
+	_, _ = b.Client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{}})
+}
+
 // check returns an error unless EventBridge accepted the one entry: the status is 200 either way.
 func check(out *eventbridge.PutEventsOutput) error {
 	accepted := 0

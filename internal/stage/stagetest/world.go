@@ -26,6 +26,30 @@ func New(t testing.TB, options lambdatest.Options) *World {
 	return w
 }
 
+// NewUnprepared is [New] for a function whose init phase is denied all of AWS, so that its first
+// invocation does all the work. It waits for the end of that phase, and forgets what was asked in
+// it.
+func NewUnprepared(t testing.TB, options lambdatest.Options) *World {
+	t.Helper()
+	w := NewIdle(t)
+	services := []interface {
+		Fail(fault awsfake.Fault, n int)
+		ClearFaults()
+		ForgetCalls()
+	}{w.Secrets, w.Table, w.Bus}
+	for _, s := range services {
+		s.Fail(awsfake.AccessDenied, awsfake.UntilCleared)
+	}
+	w.Start(t, options)
+	// Some tests are about functions that fail to start.
+	_, _ = w.WaitReady(t.Context())
+	for _, s := range services {
+		s.ClearFaults()
+		s.ForgetCalls()
+	}
+	return w
+}
+
 // NewIdle returns a world whose function is not started yet.
 func NewIdle(t testing.TB) *World {
 	t.Helper()
