@@ -159,12 +159,12 @@ DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.c
 system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-party components: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
 	go test -tags system -count=1 -timeout 1h -v ./internal/systemtest $(SYSTEM_FLAGS)
 
-.PHONY: deploy
-deploy: need-env sam-build ## Deploy to AWS (ENV=default or prod, see samconfig.toml)
-	$(SAM) deploy --config-env $(ENV)
-
 # The operator's tool. A secret in the environment is for the tool alone.
-OPS = env -u DIDIT_API_KEY go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
+OPS = env -u DIDIT_API_KEY -u TOKEN go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
+
+.PHONY: deploy
+deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=default or prod, see samconfig.toml)
+	@$(OPS) deploy
 
 .PHONY: destroy
 destroy: need-go .venv/ready ## Delete the stack (ENV=); says first what stays, and asks
@@ -199,9 +199,14 @@ clean: ## Delete everything that make created
 	mvn --quiet --batch-mode --file $< -Dswagger-parser=$* dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: need-go need-cc need-node need-docker need-event need-env
+.PHONY: need-go need-cc need-node need-docker need-event
 need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
+	@minor=$$(GOTOOLCHAIN=local go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p'); minor=$${minor:-99}; \
+	if [ $$minor -lt 21 ] || { [ $$minor -lt 26 ] && [ "$$(go env GOTOOLCHAIN)" = local ]; }; then \
+		echo "Go 1.$$minor found; 1.26 is needed (1.21 and newer fetch it): https://go.dev/dl" >&2; exit 1; fi
+	@cache=$$(go env GOCACHE); mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || \
+		{ echo "Go cannot write to its cache, $$cache: set GOCACHE and GOMODCACHE to folders that can be written" >&2; exit 1; }
 
 need-cc: need-go
 	@test -n "$(RACE)" || { echo "A C compiler (gcc or clang) is missing; the race detector needs one" >&2; exit 1; }
@@ -215,6 +220,3 @@ need-docker:
 
 need-event:
 	@test -f "$(EVENT)" || { echo "EVENT= must be one of (see events/README.md):" >&2; printf "  %s\n" events/*.json >&2; exit 1; }
-
-need-env:
-	@grep -q '^\[$(ENV)\.deploy\.' samconfig.toml || { echo "samconfig.toml has no [$(ENV).deploy.parameters]" >&2; exit 1; }

@@ -1,6 +1,9 @@
 package repotest
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +26,32 @@ func TestMakefile(t *testing.T) {
 	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "simulator", "validate", "sam-build", "sam-invoke", "system", "deploy", "destroy", "clean"} {
 		if !slices.Contains(targets, want) {
 			t.Errorf("there is no make %s", want)
+		}
+	}
+}
+
+// Ensure that a Go that is too old is named with its version, and one that fetches the right one
+// passes.
+func TestMakefile_needGo(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ version, toolchain, want string }{
+		{"1.19.8", "", "Go 1.19 found; 1.26 is needed (1.21 and newer fetch it)"},
+		{"1.21", "auto", ""},
+		{"1.24.1", "local", "Go 1.24 found; 1.26 is needed"},
+		{"1.26.0", "local", ""},
+	} {
+		bin := t.TempDir()
+		script := "#!/bin/sh\ncase \"$*\" in version) echo go version go" + test.version + " linux/amd64;; *GOTOOLCHAIN) echo " + test.toolchain +
+			";; *GOCACHE) echo " + bin + ";; esac\n"
+		if err := os.WriteFile(filepath.Join(bin, "go"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		command := exec.Command("make", "--no-print-directory", "need-go")
+		command.Dir = root
+		command.Env = append(os.Environ(), "PATH="+bin+":/usr/bin:/bin")
+		out, err := command.CombinedOutput()
+		if (err == nil) != (test.want == "") || !strings.Contains(string(out), test.want) {
+			t.Errorf("go %s, GOTOOLCHAIN=%s: got %q, %v, want %q", test.version, test.toolchain, out, err, test.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
@@ -168,8 +169,10 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 		jsonError(w, refusal{"UnknownOperationException", operation})
 		return
 	}
+	text, _ := json.Marshal(out)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_ = json.NewEncoder(w).Encode(out)
+	w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE(text))) // DynamoDB's
+	_, _ = w.Write(text)
 }
 
 func jsonError(w http.ResponseWriter, r refusal) {

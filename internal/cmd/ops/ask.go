@@ -17,7 +17,10 @@ type question struct {
 	variable string // name of the variable
 	prompt   string // what the operator reads, without a colon
 	usage    string // what the flag's help and the list of missing answers say
-	hidden   bool   // a secret: it is not echoed, and is never an argument
+	hidden   bool   // it is not echoed
+	secret   bool   // it is hidden, and never an argument
+	// parameter is the template's parameter that the answer sets; empty: none.
+	parameter string
 	// optional lets an empty answer pass; a pipeline that leaves it out gets fallback.
 	optional bool
 	// fallback is the answer to an empty line, and is shown in parentheses.
@@ -35,7 +38,7 @@ const (
 // registerQuestions adds the flags of the questions; given collects those that are set.
 func registerQuestions(flags *flag.FlagSet, questions []*question, given map[string]string, stdin io.Reader) {
 	for _, q := range questions {
-		if !q.hidden {
+		if !q.secret {
 			flags.Func(q.flag, fmt.Sprintf("%s (variable %s)", q.usage, q.variable), func(value string) error {
 				given[q.flag] = value
 				return nil
@@ -92,7 +95,7 @@ func (o *ops) given(q *question) (value, name string) {
 }
 
 func (q *question) flagName() string {
-	if q.hidden {
+	if q.secret {
 		return "-" + q.flag + "-stdin"
 	}
 	return "-" + q.flag
@@ -127,7 +130,11 @@ func (q *question) accept(ctx context.Context, answer string) (string, error) {
 	case q.check == nil:
 		return answer, nil
 	}
-	return q.check(ctx, answer)
+	answer, err := q.check(ctx, answer)
+	if err != nil {
+		return "", err
+	}
+	return answer, nil
 }
 
 // prompt asks on the terminal, again after a wrong answer.
@@ -137,7 +144,10 @@ func (o *ops) prompt(ctx context.Context, q *question) (string, error) {
 		if q.fallback != "" {
 			label += " (" + q.fallback + ")"
 		}
-		line, err := o.readLine(ctx, label+": ", q.hidden)
+		if !strings.HasSuffix(label, ">") && !(q.optional && strings.HasSuffix(label, ")")) {
+			label += ":"
+		}
+		line, err := o.readLine(ctx, label+" ", q.hidden || q.secret)
 		if err != nil {
 			return "", err
 		}
@@ -173,11 +183,12 @@ func (o *ops) choose(ctx context.Context, q *question, options []string) (int, e
 		return "", fmt.Errorf("the answer must be a number from 1 to %d", len(options))
 	}
 	if o.interactive() && !o.known(q) {
-		line := q.prompt
-		for i, option := range options {
-			line += fmt.Sprintf("  [%d] %s", i+1, option)
+		if line := q.prompt; line != "" { // otherwise the caller has shown them
+			for i, option := range options {
+				line += fmt.Sprintf("  [%d] %s", i+1, option)
+			}
+			o.say("%s", line)
 		}
-		o.say("%s", line)
 		asked.prompt = "  >"
 	}
 	answer, err := o.ask(ctx, &asked)

@@ -42,7 +42,7 @@ func TestOps_ask(t *testing.T) {
 		{name: "long", flag: strings.Repeat("a", maxAnswer+1), q: *q, missing: "-name: the answer is longer than 65536 bytes"},
 		{name: "fallback", q: question{flag: "name", fallback: "c"}, want: "c"},
 		{name: "optional", flag: "", q: question{flag: "name", optional: true}},
-		{name: "hidden", q: question{flag: "key", variable: "KEY", usage: "the key", hidden: true}, missing: "KEY is missing (-key-stdin): the key"},
+		{name: "hidden", q: question{flag: "key", variable: "KEY", usage: "the key", secret: true}, missing: "KEY is missing (-key-stdin): the key"},
 	} {
 		o, _ := newOps(map[string]string{"NAME": test.variable})
 		if test.flag != "" {

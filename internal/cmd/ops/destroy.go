@@ -39,7 +39,7 @@ func destroy(ctx context.Context, o *ops) error {
 	if err := o.complete(); err != nil {
 		return err
 	}
-	if err := o.sam(ctx, "delete", "--config-env", o.env, "--no-prompts").Run(); err != nil {
+	if err := d.inPlace(o.sam(ctx, "delete", "--config-env", o.env, "--no-prompts")).Run(); err != nil {
 		return failed("sam delete", err)
 	}
 	return nil

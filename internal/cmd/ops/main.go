@@ -53,7 +53,7 @@ type verb struct {
 }
 
 // verbs are all commands, in the order in which an operator meets them. A verb's file defines it.
-var verbs = []*verb{destroyVerb}
+var verbs = []*verb{deployVerb, destroyVerb}
 
 // ops is one run of a verb.
 type ops struct {
@@ -125,12 +125,12 @@ func parseVerb(v *verb, args []string, c *console) (*ops, error) {
 	return o, nil
 }
 
-// secretVariables are the variables of questions with a hidden answer, of all verbs.
+// secretVariables are the variables of questions with a secret answer, of all verbs.
 func secretVariables() []string {
 	var names []string
 	for _, v := range verbs {
 		for _, q := range v.questions {
-			if q.hidden {
+			if q.secret {
 				names = append(names, q.variable)
 			}
 		}

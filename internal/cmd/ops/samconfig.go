@@ -17,9 +17,10 @@ const samconfigName = "samconfig.toml"
 // tables, and keys with strings, booleans, and arrays of strings. It changes nothing but the values
 // that it is asked to change, so comments and order stay.
 type samconfig struct {
-	path   string
-	text   string
-	values []setting
+	path     string
+	original string
+	text     string
+	values   []setting
 }
 
 // setting is one key of one table.
@@ -42,7 +43,7 @@ func readSamconfig(dir string) (*samconfig, error) {
 	if err != nil {
 		return nil, blind(fmt.Errorf("%s cannot be read (%v); run this in the root of the repository", samconfigName, errors.Unwrap(err)))
 	}
-	s := &samconfig{path: path, text: string(text)}
+	s := &samconfig{path: path, original: string(text), text: string(text)}
 	return s, s.parse()
 }
 

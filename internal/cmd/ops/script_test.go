@@ -11,12 +11,15 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"didit-sessions/internal/didit/didittest"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"ops": func() { os.Exit(program()) },
-		"sam": standInSAM,
+		"ops":  func() { os.Exit(program()) },
+		"sam":  standInSAM,
+		"make": standInSAM, // of deploy, which installs the SAM CLI with it
 	})
 }
 
@@ -33,12 +36,23 @@ func TestScripts(t *testing.T) {
 			for name, value := range a.environment() {
 				e.Setenv(name, value)
 			}
+			sim := &didittest.Server{APIKey: testKey, Workflows: testWorkflows}
+			if err := sim.Start(); err != nil {
+				return err
+			}
+			e.Defer(sim.Close)
+			e.Values["didit"] = sim
+			e.Setenv("DIDIT_API_URL", sim.URL())
+			if err := startIssuer(e); err != nil {
+				return err
+			}
 			e.Setenv("CI", "true")
 			e.Setenv("HOME", e.WorkDir)
 			return copyRepository(e.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"stack": cmdStack, "refuse": cmdRefuse, "called": cmdCalled, "noleak": cmdNoLeak, "exits": cmdExits,
+			"function": cmdFunction, "secret": cmdSecret, "table": cmdTable, "concurrency": cmdConcurrency, "token": cmdToken,
 		},
 	})
 }
@@ -67,9 +81,9 @@ func copyRepository(dir string) error {
 }
 
 // standInSAM records its arguments and environment in sam.log, as JSON, a line each, and fails if
-// there is a file sam.fails, which holds what it prints.
+// there is a file sam.fails, which holds what it prints. Make is played in the same way.
 func standInSAM() {
-	line, _ := json.Marshal(map[string]any{"args": os.Args[1:], "env": os.Environ()})
+	line, _ := json.Marshal(map[string]any{"command": os.Args[0], "args": os.Args[1:], "env": os.Environ()})
 	f, err := os.OpenFile("sam.log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
 		_, err = fmt.Fprintf(f, "%s\n", line)
@@ -78,7 +92,7 @@ func standInSAM() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	fmt.Println("sam", strings.Join(os.Args[1:], " "))
+	fmt.Println(os.Args[0], strings.Join(os.Args[1:], " "))
 	if text, err := os.ReadFile("sam.fails"); err == nil {
 		fmt.Fprint(os.Stderr, string(text))
 		os.Exit(1)
@@ -156,4 +170,48 @@ func cmdNoLeak(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Fatalf("%s has a secret in it", name)
 		}
 	}
+}
+
+// cmdFunction puts a function into the account: function NAME [ERROR LOG], which answers every
+// probe with {}, or fails with the error and the log.
+func cmdFunction(ts *testscript.TestScript, _ bool, args []string) {
+	a := accountOf(ts)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.functions[args[0]] = func([]byte) ([]byte, string, string) {
+		if len(args) > 1 {
+			return []byte(args[1]), "Unhandled", args[2]
+		}
+		return []byte("{}"), "", ""
+	}
+}
+
+// cmdSecret sets a secret, or compares it: [!] secret ID [VALUE]. With a !, it has no such value.
+func cmdSecret(ts *testscript.TestScript, neg bool, args []string) {
+	a := accountOf(ts)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch value, found := a.secrets[args[0]]; {
+	case !found && len(args) == 1:
+		a.secrets[args[0]] = ""
+	case (value == args[1]) == neg:
+		ts.Fatalf("the secret %s: equal %t, want %t", args[0], !neg, neg)
+	}
+}
+
+// cmdTable puts a table into the account: table NAME.
+func cmdTable(ts *testscript.TestScript, _ bool, args []string) {
+	a := accountOf(ts)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tables = append(a.tables, args...)
+}
+
+// cmdConcurrency sets what the account may run at once: concurrency N.
+func cmdConcurrency(ts *testscript.TestScript, _ bool, args []string) {
+	a := accountOf(ts)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := fmt.Sscan(args[0], &a.limit)
+	ts.Check(err)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	smtypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // deployment is what the verbs look at: an AWS account, a region, and in it the stack of one
@@ -44,7 +45,7 @@ func (o *ops) open(ctx context.Context) (*deployment, error) {
 	}
 	d.profile = cmp.Or(o.getenv("AWS_PROFILE"), config.value(o.env, "profile"))
 	region := cmp.Or(o.getenv("AWS_REGION"), o.getenv("AWS_DEFAULT_REGION"), config.value(o.env, "region"))
-	d.sdk, err = awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(d.profile), awsconfig.WithRegion(region))
+	d.sdk, err = awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(d.profile), awsconfig.WithRegion(region), awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, explain("The AWS configuration cannot be read", err)
 	}

@@ -1,13 +1,15 @@
 package management
 
 import (
+	"cmp"
 	"context"
 	"strings"
 )
 
 // Workflow is a workflow of the application.
 type Workflow struct {
-	ID       string `json:"uuid"`
+	ID       string `json:"workflow_id"` // the same for all versions
+	Version  string `json:"uuid"`
 	Label    string `json:"workflow_label"`
 	Type     string `json:"workflow_type"`
 	Default  bool   `json:"is_default"`
@@ -23,7 +25,11 @@ func (w Workflow) Usable() bool {
 
 // Workflows returns all workflows of the application, in Didit's order.
 func (c *Client) Workflows(ctx context.Context) ([]Workflow, error) {
-	return get[list[Workflow]](ctx, c, "/v3/workflows/")
+	all, err := get[list[Workflow]](ctx, c, "/v3/workflows/")
+	for i, w := range all {
+		all[i].ID = cmp.Or(w.ID, w.Version) // where Didit names one id only
+	}
+	return all, err
 }
 
 // Balance is what the application has to spend.

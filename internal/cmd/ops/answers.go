@@ -1,0 +1,391 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"didit-sessions/internal/cmd/ops/management"
+)
+
+// placeholder stands in samconfig.toml for what each deployment must set.
+const placeholder = "EDIT-ME"
+
+// What deploy asks. The variables are those of the functions, where there is one.
+var (
+	askKey = &question{
+		flag: "api-key", variable: "DIDIT_API_KEY", secret: true,
+		prompt: "Didit API key (hidden; a sandbox key is fine, its sessions are free)",
+		usage:  "Didit's API key, or the client secret, which is one",
+	}
+	askWorkflows = &question{
+		flag: "workflows", variable: "WORKFLOW_IDS", parameter: "WorkflowIds", prompt: "  >",
+		usage: "ids of the workflows that may be used, separated by commas; the first is the default",
+	}
+	askCallers = &question{
+		flag: "callers", variable: "CALLER_AUTH", parameter: "CallerAuth", prompt: "Who calls the API?",
+		usage: "jwt: signed-in users of an app; iam: your own servers",
+	}
+	askIssuer = &question{
+		flag: "issuer", variable: "JWT_ISSUER", parameter: "JwtIssuer", prompt: "Issuer (iss of the tokens)",
+		usage: "the issuer of the users' tokens, exactly as in their claim iss",
+	}
+	askAudience = &question{
+		flag: "audience", variable: "JWT_AUDIENCE", parameter: "JwtAudience", hidden: true,
+		prompt: "Audience, or a token to read it from (hidden, because a token is a secret)",
+		usage:  "the accepted audience (claim aud or client_id)",
+	}
+	askToken = &question{
+		flag: "token", variable: "TOKEN", secret: true, optional: true,
+		usage: "a user's token, to read the audience from",
+	}
+	askCallbacks = &question{
+		flag: "callbacks", variable: "ALLOWED_CALLBACKS", parameter: "AllowedCallbacks", optional: true,
+		prompt: "Where may the app send users back? (none)",
+		usage:  "URL prefixes and app schemes that a user's callback may have, separated by commas",
+	}
+	askOrigins = &question{
+		flag: "origins", variable: "ALLOWED_ORIGINS", parameter: "AllowedOrigins", optional: true,
+		prompt: "Web pages that call the API? (none)", usage: "origins of web pages that may call the API, separated by commas",
+	}
+	askEmail = &question{
+		flag: "alarm-email", variable: "ALARM_EMAIL", parameter: "AlarmEmail", optional: true,
+		prompt: "E-mail address for alarms? (none: alarms are visible in CloudWatch only)", usage: "the e-mail address that alarms are sent to",
+	}
+	askTable = &question{
+		flag: "existing-table", variable: "EXISTING_TABLE_NAME", parameter: "ExistingTableName",
+		usage: "the table of an earlier stack that is to be taken over, or new",
+	}
+)
+
+// askAll asks what samconfig.toml does not say, and checks what can be checked outside this
+// machine. It puts the answers into samconfig.toml's text; writing it is left to the caller.
+func (o *ops) askAll(ctx context.Context, p *plan) error {
+	for _, step := range []func(context.Context, *plan) error{o.askDidit, o.askDoor, o.askRest, o.askLeftTable} {
+		if err := step(ctx, p); err != nil {
+			return err
+		}
+	}
+	// What was not asked is not needed, as the issuer is with CallerAuth=iam.
+	for name, value := range p.values {
+		if fallback := p.template.Parameters[name].Default; value == placeholder && fallback != nil {
+			p.values[name] = *fallback
+			if err := p.config.setOverride(o.env, name, *fallback); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parameter returns a parameter's value: from the flag or the variable, else from samconfig.toml,
+// else by ask. It keeps the answer.
+func (o *ops) parameter(ctx context.Context, p *plan, q *question, ask func(context.Context, *question) (string, error)) error {
+	current, set := p.values[q.parameter]
+	if _, exists := p.template.Parameters[q.parameter]; !exists {
+		return nil
+	}
+	if set && current != placeholder && !o.known(q) {
+		return nil
+	}
+	asked := *q
+	asked.check = func(ctx context.Context, answer string) (string, error) {
+		if q.check != nil {
+			var err error
+			if answer, err = q.check(ctx, answer); err != nil {
+				return "", err
+			}
+		}
+		return answer, p.template.check(q.parameter, answer)
+	}
+	answer, err := ask(ctx, &asked)
+	if err != nil {
+		return err
+	}
+	if set && current != placeholder && answer == current {
+		return nil
+	}
+	if answer == "" && !q.optional { // it is missing, which complete reports
+		delete(p.values, q.parameter)
+		return nil
+	}
+	p.values[q.parameter] = answer
+	return p.config.setOverride(o.env, q.parameter, answer)
+}
+
+// askDidit finds Didit's key and the workflows. The key that the stack holds already is used; a
+// person is asked for one only if the workflows are not known.
+func (o *ops) askDidit(ctx context.Context, p *plan) error {
+	known := o.known(askWorkflows) || p.values["WorkflowIds"] != "" && p.values["WorkflowIds"] != placeholder
+	var client *management.Client
+	var workflows []management.Workflow
+	q := *askKey
+	q.optional = known
+	q.check = func(ctx context.Context, answer string) (string, error) {
+		client = &management.Client{URL: cmp.Or(p.values["DiditApiUrl"], o.getenv("DIDIT_API_URL")), Key: management.Key(answer)}
+		var err error
+		if workflows, err = client.Workflows(ctx); err != nil {
+			return "", explainDidit(err)
+		}
+		return answer, nil
+	}
+	var err error
+	switch stored := p.storedKey(ctx); {
+	case o.known(askKey):
+		p.key, err = o.ask(ctx, &q)
+	case stored != "":
+		// What is stored and does not serve is for doctor to find.
+		if _, unusable := q.check(ctx, stored); unusable == nil {
+			p.key = stored
+		}
+	case !known && o.interactive():
+		p.key, err = o.ask(ctx, &q)
+	}
+	if err != nil {
+		return err
+	}
+	if p.key != "" {
+		o.say("  accepted: %s", plural(len(workflows), "workflow"))
+	}
+	return o.askWorkflow(ctx, p, workflows)
+}
+
+// explainDidit is [explain] for Didit.
+func explainDidit(err error) error {
+	if errors.Is(err, management.ErrRefused) {
+		return err
+	}
+	if e := explainNetwork("no answer of Didit", err); e != nil {
+		return e
+	}
+	return blind(fmt.Errorf("no usable answer of Didit: %s", firstLine(err.Error())))
+}
+
+// storedKey is the key in the stack's secret; "" if there is none, or it cannot be read.
+func (p *plan) storedKey(ctx context.Context) string {
+	arn := p.output("SecretArn")
+	if arn == "" {
+		return ""
+	}
+	text, err := p.readSecret(ctx, arn)
+	if err != nil {
+		return ""
+	}
+	return keyOf(text)
+}
+
+// keyOf returns the API key of a secret's text: the client secret is one (Didit: Get credentials).
+func keyOf(secret string) string {
+	var s struct {
+		APIKey       string `json:"api_key"`
+		ClientSecret string `json:"client_secret"`
+	}
+	_ = json.Unmarshal([]byte(secret), &s)
+	return cmp.Or(s.APIKey, s.ClientSecret)
+}
+
+// keySecret returns the text of the secret that holds a key.
+func keySecret(key string) string {
+	text, _ := json.Marshal(map[string]string{"api_key": key})
+	return string(text)
+}
+
+// askWorkflow shows the workflows and takes their numbers or ids; what is configured is compared
+// with them.
+func (o *ops) askWorkflow(ctx context.Context, p *plan, workflows []management.Workflow) error {
+	q := *askWorkflows
+	q.check = func(_ context.Context, answer string) (string, error) { return pickWorkflows(answer, workflows) }
+	if current := p.values["WorkflowIds"]; current != "" && current != placeholder && !o.known(&q) {
+		if _, err := pickWorkflows(current, workflows); err != nil {
+			o.missing = append(o.missing, "WorkflowIds in samconfig.toml: "+err.Error())
+		}
+	}
+	return o.parameter(ctx, p, &q, func(ctx context.Context, q *question) (string, error) {
+		if o.interactive() && !o.known(q) {
+			o.say("Workflow  %s", describeWorkflows(workflows))
+		}
+		return o.ask(ctx, q)
+	})
+}
+
+func describeWorkflows(workflows []management.Workflow) string {
+	var list []string
+	for i, w := range workflows {
+		state := "published"
+		switch {
+		case !w.Usable():
+			state = "not published, cannot be used"
+		case w.Default:
+			state = "published, default"
+		}
+		list = append(list, fmt.Sprintf("[%d] %.60s (%s)", i+1, w.Label, state))
+	}
+	return strings.Join(list, "  ")
+}
+
+// pickWorkflows turns numbers and ids into ids, and refuses what Didit would refuse. Without a list
+// everything passes.
+func pickWorkflows(answer string, workflows []management.Workflow) (string, error) {
+	if answer == "*" || len(workflows) == 0 {
+		return answer, nil
+	}
+	var ids []string
+	for entry := range strings.SplitSeq(answer, ",") {
+		entry = strings.TrimSpace(entry)
+		i := slices.IndexFunc(workflows, func(w management.Workflow) bool { return strings.EqualFold(w.ID, entry) })
+		for n := range workflows {
+			if entry == fmt.Sprint(n+1) {
+				i = n
+			}
+		}
+		switch {
+		case i < 0:
+			return "", fmt.Errorf("%.40s is no workflow of this key's application; it has %s", entry, describeWorkflows(workflows))
+		case !workflows[i].Usable():
+			return "", fmt.Errorf("the workflow %.60s is not published; publish it in Didit's console, or choose another", workflows[i].Label)
+		}
+		ids = append(ids, workflows[i].ID)
+	}
+	return strings.Join(ids, ","), nil
+}
+
+// askDoor asks who calls the API, and how signed-in users prove who they are.
+func (o *ops) askDoor(ctx context.Context, p *plan) error {
+	err := o.parameter(ctx, p, askCallers, func(ctx context.Context, q *question) (string, error) {
+		doors := []string{"jwt", "iam"}
+		if !o.interactive() || o.known(q) {
+			return o.ask(ctx, q)
+		}
+		o.say("%s  [1] signed-in users of an app (JWT)   [2] your own servers (IAM)", q.prompt)
+		asked := *q
+		asked.prompt = ""
+		i, err := o.choose(ctx, &asked, doors)
+		if err != nil || i < 0 {
+			return "", err
+		}
+		return doors[i], nil
+	})
+	if err != nil || cmp.Or(p.values["CallerAuth"], "jwt") != "jwt" {
+		return err
+	}
+	q := *askIssuer
+	q.check = func(ctx context.Context, answer string) (string, error) {
+		found, err := checkIssuer(ctx, answer)
+		if err == nil {
+			o.say("  %s", found)
+		}
+		return answer, err
+	}
+	if current := p.values["JwtIssuer"]; current != "" && current != placeholder && !o.known(&q) {
+		if _, err := q.check(ctx, current); err != nil {
+			o.missing = append(o.missing, "JwtIssuer in samconfig.toml: "+err.Error())
+		}
+	}
+	if err := o.parameter(ctx, p, &q, o.ask); err != nil {
+		return err
+	}
+	return o.parameter(ctx, p, askAudience, func(ctx context.Context, q *question) (string, error) {
+		return o.askAudience(ctx, p, q)
+	})
+}
+
+// askAudience asks for the audience. A token is taken for it at the prompt, and by its own variable.
+func (o *ops) askAudience(ctx context.Context, p *plan, q *question) (string, error) {
+	check := q.check
+	read := func(ctx context.Context, token string) (string, error) {
+		audience, err := audienceOf(token, p.values["JwtIssuer"])
+		if err != nil {
+			return "", err
+		}
+		return check(ctx, audience)
+	}
+	if o.known(askToken) && !o.known(q) {
+		t := *askToken
+		t.check = read
+		audience, err := o.ask(ctx, &t)
+		if audience != "" {
+			o.say("  audience %s", audience)
+		}
+		return audience, err
+	}
+	prompted := o.interactive() && !o.known(q)
+	q.check = func(ctx context.Context, answer string) (string, error) {
+		switch {
+		case !isToken(answer):
+			return check(ctx, answer)
+		case !prompted:
+			return "", errors.New("a token is a secret: give it by TOKEN, or -token-stdin")
+		}
+		return read(ctx, answer)
+	}
+	audience, err := o.ask(ctx, q)
+	if prompted && audience != "" {
+		o.say("  audience %s", audience)
+	}
+	return audience, err
+}
+
+func (o *ops) askRest(ctx context.Context, p *plan) error {
+	for _, q := range []*question{askCallbacks, askOrigins, askEmail} {
+		if err := o.parameter(ctx, p, q, o.ask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askLeftTable asks what is to become of the table that an earlier stack of the name left: a new
+// stack would begin with an empty one, and no session that was created before would be found.
+func (o *ops) askLeftTable(ctx context.Context, p *plan) error {
+	if p.stack != nil && p.stack.StackStatus != "REVIEW_IN_PROGRESS" || p.values["ExistingTableName"] != "" {
+		return nil
+	}
+	var left []string
+	pages := dynamodb.NewListTablesPaginator(dynamodb.NewFromConfig(p.sdk), &dynamodb.ListTablesInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return explain("The tables cannot be listed", err)
+		}
+		for _, name := range page.TableNames {
+			if strings.HasPrefix(name, p.name+"-SessionsTable-") {
+				left = append(left, name)
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	const new = "new"
+	q := *askTable
+	q.prompt = fmt.Sprintf("An earlier stack %s left the table %s with its records. Its name takes it over, new begins with an empty one", p.name, strings.Join(left, ", "))
+	q.usage = q.prompt
+	q.check = func(_ context.Context, answer string) (string, error) {
+		if answer != new && !slices.Contains(left, answer) {
+			return "", fmt.Errorf("the answer must be %s or %s", strings.Join(left, ", "), new)
+		}
+		return answer, nil
+	}
+	if _, takes := p.template.Parameters[q.parameter]; !takes {
+		return fmt.Errorf("an earlier stack %s left the table %s; back it up and delete it before you deploy again", p.name, strings.Join(left, ", "))
+	}
+	answer, err := o.ask(ctx, &q)
+	if err != nil || answer == "" || answer == new {
+		return err
+	}
+	p.values[q.parameter] = answer
+	return p.config.setOverride(o.env, q.parameter, answer)
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
