@@ -166,6 +166,10 @@ OPS = env -u DIDIT_API_KEY -u TOKEN go build -o bin/ops ./internal/cmd/ops && EN
 deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=default or prod, see samconfig.toml)
 	@$(OPS) deploy
 
+.PHONY: session
+session: need-go ## Create a session, show it as a QR code, and follow its status (ENV=, SCENARIO= of a sandbox)
+	@$(OPS) session
+
 .PHONY: destroy
 destroy: need-go .venv/ready ## Delete the stack (ENV=); says first what stays, and asks
 	@$(OPS) destroy

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -28,6 +29,9 @@ type account struct {
 	functions map[string]fakeFunction
 	limit     int // of concurrent executions
 	tables    []string
+	table     http.Handler // answers for DynamoDB; nil: only names
+	afterRead func()       // called once, after the first GetItem
+	logs      map[string][]string
 	calls     []string // operations, in order
 }
 
@@ -61,7 +65,11 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	switch target := r.Header.Get("X-Amz-Target"); {
 	case target != "":
-		_, operation, _ := strings.Cut(target, ".")
+		service, operation, _ := strings.Cut(target, ".")
+		if a.table != nil && strings.HasPrefix(service, "DynamoDB") {
+			a.dynamoDB(w, r, operation, body)
+			return
+		}
 		a.json(w, operation, body)
 	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/"):
 		a.invoke(w, strings.Split(r.URL.Path, "/")[3], body)
@@ -152,6 +160,14 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 	case isRefused:
 		jsonError(w, refused)
 		return
+	case operation == "FilterLogEvents":
+		var in struct{ LogGroupName, FilterPattern string }
+		_ = json.Unmarshal(body, &in)
+		events := []map[string]any{}
+		for _, line := range a.logs[in.LogGroupName] {
+			events = append(events, map[string]any{"message": line, "timestamp": 0})
+		}
+		out = map[string]any{"events": events}
 	case operation == "ListTables":
 		out = map[string]any{"TableNames": a.tables}
 	case !found:
@@ -173,6 +189,22 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE(text))) // DynamoDB's
 	_, _ = w.Write(text)
+}
+
+// dynamoDB passes a request on to the table.
+func (a *account) dynamoDB(w http.ResponseWriter, r *http.Request, operation string, body []byte) {
+	a.calls = append(a.calls, operation)
+	after := a.afterRead
+	if operation == "GetItem" {
+		a.afterRead = nil
+	}
+	a.mu.Unlock()
+	defer a.mu.Lock()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	a.table.ServeHTTP(w, r)
+	if operation == "GetItem" && after != nil {
+		after()
+	}
 }
 
 func jsonError(w http.ResponseWriter, r refusal) {

@@ -77,6 +77,14 @@ func (o *ops) ask(ctx context.Context, q *question) (string, error) {
 	return o.prompt(ctx, q)
 }
 
+// setting is [ops.ask] for what has a default and is worth no prompt.
+func (o *ops) setting(ctx context.Context, q *question) (string, error) {
+	if o.known(q) {
+		return o.ask(ctx, q)
+	}
+	return q.fallback, nil
+}
+
 // known reports whether the question has an answer already, which needs no prompt.
 func (o *ops) known(q *question) bool {
 	_, name := o.given(q)

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(program()) }
@@ -53,7 +54,7 @@ type verb struct {
 }
 
 // verbs are all commands, in the order in which an operator meets them. A verb's file defines it.
-var verbs = []*verb{deployVerb, destroyVerb}
+var verbs = []*verb{deployVerb, sessionVerb, destroyVerb}
 
 // ops is one run of a verb.
 type ops struct {
@@ -62,6 +63,8 @@ type ops struct {
 	env  string // of samconfig.toml
 	json bool   // stdout carries JSON only
 	dir  string // the root of the repository
+
+	every time.Duration // between two looks at something that changes; 0: see poll
 
 	flags   map[string]string // the questions' flags that were given
 	missing []string          // what could not be asked, and what to set instead

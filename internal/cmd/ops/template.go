@@ -137,7 +137,8 @@ func checkAsFunction(name, value string) error {
 
 var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
-// variableOf returns the variable of the functions that a parameter sets: WorkflowIds, WORKFLOW_IDS.
+// variableOf returns the variable of the functions that a parameter sets: WORKFLOW_IDS for
+// WorkflowIds.
 func variableOf(parameter string) string {
 	return strings.ToUpper(wordStart.ReplaceAllString(parameter, "${1}_${2}"))
 }
