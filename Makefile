@@ -126,10 +126,11 @@ SWAGGER_PARSERS = $(if $(and $(shell command -v javac),$(shell command -v mvn)),
 
 .PHONY: validate
 validate: export AWS_DEFAULT_REGION := us-east-1
-validate: .venv/ready $(SWAGGER_PARSERS) ## Check template.yaml: SAM's transform for each kind of caller, then the linters
+validate: .venv/ready .cache/checkov/ready $(SWAGGER_PARSERS) ## Check template.yaml: SAM's transform for each kind of caller, then the linters
 	.venv/bin/python -B .ci/transform.py template.yaml $(patsubst %/ready,%,$(SWAGGER_PARSERS))
 	$(SAM) validate --lint
 	.venv/bin/cfn-lint
+	.cache/checkov/bin/checkov --config-file .ci/checkov.yaml
 
 .PHONY: sam-build
 sam-build: need-go .venv/ready ## Build what is deployed, in .aws-sam/build
@@ -158,6 +159,7 @@ DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.c
 .PHONY: system
 system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-party components: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
 	go test -tags system -count=1 -timeout 1h -v ./internal/systemtest $(SYSTEM_FLAGS)
+	go test -tags system -count=1 -timeout 1h -run Playbook ./internal/watch
 
 # The operator's tool. A secret in the environment is for the tool alone.
 OPS = env -u DIDIT_API_KEY -u TOKEN go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
@@ -191,6 +193,11 @@ clean: ## Delete everything that make created
 
 .venv/api: .ci/api-requirements.txt .venv/ready
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+.cache/checkov/ready: .ci/checkov-requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 .cache/dynamodb-local/ready: internal/systemtest/dynamodb-local.xml

@@ -80,6 +80,7 @@ CHANGED = {
     "AllowedOrigins": "https://changed.example.com",
     "ThrottleRate": "7",
     "ThrottleBurst": "7",
+    "AlarmEmail": "changed@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:changed",
 }
 

