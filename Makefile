@@ -2,6 +2,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 REDOCLY     := @redocly/cli@2.77.0
+TYPESCRIPT  := typescript@7.0.2
 
 # The first word of an event file is its function.
 FUNCTION ?= $(firstword $(subst -, ,$(lastword $(notdir "$(EVENT)"))))
@@ -156,6 +157,11 @@ sam-invoke: need-go need-docker need-event .venv/ready ## Run the function that 
 # too.
 DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.cache/dynamodb-local/ready)
 
+.PHONY: snippets
+snippets: need-go need-node need-java .cache/typescript/ready .cache/kotlin/ready ## Compile the snippets for apps, and run them against the local system
+	TYPESCRIPT="$(CURDIR)/.cache/typescript/node_modules/.bin/tsc" KOTLIN="$(CURDIR)/.cache/kotlin" \
+		go test -count=1 -timeout 30m -run Snippets ./internal/cmd/local
+
 .PHONY: system
 system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-party components: SAM's containers, moto, DynamoDB Local (SYSTEM_FLAGS=)
 	go test -tags system -count=1 -timeout 1h -v ./internal/systemtest $(SYSTEM_FLAGS)
@@ -205,12 +211,22 @@ clean: ## Delete everything that make created
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
+.cache/typescript/ready: Makefile
+	@rm -rf $(@D) && mkdir -p $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --silent $(TYPESCRIPT)
+	@touch $@
+
+.cache/kotlin/ready: .ci/kotlin.xml
+	@rm -rf $(@D) && mkdir -p $(@D)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
+	@touch $@
+
 .cache/swagger-parser/%/ready: .ci/swagger-parser.xml
 	@rm -rf $(@D) && mkdir -p $(@D)
 	mvn --quiet --batch-mode --file $< -Dswagger-parser=$* dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: need-go need-cc need-node need-docker need-event
+.PHONY: need-go need-cc need-node need-java need-docker need-event
 need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
 	@minor=$$(GOTOOLCHAIN=local go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p'); minor=$${minor:-99}; \
@@ -225,6 +241,9 @@ need-cc: need-go
 need-node:
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npx >/dev/null || \
 		{ echo "Node 20 or newer with npx is missing: https://nodejs.org" >&2; exit 1; }
+
+need-java:
+	@command -v java >/dev/null && command -v mvn >/dev/null || { echo "Java and Maven are missing: https://maven.apache.org" >&2; exit 1; }
 
 need-docker:
 	@docker info >/dev/null 2>&1 || { echo "Docker is missing or not running: https://docs.docker.com/get-docker" >&2; exit 1; }

@@ -18,7 +18,7 @@ func TestPinned(t *testing.T) {
 			t.Errorf("the tool %s has no version", tool)
 		}
 	}
-	for _, tool := range all(`(?m):= (@\S+)$`, read(t, "Makefile")) { // npm's
+	for _, tool := range all(`(?m):= (@?[a-z/-]+@\S+)$`, read(t, "Makefile")) { // npm's
 		if !regexp.MustCompile(`@\d+\.\d+\.\d+$`).MatchString(tool) {
 			t.Errorf("the tool %s has no version", tool)
 		}
