@@ -132,7 +132,7 @@ func (s *Store) Claim(ctx context.Context, sessionID string, at time.Time, pause
 	}
 	defer s.mu.Unlock()
 	r, ok := s.live(sessionID)
-	if ok && s.disturbed() {
+	if ok && !r.Erased && s.disturbed() {
 		r.ReadAt = at
 		s.records[sessionID] = clone(r)
 	}
@@ -182,7 +182,7 @@ func (s *Store) Remove(ctx context.Context, r verification.Record) (bool, error)
 // latest returns the stored record, if it is the version of r and not erased. The caller holds mu.
 func (s *Store) latest(r verification.Record) (verification.Record, bool) {
 	stored, ok := s.live(r.SessionID)
-	if ok && s.disturbed() {
+	if ok && !stored.Erased && s.disturbed() {
 		s.put(stored)
 		stored = s.records[r.SessionID]
 	}

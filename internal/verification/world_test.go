@@ -21,6 +21,11 @@ type world struct {
 	status string // at Didit
 	took   []string
 	reads  int // of the session at Didit, by those who meet
+
+	all   []*process      // those who meet
+	there map[string]bool // the sessions that Didit has; false: deleted; see erase_walk_test.go
+	seen  map[string]bool // those that a list of Didit's had
+	user  bool            // Didit has the user
 }
 
 // Status tells what Didit knows now.
@@ -58,13 +63,14 @@ type crash struct{}
 // process is an operation that stops before each call that it makes.
 type process struct {
 	*actor
-	next  func() (string, bool)
-	stop  func()
-	calls int
-	names []string // of the calls
-	over  bool
-	died  bool
-	err   error
+	next     func() (string, bool)
+	stop     func()
+	calls    int
+	names    []string // of the calls
+	nextCall string   // before which it stands
+	over     bool
+	died     bool
+	err      error
 }
 
 // actor is an operation, and the task that it registers, if any.
@@ -131,7 +137,8 @@ func (w *world) watch(call string) {
 }
 
 func (p *process) step() {
-	if _, ok := p.next(); !ok {
+	name, ok := p.next()
+	if p.nextCall = name; !ok {
 		p.over = true
 	}
 }
