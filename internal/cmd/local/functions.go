@@ -37,12 +37,13 @@ type backend struct {
 	sessionURL  string // the simulator's origin of session URLs
 	now         func() time.Time
 	functionLog *slog.Logger
-	patience    time.Duration // replaces the functions' limits; 0 means those of the deployment
+	patience    time.Duration                        // replaces the functions' limits; 0 means those of the deployment
+	sleep       func(context.Context, time.Duration) // of eraseuser; nil waits in real time
 }
 
 // functions are the functions of template.yaml that the local system invokes.
 type functions struct {
-	create, get, webhook, track, await, reconcile *lambdahttp.Handler
+	create, get, webhook, track, await, reconcile, erase *lambdahttp.Handler
 }
 
 // functions wires each function as its main does, on the backend.
@@ -73,6 +74,8 @@ func (b *backend) functions(s settings) *functions {
 		track:     b.direct(api.TrackStatus(track)),
 		await:     b.direct(api.AwaitDecision(await)),
 		reconcile: b.direct(api.Reconcile(reconcile)),
+		erase: b.direct(api.EraseUser(&verification.Eraser{
+			Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.erase.Didit), LogRecovered: trouble, Now: b.now, Sleep: b.sleep})),
 	}
 }
 

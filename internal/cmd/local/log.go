@@ -133,6 +133,10 @@ func (l *requestLog) delivery(d didittest.Delivery) {
 
 // event prints an event on the bus.
 func (l *requestLog) event(_ context.Context, e verification.Event) error {
+	if e.UserErased {
+		l.write("%-8s %s", "bus", e.DetailType())
+		return nil
+	}
 	l.write("%-8s %s: %s, session %s", "bus", e.DetailType(), e.Status, e.SessionID)
 	return nil
 }

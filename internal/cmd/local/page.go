@@ -4,12 +4,15 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"didit-sessions/internal/awsfake"
 	"didit-sessions/internal/didit/didittest"
@@ -42,6 +45,7 @@ func (s *system) page(gateway http.Handler) http.Handler {
 		"GET /local/state":      func(*http.Request) awsfake.HTTPAnswer { return jsonAnswer(http.StatusOK, s.state()) },
 		"POST /local/workflows": withBody(s.startWorkflow),
 		"POST /local/webhooks":  withBody(s.setWebhooks),
+		"POST /local/erase":     withBody(s.eraseUser),
 	} {
 		local.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { send(w, work(r)) })
 	}
@@ -112,6 +116,18 @@ func (s *system) startWorkflow(input struct {
 		return message(http.StatusBadRequest, "user_id is required")
 	}
 	return jsonAnswer(http.StatusCreated, s.workflows.start(s.ctx, input.UserID))
+}
+
+// eraseUser invokes eraseuser, as a trusted caller does on AWS, and returns what that caller gets.
+func (s *system) eraseUser(payload json.RawMessage) awsfake.HTTPAnswer {
+	answer, err := s.functions.erase.Invoke(s.ctx, payload)
+	if failure, ok := errors.AsType[messages.InvokeResponse_Error](err); ok {
+		return jsonAnswer(http.StatusBadGateway, map[string]string{"errorType": failure.Type, "errorMessage": failure.Message})
+	}
+	if err != nil {
+		return message(http.StatusBadGateway, "the function failed")
+	}
+	return jsonAnswer(http.StatusOK, json.RawMessage(answer))
 }
 
 // setWebhooks makes webhooks get lost, or be delivered again.

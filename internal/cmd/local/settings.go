@@ -29,6 +29,7 @@ type settings struct {
 	webhook   config.Webhook
 	await     config.AwaitDecision
 	reconcile config.Reconcile
+	erase     config.EraseUser
 }
 
 // load reads the configurations. Its error names every wrong variable, once.
@@ -40,12 +41,13 @@ func load(getenv func(string) string) (settings, error) {
 		return defaults[name]
 	}
 	var s settings
-	var problems [7]error
+	var problems [8]error
 	s.create, problems[0] = config.LoadCreateSession(withDefaults)
 	s.get, problems[1] = config.LoadGetSession(withDefaults)
 	s.webhook, problems[2] = config.LoadWebhook(withDefaults)
 	s.await, problems[3] = config.LoadAwaitDecision(withDefaults)
 	s.reconcile, problems[4] = config.LoadReconcile(withDefaults)
+	s.erase, problems[7] = config.LoadEraseUser(withDefaults)
 	s.edge, problems[5] = loadEdge(getenv)
 	s.account, problems[6] = loadAccount(getenv)
 	// A developer's page is on this machine, and has no certificate.

@@ -31,6 +31,8 @@ type options struct {
 	// patience replaces the limits within which the functions, Didit and the servers answer each
 	// other; 0 means those of the deployment.
 	patience time.Duration
+	// sleep replaces the waits of eraseuser; nil waits in real time.
+	sleep func(context.Context, time.Duration)
 	// around, if not nil, returns what is served instead of the gateway; tests look at all of its
 	// answers there.
 	around func(gateway http.Handler) http.Handler
@@ -73,7 +75,7 @@ func start(o options) (*system, error) {
 		settings: settings,
 		log:      newRequestLog(o.out, o.getenv),
 	}
-	s.patience, s.account = o.patience, settings.account
+	s.patience, s.sleep, s.account = o.patience, o.sleep, settings.account
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var simulatorListener net.Listener // none with a real account
 	if !s.account.isReal() {

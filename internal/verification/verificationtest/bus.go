@@ -91,6 +91,9 @@ func busRoundTrip(t *testing.T, b verification.Bus, delivered Delivered) {
 		func(e *verification.Event) { e.VendorData, e.WorkflowID, e.Environment, e.Checks = "", "", "", nil },
 		func(e *verification.Event) { e.VendorData = "\u00e9\u4e16\U0001F600 \"<&>\" \\ \u2028\t" },
 		func(e *verification.Event) { e.VendorData = strings.Repeat("\u4e16", 682) }, // the maxToken: 2,046 bytes
+		func(e *verification.Event) {
+			*e = verification.Event{ID: e.ID, UserErased: true, VendorData: "user <&> é", OccurredAt: e.OccurredAt, SentAt: e.OccurredAt}
+		},
 		func(e *verification.Event) { e.Checks = slices.Repeat(e.Checks, 100) },
 		func(e *verification.Event) { e.OccurredAt = time.Date(2021, 1, 2, 3, 4, 5, 0, time.UTC) },
 	} {

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Ensure that a user can be erased on the local system, whose workflow ends, whose session is gone
+// from Didit and from the API, and who may begin anew.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	o := options{getenv: env(nil), out: io.Discard, patience: patience}
+	o.sleep = func(context.Context, time.Duration) {}
+	s := startOptions(t, o)
+	x := doJSON(t, "POST", s.url+"/local/workflows", "", `{"user_id":"dave"}`, 201)
+	session := doJSON(t, "POST", s.url+"/sessions", "dave", `{}`, 200)
+	settle(t, s)
+	response, body := do(t, "POST", s.url+"/local/erase", "", "application/json", `{"vendor_data":"dave"}`)
+	if response.StatusCode != 200 || body != `{"sessions":1,"deleted":1,"user_deleted":true}` {
+		t.Fatalf("got %d %s", response.StatusCode, body)
+	}
+	ended, err := s.workflows.wait(t.Context(), x.Name)
+	if err != nil || ended.Output == nil || ended.Output.Outcome != "not_finished" || ended.Output.Status != nil {
+		t.Errorf("the workflow: got %+v, error %v", ended.Output, err)
+	}
+	doJSON(t, "GET", s.url+"/sessions/"+session.SessionID, "dave", "", 404)
+	if left, _ := s.simulator.Session(session.SessionID); !left.Deleted || len(s.simulator.Users()) > 0 {
+		t.Errorf("Didit has the session %v and the users %q", !left.Deleted, s.simulator.Users())
+	}
+	if events := stateOf(t, s).Events; len(events) == 0 || !strings.Contains(events[0].DetailType, "User Erased") {
+		t.Errorf("got events %+v, want the latest about the user", events)
+	}
+	if next := doJSON(t, "POST", s.url+"/sessions", "dave", `{}`, 201); next.SessionID == session.SessionID {
+		t.Error("the erased session was handed out again")
+	}
+	response, body = do(t, "POST", s.url+"/local/erase", "", "application/json", `{"vendor_data":""}`)
+	if response.StatusCode != 502 || !strings.Contains(body, `"errorType":"InvalidRequest"`) {
+		t.Errorf("without an id: got %d %s", response.StatusCode, body)
+	}
+}
