@@ -10,6 +10,27 @@ import (
 	"unicode"
 )
 
+// Ensure that pages of a developer's own machine are callbacks where the policy says so, for every
+// caller, and nowhere else.
+func TestCreator_Create_localCallbacks(t *testing.T) {
+	t.Parallel()
+	for callback, local := range map[string]bool{
+		"http://localhost:5173/done?x=1": true, "http://127.0.0.1/": true, "http://[::1]:3000": true,
+		"http://localhost.example.com/": false, "http://user@localhost/": false, "http://localhost:99999/": false, "http://10.0.2.2/": false, "ftp://localhost/": false,
+	} {
+		for _, caller := range []Caller{trusted, signedIn} {
+			for _, allowed := range []bool{true, false} {
+				s := newCreator(newWire(t, 201, okSession).client)
+				s.Policy.LocalCallbacks = allowed
+				_, err := create(t, s, caller, `{"callback":"`+callback+`"}`)
+				if got, want := err == nil, local && allowed; got != want {
+					t.Errorf("%s, trusted %v, allowed %v: got %v %q, want accepted %v", callback, caller.Trusted, allowed, err, fieldsOf(err), want)
+				}
+			}
+		}
+	}
+}
+
 // Ensure that a callback that no browser should follow is refused on every door, and that what
 // is taken reaches Didit as it was written.
 func TestCreator_Create_callback(t *testing.T) {

@@ -96,7 +96,7 @@ func (c *Creator) checkRelations(d *draft, caller Caller) {
 		d.texts[details+"id_country"] == "" && d.texts[details+"poa_country"] == "" {
 		d.refuse(details+"address", "needs expected_details.country, id_country or poa_country beside it.")
 	}
-	if callback, ok := d.texts["callback"]; ok && !caller.Trusted && d.valid("callback") && !(d.localCallbacks && isLocal(callback)) {
+	if callback, ok := d.texts["callback"]; ok && !caller.Trusted && d.valid("callback") && !isLocal(callback) {
 		u, _ := parseCallback(callback)
 		if !slices.ContainsFunc(c.Policy.AllowedCallbacks, func(p CallbackPrefix) bool { return p.allows(u) }) {
 			d.refuse("callback", "is not on the list of callbacks of this deployment.")

@@ -98,7 +98,7 @@ func refusal(a awsfake.HTTPAnswer) (reason string, fields []string) {
 	}
 	for _, e := range p.Errors {
 		name := e.Field
-		if !verification.KnownField(name) {
+		if !verification.KnownField(name) && name != "qr" {
 			name = "(an unknown field)"
 		}
 		fields = append(fields, name)

@@ -101,7 +101,7 @@ func runCurl(t *testing.T, s *system, command string) string {
 	if body != "" {
 		method = "POST"
 	}
-	url := strings.NewReplacer("http://127.0.0.1:8080", s.url, "http://127.0.0.1:8081", s.simulatorURL).Replace(option(`(http://\S+)`))
+	url := strings.NewReplacer("http://127.0.0.1:8080", s.url, "http://127.0.0.1:8081", s.simulatorURL).Replace(option(`(http://[^\s']+)`))
 	response, text := do(t, method, url, option(`'Authorization: ([^']*)'`), option(`'Content-Type: ([^']*)'`), body)
 	if response.StatusCode >= 300 {
 		t.Errorf("%s: got %d %s", command, response.StatusCode, text)
@@ -135,6 +135,34 @@ func TestEvents_accepted(t *testing.T) {
 		}
 		if response, body := do(t, "POST", s.url+"/sessions", "Bearer user-123", "application/json", event.Body); response.StatusCode/100 != 2 {
 			t.Errorf("%s: got %d %s", name, response.StatusCode, body)
+		}
+	}
+}
+
+// Ensure that the commands that the system prints at its start succeed, whatever it is configured
+// with.
+func TestPrintWhere(t *testing.T) {
+	t.Parallel()
+	for _, values := range []map[string]string{
+		nil,
+		{"CALLER_AUTH": "iam"},
+		{"WORKFLOW_IDS": "*"},
+		{"WORKFLOW_IDS": "*", "CALLER_AUTH": "iam"},
+		{"WORKFLOW_IDS": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"},
+		{"PRINCIPAL_CLAIM": "email"},
+	} {
+		s := startSystem(t, values, io.Discard)
+		var out strings.Builder
+		s.printWhere(&out)
+		commands := 0
+		for line := range strings.Lines(out.String()) {
+			if command, ok := strings.CutPrefix(line, "  curl "); ok {
+				commands++
+				runCurl(t, s, strings.ReplaceAll(command, "'http", "http"))
+			}
+		}
+		if commands != 2 {
+			t.Errorf("%v: got %d commands in\n%s", values, commands, &out)
 		}
 	}
 }
