@@ -29,6 +29,7 @@ type account struct {
 	functions map[string]fakeFunction
 	limit     int // of concurrent executions
 	tables    []string
+	rules     []string
 	table     http.Handler // answers for DynamoDB; nil: only names
 	afterRead func()       // called once, after the first GetItem
 	logs      map[string][]string
@@ -168,6 +169,12 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 			events = append(events, map[string]any{"message": line, "timestamp": 0})
 		}
 		out = map[string]any{"events": events}
+	case operation == "ListRules":
+		rules := []map[string]string{}
+		for _, name := range a.rules {
+			rules = append(rules, map[string]string{"Name": name})
+		}
+		out = map[string]any{"Rules": rules}
 	case operation == "ListTables":
 		out = map[string]any{"TableNames": a.tables}
 	case !found:

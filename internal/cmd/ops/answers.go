@@ -137,6 +137,9 @@ func (o *ops) askDoor(ctx context.Context, p *plan) error {
 	}
 	q := *askIssuer
 	q.check = func(ctx context.Context, answer string) (string, error) {
+		if err := p.template.check(askIssuer.parameter, answer); err != nil {
+			return "", err
+		}
 		found, err := checkIssuer(ctx, answer)
 		if err == nil {
 			o.say("  %s", found)
@@ -195,6 +198,12 @@ func (o *ops) askAudience(ctx context.Context, p *plan, q *question) (string, er
 
 func (o *ops) askRest(ctx context.Context, p *plan) error {
 	for _, q := range []*question{askCallbacks, askOrigins, askEmail} {
+		if q == askEmail && p.values["AlarmTopicArn"] != "" {
+			if o.known(q) || p.values["AlarmEmail"] != "" { // a rule of template.yaml
+				o.missing = append(o.missing, "AlarmEmail and AlarmTopicArn exclude each other; subscribe further addresses to the topic")
+			}
+			continue
+		}
 		if err := o.parameter(ctx, p, q, o.ask); err != nil {
 			return err
 		}
@@ -235,7 +244,7 @@ func (o *ops) askLeftTable(ctx context.Context, p *plan) error {
 		return answer, nil
 	}
 	if _, takes := p.template.Parameters[q.parameter]; !takes {
-		return fmt.Errorf("an earlier stack %s left the table %s; back it up and delete it before you deploy again", p.name, strings.Join(left, ", "))
+		return blind(fmt.Errorf("an earlier stack %s left the table %s; back it up and delete it before you deploy again", p.name, strings.Join(left, ", ")))
 	}
 	answer, err := o.ask(ctx, &q)
 	if err != nil || answer == "" || answer == new {

@@ -210,16 +210,15 @@ func (o *ops) choose(ctx context.Context, q *question, options []string) (int, e
 
 // readLine shows the prompt and returns one line of standard input.
 func (c *console) readLine(ctx context.Context, prompt string, hidden bool) (string, error) {
+	if hidden {
+		defer c.hide()()
+	}
 	fmt.Fprint(c.screen(), prompt)
 	type result struct {
 		line string
 		err  error
 	}
 	lines := make(chan result, 1)
-	restore := func() {}
-	if hidden {
-		restore = c.rememberTerminal()
-	}
 	go func() { // it cannot be interrupted, and ends with the process
 		if hidden {
 			line, err := c.readHidden()
@@ -237,7 +236,6 @@ func (c *console) readLine(ctx context.Context, prompt string, hidden bool) (str
 	}()
 	select {
 	case <-ctx.Done():
-		restore()
 		fmt.Fprintln(c.screen())
 		return "", ctx.Err()
 	case r := <-lines:

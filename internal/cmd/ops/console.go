@@ -41,11 +41,14 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// rememberTerminal returns a function that restores the terminal's state.
-func (c *console) rememberTerminal() (restore func()) {
+// hide stops the echo of the terminal and returns a function that restores its state. It comes
+// before the prompt: what is pasted as soon as the prompt is there must not be echoed.
+func (c *console) hide() (restore func()) {
 	if file, ok := c.in.(*os.File); ok {
-		if state, err := term.GetState(int(file.Fd())); err == nil {
-			return func() { _ = term.Restore(int(file.Fd()), state) }
+		fd := int(file.Fd())
+		if state, err := term.GetState(fd); err == nil {
+			hideInput(fd)
+			return func() { _ = term.Restore(fd, state) }
 		}
 	}
 	return func() {}

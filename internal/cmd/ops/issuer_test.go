@@ -50,10 +50,15 @@ func startIssuer(e *testscript.Env) error {
 	server := serveIssuer()
 	e.Defer(server.Close)
 	bundle := filepath.Join(e.WorkDir, "issuer.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	e.Setenv("ISSUER", server.URL)
 	e.Setenv("SSL_CERT_FILE", bundle)
-	return os.WriteFile(bundle, block, 0o600)
+	return writeCertificate(server, bundle)
+}
+
+// writeCertificate writes the certificate by which the tool trusts the server.
+func writeCertificate(server *httptest.Server, path string) error {
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return os.WriteFile(path, block, 0o600)
 }
 
 // token returns a JWT with an issuer and an audience, whose signature must not be seen.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"stack": cmdStack, "refuse": cmdRefuse, "called": cmdCalled, "noleak": cmdNoLeak, "exits": cmdExits,
-			"function": cmdFunction, "secret": cmdSecret, "table": cmdTable, "concurrency": cmdConcurrency, "token": cmdToken,
+			"function": cmdFunction, "secret": cmdSecret, "table": cmdTable, "concurrency": cmdConcurrency, "token": cmdToken, "rule": cmdRule,
 		},
 	})
 }
@@ -136,7 +137,9 @@ func cmdStack(ts *testscript.TestScript, _ bool, args []string) {
 	a := accountOf(ts)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.stacks[args[0]] = s
+	if a.stacks[args[0]] = s; s.status == "gone" {
+		delete(a.stacks, args[0])
+	}
 }
 
 // cmdRefuse makes an operation fail: refuse OPERATION CODE MESSAGE.
@@ -214,4 +217,16 @@ func cmdConcurrency(ts *testscript.TestScript, _ bool, args []string) {
 	defer a.mu.Unlock()
 	_, err := fmt.Sscan(args[0], &a.limit)
 	ts.Check(err)
+}
+
+// cmdRule puts a rule on the bus, or takes it away: [!] rule NAME.
+func cmdRule(ts *testscript.TestScript, neg bool, args []string) {
+	a := accountOf(ts)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if neg {
+		a.rules = slices.DeleteFunc(a.rules, func(name string) bool { return name == args[0] })
+		return
+	}
+	a.rules = append(a.rules, args[0])
 }
