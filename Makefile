@@ -25,20 +25,22 @@ help: ## Show this list
 
 ##@ On this machine, with Go alone
 
-# Built first: `go run` reports Ctrl-C as an error.
+# Built first: `go run` reports Ctrl-C as an error. Go decides what is up to date.
+.PHONY: bin/local
+bin/local: need-go
+	@test -e $@ || echo "building; the first time takes a minute or two"
+	@go build -o $@ ./internal/cmd/local
+
 .PHONY: run
-run: need-go ## Run the whole system locally (PORT=, LISTEN=)
-	@test -e bin/local || echo "building; the first time takes a minute or two"
-	@go build -o bin/local ./internal/cmd/local
+run: bin/local ## Run the whole system locally (PORT=, LISTEN=)
 	@bin/local $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN))
 
 .PHONY: demo
-demo: need-go ## Play a story on the same system, one line per step, with refusals and faults
-	go run ./internal/cmd/local demo
+demo: bin/local ## Play a story on the same system, one line per step, with refusals and faults
+	@bin/local demo
 
 .PHONY: simulator
-simulator: need-go ## Run the Didit simulator alone, for the tests of other programs (PORT=, LISTEN=, WEBHOOK=)
-	@go build -o bin/local ./internal/cmd/local
+simulator: bin/local ## Run the Didit simulator alone, for the tests of other programs (PORT=, LISTEN=, WEBHOOK=)
 	@bin/local simulator $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN)) $(if $(WEBHOOK),-webhook $(WEBHOOK))
 
 .PHONY: invoke
@@ -112,10 +114,9 @@ build-EraseUserFunction:
 .PHONY: openapi
 openapi: export REDOCLY_TELEMETRY := off
 openapi: export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
-openapi: need-go need-node .venv/api ## Check internal/api/openapi.yaml, and the local system by requests generated from it
+openapi: need-node .venv/api bin/local ## Check internal/api/openapi.yaml, and the local system by requests generated from it
 	.venv/bin/openapi-spec-validator internal/api/openapi.yaml
 	npx --yes $(REDOCLY) lint --config .ci/redocly.yaml internal/api/openapi.yaml
-	go build -o bin/local ./internal/cmd/local
 	.ci/schemathesis bin/local
 
 ##@ With the SAM CLI
