@@ -66,10 +66,11 @@ fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
 bench: need-go ## Measure the built functions beside a bare one (BENCH_FLAGS="-short -svg bench.svg")
 	@go run ./internal/cmd/bench $(BENCH_FLAGS)
 
-.PHONY: bench-picture
-bench-picture: need-go ## Measure createsession and draw .github/bench.svg
+.PHONY: bench-record
+bench-record: need-go ## Measure all, fill the tables of internal/README.md and draw .github/bench.svg
 	@mkdir -p .github
-	@go run ./internal/cmd/bench -function createsession,createsession-recording -svg .github/bench.svg
+	@go run ./internal/cmd/bench -svg .github/bench.svg -readme internal/README.md
+	@go run ./internal/cmd/bench -load -readme internal/README.md
 
 .PHONY: check
 check: need-cc test ## Check format, vet, lint, modules, vulnerabilities, and run the tests with the race detector

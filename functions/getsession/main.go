@@ -35,6 +35,6 @@ func newHandler(ctx context.Context, sdk aws.Config, settings config.GetSession)
 		ReadsPerMinute: settings.ReadsPerMinute,
 		LogRecovered:   api.LogRecovered(nil),
 	}
-	start.Warm(ctx, client.Connect)
+	start.Warm(ctx, client.Preload)
 	return &lambdahttp.Handler{HTTP: &api.GetSession{Records: tracker, Callers: start.Callers(settings.Callers)}}
 }

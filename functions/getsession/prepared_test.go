@@ -21,7 +21,7 @@ func refresh(t *testing.T, w *stagetest.World) {
 }
 
 // Ensure that the init phase reads the secret, takes the shared token, buys none, and opens the
-// connections to the table and to Didit.
+// connection to the table.
 func TestPrepared(t *testing.T) {
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
@@ -40,10 +40,9 @@ func TestPrepared(t *testing.T) {
 				w = stagetest.NewIdle(t)
 			}
 			w.Secrets.ForgetCalls()
-			table, tableConnections := stagetest.NewFront(t, w.Table.URL())
-			api, connections := stagetest.NewFront(t, w.Didit.URL())
-			w.Start(t, lambdatest.Options{Env: map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": table, "DIDIT_API_URL": api}})
-			return w, []*atomic.Int64{tableConnections, connections}
+			table, connections := stagetest.NewFront(t, w.Table.URL())
+			w.Start(t, lambdatest.Options{Env: map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": table}})
+			return w, []*atomic.Int64{connections}
 		}, func(w *stagetest.World) {
 			if w.Secrets.Calls("") != 1 || w.Didit.Count(didittest.OpToken) != requests {
 				t.Errorf("shared %v, init: got %d reads of the secret, %d token requests, want 1, %d",

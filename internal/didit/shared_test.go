@@ -401,22 +401,22 @@ func TestSharedToken_noCredentials(t *testing.T) {
 	}
 }
 
-// Ensure that an API key has no use for the item, and that Connect takes one and requests none.
+// Ensure that an API key has no use for the item, and that Preload takes one and requests none.
 func TestSharedToken_withoutPurchase(t *testing.T) {
 	t.Parallel()
 	d := newDeployment()
 	c := d.client(0)
-	c.Connect(t.Context())
+	c.Preload(t.Context())
 	d.create(t, "nothing to take", c, 1)
 	c = d.client(0)
-	c.Connect(t.Context())
+	c.Preload(t.Context())
 	reads := d.reads.Load()
 	d.create(t, "taken", c, 1)
 	if d.reads.Load() != reads {
 		t.Error("the item was read again")
 	}
 	for _, prepare := range []func(*didit.Client){
-		func(c *didit.Client) { c.Warm(t.Context()) }, func(c *didit.Client) { c.Connect(t.Context()) }, func(*didit.Client) {},
+		func(c *didit.Client) { c.Warm(t.Context()) }, func(c *didit.Client) { c.Preload(t.Context()) }, func(*didit.Client) {},
 	} {
 		c = d.client(0)
 		c.Credentials = &didit.CredentialCache{Read: func(context.Context) (string, error) { return `{"api_key":"` + didittest.DefaultAPIKey + `"}`, nil }}

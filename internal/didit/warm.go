@@ -19,13 +19,7 @@ import (
 //
 // Call it in the init phase of a Lambda function, when a process has a whole CPU and no caller
 // waits. A connection that it opened is not used after 5 idle seconds.
-func (c *Client) Warm(ctx context.Context) { c.prepare(ctx, true) }
-
-// Connect is [Client.Warm] for functions that do not call Didit every time: it takes a shared
-// token, but requests none.
-func (c *Client) Connect(ctx context.Context) { c.prepare(ctx, false) }
-
-func (c *Client) prepare(ctx context.Context, request bool) {
+func (c *Client) Warm(ctx context.Context) {
 	c.setup()
 	early, settle := c.readAhead(ctx)
 	defer settle()
@@ -34,7 +28,7 @@ func (c *Client) prepare(ctx context.Context, request bool) {
 	if c.ahead != nil {
 		api.Go(func() { c.ahead.open(ctx, c.apiURL()) })
 		auth.Go(func() {
-			if !early.found() && request {
+			if !early.found() {
 				c.ahead.open(ctx, c.authURL())
 			}
 		})
@@ -47,9 +41,22 @@ func (c *Client) prepare(ctx context.Context, request bool) {
 	if creds.usesAPIKey() && c.ahead != nil {
 		c.ahead.drop(c.authURL())
 	}
-	if request || creds.usesAPIKey() {
+	_, _ = c.authorize(ctx, creds)
+}
+
+// Preload is [Client.Warm] for functions that seldom call Didit: it reads the credentials and the
+// shared token side by side, and asks Didit nothing.
+func (c *Client) Preload(ctx context.Context) {
+	c.setup()
+	early, settle := c.readAhead(ctx)
+	defer settle()
+	creds, err := c.Credentials.Credentials(ctx)
+	early.found()
+	switch {
+	case err != nil:
+	case creds.usesAPIKey():
 		_, _ = c.authorize(ctx, creds)
-	} else {
+	default:
 		c.takeShared(ctx, creds)
 	}
 }

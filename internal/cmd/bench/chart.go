@@ -55,6 +55,9 @@ func drawSVG(reports []report) ([]byte, error) {
 		y += headSpace
 		for _, group := range chartGroups {
 			times := r.times(group.benchmark)
+			if times[0] == 0 {
+				continue // not measured of this function
+			}
 			rows = append(rows, newRow(y, group.label, "product", times[0], times[2], scale), newRow(y+rowHeight, "", "floor", times[1], 0, scale))
 			y += 2*rowHeight + rowHeight/2
 		}

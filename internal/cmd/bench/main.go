@@ -1,7 +1,8 @@
 // Command bench measures the functions as they ship: the built binary under a Runtime API, its
 // upstreams behind TLS and a simulated round trip, everything on loopback. No AWS, no Didit.
 //
-//	go run ./internal/cmd/bench [-short] [-runs 21] [-function KEY,...] [-svg FILE]
+//	go run ./internal/cmd/bench [-short] [-runs 21] [-function KEY,...] [-svg FILE] [-readme FILE]
+//	go run ./internal/cmd/bench -load [-short] [-readme FILE]
 //
 // Beside each function runs its floor, a bare Go function that makes the same calls for one request
 // and nothing else. Both take turns, so that a busy machine slows both. What the round trip costs,
@@ -12,9 +13,12 @@
 // without any. Lines that begin with # hold the figures against the bounds that the product sets
 // itself.
 //
-// A run takes less than four minutes, with -short less than 45 seconds, not counting what the go
-// command takes to build. It exits with 0 if everything was measured, whether or not the bounds
-// hold; with 1 if something could not be measured; with 2 for a wrong command line.
+// With -load it drives the functions for two minutes instead, and then delivers ten thousand
+// webhooks in random order; see load.
+//
+// A run takes about five minutes, with -short one, not counting what the go command takes to build.
+// It exits with 0 if everything was measured, whether or not the bounds hold; with 1 if something
+// could not be measured, or was lost under load; with 2 for a wrong command line.
 package main
 
 import (
@@ -46,7 +50,9 @@ const (
 type options struct {
 	plan      plan
 	functions []function
-	svg       string // file; empty: no picture
+	svg       string    // file; empty: no picture
+	readme    string    // file whose tables are replaced; empty: none
+	load      *loadPlan // nil: measure instead
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -69,9 +75,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{plan: full, functions: functions}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	short := flags.Bool("short", false, "measure less, in less than 45 seconds")
+	short := flags.Bool("short", false, "measure less, in about a minute")
+	load := flags.Bool("load", false, "drive the functions under load instead of measuring them")
 	runs := flags.Uint("runs", 0, "how many starts of each kind to take the median of (default 21, with -short 3)")
 	flags.StringVar(&o.svg, "svg", "", "also draw the figures into this `file`")
+	flags.StringVar(&o.readme, "readme", "", "also write the figures into the tables of this `file`")
 	flags.Func("function", "measure these alone: comma-separated `keys`, such as createsession-recording", func(keys string) (err error) {
 		o.functions, err = selectFunctions(functions, keys)
 		return err
@@ -84,8 +92,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintln(stderr, "bench:", err)
 		return o, err
 	}
+	loads := &fullLoad
 	if *short {
-		o.plan = brief
+		o.plan, loads = brief, &briefLoad
+	}
+	if *load {
+		o.load = loads
 	}
 	o.plan.runs = cmp.Or(int(*runs), o.plan.runs)
 	return o, nil
@@ -94,12 +106,23 @@ func parse(args []string, stderr io.Writer) (options, error) {
 // run prints the figures of each function when they are measured, and draws the picture at the end.
 func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	printMachine(stdout)
+	if o.load != nil {
+		figures, err := o.load.run(ctx, stderr)
+		figures.print(stdout)
+		if err == nil && o.readme != "" {
+			err = fill(o.readme, "load", figures.table())
+		}
+		return err
+	}
 	var reports []report
 	err := measure(ctx, o.plan, o.functions, stderr, func(f function, m *measurement) error {
 		r := report{f, newFigures(m)}
 		reports = append(reports, r)
 		return r.print(stdout)
 	})
+	if err == nil && o.readme != "" {
+		err = fill(o.readme, "bounds", boundsTable(o.plan, reports))
+	}
 	if err != nil || o.svg == "" {
 		return err
 	}

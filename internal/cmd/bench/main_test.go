@@ -39,14 +39,16 @@ func TestParse(t *testing.T) {
 		args []string
 		want options
 	}{
-		{nil, options{full, functions, ""}},
-		{[]string{"-short"}, options{brief, functions, ""}},
-		{[]string{"-short", "-runs", "2", "-svg", "x.svg"}, options{withRuns(brief, 2), functions, "x.svg"}},
-		{[]string{"-runs", "99"}, options{withRuns(full, 99), functions, ""}},
-		{[]string{"-function", "webhook"}, options{full, functions[2:3], ""}},
+		{nil, options{plan: full, functions: functions}},
+		{[]string{"-short"}, options{plan: brief, functions: functions}},
+		{[]string{"-short", "-runs", "2", "-svg", "x.svg", "-readme", "y.md"}, options{plan: withRuns(brief, 2), functions: functions, svg: "x.svg", readme: "y.md"}},
+		{[]string{"-runs", "99"}, options{plan: withRuns(full, 99), functions: functions}},
+		{[]string{"-function", "getsession"}, options{plan: full, functions: functions[len(functions)-1:]}},
+		{[]string{"-load"}, options{plan: full, functions: functions, load: &fullLoad}},
+		{[]string{"-short", "-load"}, options{plan: brief, functions: functions, load: &briefLoad}},
 	} {
 		got, err := parse(tt.args, io.Discard)
-		if err != nil || got.plan != tt.want.plan || got.svg != tt.want.svg || keys(got.functions) != keys(tt.want.functions) {
+		if err != nil || got.plan != tt.want.plan || got.svg != tt.want.svg || got.readme != tt.want.readme || got.load != tt.want.load || keys(got.functions) != keys(tt.want.functions) {
 			t.Errorf("parse(%q) = %+v, %v, want %+v", tt.args, got, err, tt.want)
 		}
 	}

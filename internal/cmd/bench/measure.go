@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"didit-sessions/internal/lambdatest"
 )
@@ -40,6 +41,7 @@ type side struct {
 	name, binary string
 	payload      func() ([]byte, error) // of the next call; safe for concurrent use
 	env          func(w *world) map[string]string
+	shared       bool // the first process of a world leaves its access token to the others
 	samples      samples
 }
 
@@ -94,16 +96,21 @@ func (b *bench) measure(ctx context.Context, f function, say func(string)) (*mea
 		return nil, err
 	}
 	m := &measurement{product, floor}
+	if f.only != "" {
+		say(f.only + " calls, far")
+		if f.only == "cold" {
+			return m, b.starts(ctx, m, far, coldStart)
+		}
+		return m, b.warmRounds(ctx, m, far)
+	}
 	for _, d := range []distance{far, near} {
 		say("starts, " + d.name)
-		if err := b.starts(ctx, m, d); err != nil {
+		if err := b.starts(ctx, m, d, coldStart, firstAfterInit); err != nil {
 			return nil, err
 		}
 		say("warm calls, " + d.name)
-		for range b.plan.rounds {
-			if err := b.warm(ctx, m, d); err != nil {
-				return nil, err
-			}
+		if err := b.warmRounds(ctx, m, d); err != nil {
+			return nil, err
 		}
 	}
 	say("starts without a network")
@@ -114,9 +121,21 @@ func (b *bench) measure(ctx context.Context, f function, say func(string)) (*mea
 	return m, b.concurrent(ctx, f.callers, product)
 }
 
+func (b *bench) warmRounds(ctx context.Context, m *measurement, d distance) error {
+	for range b.plan.rounds {
+		if err := b.warm(ctx, m, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *bench) functionSide(ctx context.Context, f function) (*side, error) {
-	env := func(w *world) map[string]string { return w.environment(f.recording) }
-	return b.build(ctx, f, f.key, "./functions/"+f.program, env)
+	s, err := b.build(ctx, f, f.key, "./functions/"+f.program, func(w *world) map[string]string { return w.environment(f) })
+	if err == nil {
+		s.shared = f.shared
+	}
+	return s, err
 }
 
 func (b *bench) floorSide(ctx context.Context, f function) (*side, error) {
@@ -125,7 +144,7 @@ func (b *bench) floorSide(ctx context.Context, f function) (*side, error) {
 
 // build returns a side after building it for this machine and for Lambda.
 func (b *bench) build(ctx context.Context, f function, name, pkg string, env func(*world) map[string]string) (*side, error) {
-	s := &side{name: name, binary: filepath.Join(b.dir, name), env: env, samples: samples{}}
+	s := &side{name: name, binary: filepath.Join(b.dir, strings.ReplaceAll(pkg, "/", "-")), env: env, samples: samples{}}
 	root, err := lambdatest.ModuleRoot(ctx)
 	if err != nil {
 		return nil, err
@@ -140,8 +159,13 @@ func (b *bench) build(ctx context.Context, f function, name, pkg string, env fun
 			return nil, fmt.Errorf("%s: %w", f.event, err)
 		}
 	}
-	if err := lambdatest.Build(ctx, pkg, s.binary); err != nil {
-		return nil, err
+	if _, err := os.Stat(s.binary); err != nil {
+		if err := lambdatest.Build(ctx, pkg, s.binary); err != nil {
+			return nil, err
+		}
+	}
+	if f.only != "" {
+		return s, nil // its size is measured elsewhere
 	}
 	deployed := s.binary
 	if runtime.GOOS != "linux" || runtime.GOARCH != b.plan.lambdaArch {

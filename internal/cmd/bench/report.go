@@ -23,6 +23,7 @@ type figure struct {
 	n               int    // measurements
 	function, floor float64
 	hasFloor        bool
+	warm            float64 // the function's warm call at the same distance; 0 if it was not measured
 }
 
 // figureKeys are the figures in the order of the output, by benchmark and unit: the init, from the
@@ -45,7 +46,9 @@ func newFigures(m *measurement) []figure {
 		function, n := m.function.samples.figure(benchmark, unit)
 		floor, floors := m.floor.samples.figure(benchmark, unit)
 		if n > 0 {
-			all = append(all, figure{benchmark, unit, n, function, floor, floors > 0})
+			distance, _, _ := strings.Cut(benchmark, "/")
+			warm, _ := m.function.samples.figure(distance+"/warm", "ms/op")
+			all = append(all, figure{benchmark, unit, n, function, floor, floors > 0, warm})
 		}
 	}
 	return all
@@ -66,7 +69,11 @@ func (s samples) figure(benchmark, unit string) (value float64, n int) {
 
 // limit returns the largest value that keeps to the bound, and whether the figure does.
 func (b bound) limit(f figure) (most float64, held bool) {
-	most = cmp.Or(b.exactly, b.ofFloor*f.floor+b.most)
+	most = b.ofFloor*f.floor + b.most
+	if b.ofWarm {
+		most += f.warm
+	}
+	most = cmp.Or(b.exactly, most)
 	return most, f.function <= most && (b.exactly == 0 || f.function == b.exactly)
 }
 

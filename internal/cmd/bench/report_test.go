@@ -22,11 +22,13 @@ func TestBound_limit(t *testing.T) {
 		{bound{ofFloor: 1.25}, 5.0004, 4, 5, false},
 		{bound{ofFloor: 1.25, most: 3}, 8, 4, 8, true},
 		{bound{ofFloor: 1.25, most: 3}, 8.0008, 4, 8, false},
+		{bound{ofWarm: true, most: 4}, 7, 4, 7, true}, // the warm call takes 3
+		{bound{ofWarm: true, most: 4}, 7.0001, 4, 7, false},
 		{bound{exactly: 1}, 1, 0, 1, true},
 		{bound{exactly: 1}, 2, 0, 1, false},
 		{bound{exactly: 1}, 0, 0, 1, false},
 	} {
-		if most, held := tt.bound.limit(figure{function: tt.function, floor: tt.floor}); most != tt.most || held != tt.held {
+		if most, held := tt.bound.limit(figure{function: tt.function, floor: tt.floor, warm: 3}); most != tt.most || held != tt.held {
 			t.Errorf("%+v: got %g, held %t", tt, most, held)
 		}
 	}
@@ -60,6 +62,9 @@ func TestNewFigures(t *testing.T) {
 	}
 	for _, got := range newFigures(measured()) {
 		key := got.benchmark + " " + got.unit
+		if warm := map[string]float64{"far": 42.5, "near": 0.5}[strings.Split(key, "/")[0]]; got.warm != warm {
+			t.Errorf("%s: got the warm call %g, want %g", key, got.warm, warm)
+		}
 		if values := [2]float64{got.function, got.floor}; values != want[key] || got.hasFloor != (values[1] > 0) {
 			t.Errorf("%s: got %v, want %v", key, values, want[key])
 		}
@@ -95,9 +100,9 @@ func TestReport_print(t *testing.T) {
 		"far/cold ms/op": {text: "4 round trips + 30 ms", most: 190}, "far/warm ms/op": {text: "1.03 x floor", ofFloor: 1.03},
 	}}
 	r := report{f, []figure{
-		{"far/cold", "ms/op", 21, 264.61234, 130.25, true},
-		{"far/warm", "ms/op", 300, 41.2, 41.4, true}, {"far/warm", "p99-ms/op", 300, 60, 50.5, true},
-		{"concurrent", "secret-reads", 200, 1, 0, false},
+		{"far/cold", "ms/op", 21, 264.61234, 130.25, true, 0},
+		{"far/warm", "ms/op", 300, 41.2, 41.4, true, 0}, {"far/warm", "p99-ms/op", 300, 60, 50.5, true, 0},
+		{"concurrent", "secret-reads", 200, 1, 0, false, 0},
 	}}
 	var got strings.Builder
 	if err := r.print(&got); err != nil {

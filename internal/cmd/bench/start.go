@@ -16,14 +16,23 @@ import (
 const idleBefore = 50 * time.Millisecond
 
 // starts measures what begins with a new process, the sides taking turns.
-func (b *bench) starts(ctx context.Context, m *measurement, d distance) error {
+func (b *bench) starts(ctx context.Context, m *measurement, d distance, kinds ...func(context.Context, *side, *world, string) error) error {
 	w, err := newWorld(ctx, b.trust, d)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	if m.function.shared {
+		err := m.function.withProcess(ctx, w, 1, func(fn *lambdatest.Function) error {
+			_, err := m.function.invoke(ctx, fn)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for range b.plan.runs {
-		for _, start := range []func(context.Context, *side, *world, string) error{coldStart, firstAfterInit} {
+		for _, start := range kinds {
 			for _, s := range m.sides() {
 				if err := start(ctx, s, w, d.name); err != nil {
 					return fmt.Errorf("%s, %s: %w", s.name, d.name, err)

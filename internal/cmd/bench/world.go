@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -75,6 +76,8 @@ type world struct {
 	at    stage.Endpoints
 	trust *trust
 	stop  []func()
+
+	processes int // that got a secret of their own
 }
 
 func newWorld(ctx context.Context, trust *trust, d distance) (*world, error) {
@@ -82,19 +85,25 @@ func newWorld(ctx context.Context, trust *trust, d distance) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWorld(ctx, trust, d, s, s.Didit, s.Bus)
+}
+
+// openWorld is newWorld for a stage, of which didit and bus stand before two services.
+func openWorld(ctx context.Context, trust *trust, d distance, s *stage.Stage, didit, bus http.Handler) (*world, error) {
 	w := &world{Stage: s, trust: trust, stop: []func(){s.Close}}
 	// At a final status, so that getsession does not ask Didit.
 	recorded := verification.NewRecord(recordedID, recordedOwner, stage.Workflow, "Approved", time.Now().Add(-time.Hour))
-	_, _, err = stage.NewStore("http://table.invalid", handlerClient{s.Table}).Add(ctx, recorded)
+	s.Store = stage.NewStore("http://table.invalid", handlerClient{s.Table})
+	_, _, err := s.Store.Add(ctx, recorded)
 	for _, upstream := range []struct {
 		handler   http.Handler
 		roundTrip time.Duration
 		urls      []*string
 	}{
-		{s.Didit, d.didit, []*string{&w.at.DiditAuth, &w.at.DiditAPI}},
+		{didit, d.didit, []*string{&w.at.DiditAuth, &w.at.DiditAPI}},
 		{s.Secrets, d.aws, []*string{&w.at.Secrets}},
 		{s.Table, d.aws, []*string{&w.at.Table}},
-		{s.Bus, d.aws, []*string{&w.at.Bus}},
+		{bus, d.aws, []*string{&w.at.Bus}},
 	} {
 		if err == nil {
 			err = w.serve(upstream.handler, upstream.roundTrip, upstream.urls)
@@ -156,12 +165,25 @@ func unreachableWorld(trust *trust, silent bool) (*world, error) {
 	return w, nil
 }
 
-// environment is that of a function's process. Without recording, createsession has no table.
-func (w *world) environment(recording bool) map[string]string {
+// environment is that of a process of the function. Unless the function shares its access token,
+// each process has a secret of its own name, and so finds no token in the table.
+func (w *world) environment(f function) map[string]string {
 	env := w.at.Environment()
 	maps.Copy(env, w.trust.env)
-	if !recording {
+	if !f.recording {
 		delete(env, "TABLE_NAME")
+	}
+	if f.servers {
+		env["CALLER_AUTH"] = "iam"
+	}
+	if !f.shared && w.Stage != nil {
+		w.processes++
+		env["DIDIT_SECRET_ID"] = fmt.Sprintf("didit-%d", w.processes)
+		secret := stage.PairSecret
+		if f.apiKey {
+			secret = stage.KeySecret
+		}
+		w.Secrets.Set(env["DIDIT_SECRET_ID"], secret)
 	}
 	return env
 }
