@@ -52,6 +52,14 @@ test: need-go ## Run the tests (with the race detector where there is a C compil
 	@echo "$(if $(RACE),testing with the race detector,no C compiler found: testing without the race detector)"
 	go test $(RACE) -shuffle=on -timeout 30m ./...
 
+# Chromium by the names of Debian, Ubuntu, Fedora and macOS' Homebrew.
+BROWSER ?= $(firstword $(foreach name,chromium chromium-browser google-chrome chrome,$(shell command -v $(name))))
+
+.PHONY: page
+page: need-go need-browser .cache/browser/ready ## Test the local pages in headless Chromium (SHOTS=folder saves pictures)
+	@go build -o bin/local ./internal/cmd/local
+	BROWSER="$(BROWSER)" BROWSER_MODULES="$(CURDIR)/.cache/browser" LOCAL="$(CURDIR)/bin/local" node --test .ci/browser/page.test.mjs
+
 .PHONY: fuzz
 fuzz: need-go ## Run every fuzz target for FUZZTIME (30s)
 	@go vet ./... # otherwise a package that does not compile looks like one without fuzz targets
@@ -228,7 +236,12 @@ clean: ## Delete everything that make created
 	mvn --quiet --batch-mode --file $< -Dswagger-parser=$* dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: need-go need-cc need-node need-java need-docker need-event
+.cache/browser/ready: .ci/browser/package.json .ci/browser/package-lock.json
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: need-browser need-go need-cc need-node need-java need-docker need-event
 need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is missing: https://go.dev/dl" >&2; exit 1; }
 	@minor=$$(GOTOOLCHAIN=local go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p'); minor=$${minor:-99}; \
@@ -236,6 +249,9 @@ need-go:
 		echo "Go 1.$$minor found; 1.26 is needed (1.21 and newer fetch it): https://go.dev/dl" >&2; exit 1; fi
 	@cache=$$(go env GOCACHE); mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || \
 		{ echo "Go cannot write to its cache, $$cache: set GOCACHE and GOMODCACHE to folders that can be written" >&2; exit 1; }
+
+need-browser: need-node
+	@test -n "$(BROWSER)" || { echo "Chromium is missing; install it, or name one with BROWSER=" >&2; exit 1; }
 
 need-cc: need-go
 	@test -n "$(RACE)" || { echo "A C compiler (gcc or clang) is missing; the race detector needs one" >&2; exit 1; }

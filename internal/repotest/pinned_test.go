@@ -30,6 +30,13 @@ func TestPinned(t *testing.T) {
 			}
 		}
 	}
+	for path, text := range files(t, ".ci", "/package.json") {
+		for _, version := range all(`": "([^"]*\d[^"]*)"`, text) {
+			if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
+				t.Errorf("%s: %s is not a version", path, version)
+			}
+		}
+	}
 	for path, text := range files(t, ".ci", "requirements.txt") {
 		for _, line := range all(`(?m)^([^#\n].*)$`, text) {
 			if !regexp.MustCompile(`^[\w.-]+==[\w.]+$`).MatchString(line) {

@@ -29,6 +29,9 @@ func TestAccount_real(t *testing.T) {
 	if response, body := do(t, "POST", s.url+"/webhooks/didit", "", "", "{}"); response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("unsigned webhook: got %d %s", response.StatusCode, body)
 	}
+	if now := stateOf(t, s); !now.RealAccount || len(now.Sessions) != 1 || now.Sessions[0].VendorData != "alice" || now.Sessions[0].Status != "Not Started" {
+		t.Errorf("the page shows %+v, want the recorded session of a real account", now.Sessions)
+	}
 	var out strings.Builder
 	s.printWhere(&out)
 	if !strings.Contains(out.String(), didit.URL()+", with the credentials of the environment") || strings.Contains(out.String(), "simulator") {

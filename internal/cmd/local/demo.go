@@ -56,6 +56,7 @@ type teller struct {
 	system      *system
 	err         error // what went wrong first
 	session     reply // alice's first
+	reviewed    reply // heidi's
 	approved    reply // what GET returned for it once it was approved
 	dave        execution
 	daveSession reply
@@ -70,6 +71,7 @@ func (t *teller) steps() []func() string {
 		t.deliverAgain, t.startWorkflow, t.releaseWorkflow, t.declineWorkflow,
 		t.healByGet, t.healByReconcile, t.readDuringOutage,
 		t.createNeedless, t.createInReview, t.createTooMany,
+		t.receiveLate, t.withdraw, t.ignoreUnrecorded, t.forget,
 	}
 }
 
@@ -95,6 +97,7 @@ type reply struct {
 	text       string
 	SessionID  string  `json:"session_id"`
 	URL        string  `json:"url"`
+	QR         string  `json:"qr"`
 	Status     any     `json:"status"` // a session's word, or a problem's number
 	Next       string  `json:"next"`
 	Standing   string  `json:"session_status"` // of the session that makes another one needless

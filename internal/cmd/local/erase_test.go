@@ -1,20 +1,18 @@
 package main
 
 import (
-	"context"
 	"io"
 	"strings"
 	"testing"
-	"time"
+
+	"didit-sessions/internal/verification"
 )
 
 // Ensure that a user can be erased on the local system, whose workflow ends, whose session is gone
 // from Didit and from the API, and who may begin anew.
 func TestErase(t *testing.T) {
 	t.Parallel()
-	o := options{getenv: env(nil), out: io.Discard, patience: patience}
-	o.sleep = func(context.Context, time.Duration) {}
-	s := startOptions(t, o)
+	s := startSystem(t, nil, io.Discard)
 	x := doJSON(t, "POST", s.url+"/local/workflows", "", `{"user_id":"dave"}`, 201)
 	session := doJSON(t, "POST", s.url+"/sessions", "dave", `{}`, 200)
 	settle(t, s)
@@ -30,8 +28,11 @@ func TestErase(t *testing.T) {
 	if left, _ := s.simulator.Session(session.SessionID); !left.Deleted || len(s.simulator.Users()) > 0 {
 		t.Errorf("Didit has the session %v and the users %q", !left.Deleted, s.simulator.Users())
 	}
-	if events := stateOf(t, s).Events; len(events) == 0 || !strings.Contains(events[0].DetailType, "User Erased") {
-		t.Errorf("got events %+v, want the latest about the user", events)
+	if e := latest(t, s, "event"); e.Title != verification.DetailUserErased || e.Result != "erased" || e.Note != "" {
+		t.Errorf("got %+v, want the event about the user", e)
+	}
+	if shown := stateOf(t, s).Sessions[0]; shown.AtDidit != "Deleted" || shown.Recorded || shown.VendorData != "" {
+		t.Errorf("the page shows %+v, want a deleted session of no user", shown)
 	}
 	if next := doJSON(t, "POST", s.url+"/sessions", "dave", `{}`, 201); next.SessionID == session.SessionID {
 		t.Error("the erased session was handed out again")

@@ -29,6 +29,7 @@ func (c *credentials) read(context.Context) (string, error) { return c.secret.Lo
 // backend replaces the AWS services behind the functions.
 type backend struct {
 	store       memory.Store
+	records     verification.Store // the store, observed
 	bus         memory.Bus
 	tasks       memory.Tasks
 	credentials credentials
@@ -51,12 +52,12 @@ func (b *backend) functions(s settings) *functions {
 	trouble, table := api.LogRecovered(b.functionLog), s.reconcile.Table
 	b.store.Now = b.now
 	create := &api.CreateSession{
-		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: hosted{b.client(s.create.Didit), b.sessionURL}, Store: &b.store,
+		Sessions: &verification.Creator{Policy: s.create.Policy, Didit: hosted{b.client(s.create.Didit), b.sessionURL}, Store: b.records,
 			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, LookLimit: b.patience, LogRecovered: trouble, Now: b.now},
 		Callers: callers(s.create.Callers), MaxRaw: s.create.Policy.MaxRaw, Log: b.functionLog,
 	}
 	tracker := func(d verification.Statuses, reads int) *verification.Tracker {
-		return &verification.Tracker{Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: d, ReadsPerMinute: reads,
+		return &verification.Tracker{Store: b.records, Bus: &b.bus, Tasks: &b.tasks, Didit: d, ReadsPerMinute: reads,
 			Retention: table.Retention, ReconcileAfter: table.ReconcileAfter, LogRecovered: trouble, Now: b.now}
 	}
 	get := tracker(b.client(s.get.Didit), s.get.ReadsPerMinute)
@@ -75,7 +76,7 @@ func (b *backend) functions(s settings) *functions {
 		await:     b.direct(api.AwaitDecision(await)),
 		reconcile: b.direct(api.Reconcile(reconcile)),
 		erase: b.direct(api.EraseUser(&verification.Eraser{
-			Store: &b.store, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.erase.Didit), LogRecovered: trouble, Now: b.now, Sleep: b.sleep})),
+			Store: b.records, Bus: &b.bus, Tasks: &b.tasks, Didit: b.client(s.erase.Didit), LogRecovered: trouble, Now: b.now, Sleep: b.sleep})),
 	}
 }
 

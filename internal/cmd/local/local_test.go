@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"didit-sessions/internal/api/apitest"
 )
@@ -46,6 +47,7 @@ func startSystem(t *testing.T, values map[string]string, out io.Writer) *system 
 func startOptions(t *testing.T, o options) *system {
 	t.Helper()
 	o.listen = "127.0.0.1"
+	o.sleep = func(context.Context, time.Duration) {}
 	o.around = func(gateway http.Handler) http.Handler { return apitest.Handler(t, gateway) }
 	s, err := start(o)
 	if err != nil {

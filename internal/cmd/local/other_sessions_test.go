@@ -25,9 +25,11 @@ func TestSystem_otherSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, s)
-	now := stateOf(t, s)
-	if e := now.Events[0]; e.SessionID != foreign.ID || e.Status != "Approved" || e.DetailType != verification.DetailUnrecordedUpdate {
+	if e := latest(t, s, "event"); e.SessionID != foreign.ID || e.Result != "Approved" || e.Title != verification.DetailUnrecordedUpdate {
 		t.Errorf("got event %+v, want %s", e, verification.DetailUnrecordedUpdate)
+	}
+	if shown := stateOf(t, s).Sessions[0]; shown.ID != foreign.ID || shown.Recorded || shown.AtDidit != "Approved" {
+		t.Errorf("got session %+v, want it not on record", shown)
 	}
 	doJSON(t, "GET", s.url+"/sessions/"+foreign.ID, "alice", "", 404)
 	if _, list := do(t, "GET", s.url+"/sessions", "Bearer alice", "", ""); strings.Contains(list, foreign.ID) || !strings.Contains(list, own.SessionID) {

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"didit-sessions/internal/verification"
+	"didit-sessions/internal/didit/didittest"
 )
 
 // Ensure that what the page sends is checked, and that what only it needs is under /local/.
@@ -26,9 +28,13 @@ func TestPage_requests(t *testing.T) {
 		{"form of another origin", "POST", "/local/workflows", "text/plain", `{"user_id":"dave"}`, 415, "application/json"},
 		{"over 4 KiB", "POST", "/local/workflows", json, `{"user_id":"` + strings.Repeat("x", 4<<10) + `"}`, 413, "4 KiB"},
 		{"a user too long for Didit", "POST", "/local/workflows", json, `{"user_id":"` + strings.Repeat("x", 3<<10) + `"}`, 201, `"error":"InvalidRequest"`},
-		{"webhooks", "POST", "/local/webhooks", json, `{"lost":false}`, 200, `{"lost":false}`},
-		{"webhooks unsaid", "POST", "/local/webhooks", json, `{}`, 400, "lost is required"},
-		{"webhooks by a form", "POST", "/local/webhooks", "", `{"lost":true}`, 415, "application/json"},
+		{"clock", "POST", "/local/clock", json, `{"forward_seconds":60}`, 200, `{"now":"`},
+		{"clock back", "POST", "/local/clock", json, `{"forward_seconds":-1}`, 400, "forward_seconds must be"},
+		{"clock far ahead", "POST", "/local/clock", json, `{"forward_seconds":1e300}`, 400, "31 days"},
+		{"clock by a form", "POST", "/local/clock", "", `{"forward_seconds":60}`, 415, "application/json"},
+		{"webhooks", "POST", "/local/simulator/webhook/quirks", json, `{"quirk":"never","times":1}`, 201, `"never"`},
+		{"webhooks by a form", "POST", "/local/simulator/webhook/quirks", "", `{"quirk":"never"}`, 400, "application/json"},
+		{"Didit through the page", "POST", "/local/v3/session/", json, `{}`, 404, ""},
 		{"state", "GET", "/local/state", "", "", 200, `"reconcile_after":60`},
 		{"favicon", "GET", "/favicon.ico", "", "", 204, ""},
 		{"unknown", "GET", "/local/sessions", "", "", 404, ""},
@@ -38,9 +44,16 @@ func TestPage_requests(t *testing.T) {
 			t.Errorf("%s: got %d %.300s, want %d %s", test.name, response.StatusCode, body, test.status, test.want)
 		}
 	}
-	response, _ := do(t, "GET", s.url+"/", "", "", "")
-	if got := response.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'") {
-		t.Errorf("policy of the page: got %q", got)
+	response, page := do(t, "GET", s.url+"/", "", "", "")
+	policy := response.Header.Get("Content-Security-Policy")
+	nonce := regexp.MustCompile(`script-src 'nonce-([A-Z0-9]{26})'`).FindStringSubmatch(policy)
+	if nonce == nil || !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Count(page, `nonce="`+nonce[1]+`"`) != 2 {
+		t.Errorf("policy of the page: got %q", policy)
+	}
+	for _, part := range []string{" src=\"", " style=\"", "url(", "@import", "onclick", "page.css", "page.js", "SIMULATOR_URL"} {
+		if strings.Contains(page, part) {
+			t.Errorf("the page holds %s", part)
+		}
 	}
 }
 
@@ -54,6 +67,18 @@ func stateOf(t *testing.T, s *system) state {
 	return now
 }
 
+// latest returns the newest hop of a kind.
+func latest(t *testing.T, s *system, kind string) hop {
+	t.Helper()
+	for _, h := range slices.Backward(stateOf(t, s).Hops) {
+		if h.Kind == kind {
+			return h
+		}
+	}
+	t.Fatalf("there is no hop of kind %s", kind)
+	return hop{}
+}
+
 // Ensure that the page sees a lost webhook, and that a schedule heals it while a workflow waits.
 func TestState_healed(t *testing.T) {
 	t.Parallel()
@@ -65,54 +90,36 @@ func TestState_healed(t *testing.T) {
 		t.Errorf("the app got session %s, the workflow %s", session.SessionID, x.SessionID)
 	}
 	settle(t, s)
-	doJSON(t, "POST", s.url+"/local/webhooks", "", `{"lost":true}`, 200)
+	s.simulator.Misdeliver(didittest.SendNever, 0)
 	decide(t, session.URL, "Declined")
 	settle(t, s)
-	now := stateOf(t, s)
-	if !now.WebhooksLost || now.Executions[0].State != "waiting" || now.Deliveries[0].Attempt != 0 || now.Deliveries[0].SessionStatus != "Declined" {
-		t.Errorf("before: got %+v", now)
+	if h := latest(t, s, "webhook"); h.Result != "lost" || h.Title != "status.updated: Declined" || h.SessionID != session.SessionID {
+		t.Errorf("before: got %+v", h)
+	}
+	if shown := stateOf(t, s).Sessions[0]; shown.AtDidit != "Declined" || shown.Status != "Not Started" || shown.Tasks != 1 || shown.DueFrom == nil {
+		t.Errorf("before: got %+v", shown)
 	}
 	if a := doJSON(t, "GET", s.url+"/sessions/"+session.SessionID, "dave", "", 200); a.Status != "Not Started" {
 		t.Errorf("before: got %v", a.Status)
 	}
-	s.clock.forward(2 * time.Minute)
+	doJSON(t, "POST", s.url+"/local/clock", "", `{"forward_seconds":120}`, 200)
 	ended, err := s.workflows.wait(t.Context(), x.Name)
 	if err != nil || ended.Output == nil || ended.Output.Outcome != "rejected" || *ended.Output.Status != "Declined" {
 		t.Fatalf("got %+v, %v, want it rejected", ended, err)
 	}
 	settle(t, s)
-	now = stateOf(t, s)
-	if e := now.Events[0]; !e.Read || e.Status != "Declined" || e.SessionID != session.SessionID || e.DetailType != verification.DetailStatusUpdated {
+	if e := latest(t, s, "event"); !strings.HasPrefix(e.Note, "read from Didit") || e.Result != "Declined" || e.SessionID != session.SessionID {
 		t.Errorf("after: got %+v", e)
 	}
-	if got := now.Executions[0]; got.State != "succeeded" || got.Name != x.Name {
-		t.Errorf("after: got %+v", got)
+	if h := latest(t, s, "task"); h.Result != "rejected" || h.Title != x.Name || h.SessionID != session.SessionID {
+		t.Errorf("after: got %+v", h)
 	}
-	doJSON(t, "POST", s.url+"/local/webhooks", "", `{"lost":false}`, 200)
+	s.simulator.ClearQuirks()
 	other := doJSON(t, "POST", s.url+"/sessions", "erin", `{}`, 201)
 	settle(t, s)
 	decide(t, other.URL, "Approved")
 	settle(t, s)
-	now = stateOf(t, s)
-	if now.WebhooksLost || now.Deliveries[0].Status != 200 || now.Events[0].Read || now.Events[0].SessionID != other.SessionID {
-		t.Errorf("webhooks arrive again: got %+v", now)
-	}
-}
-
-// Ensure that the page gets the newest, however many there were.
-func TestNewest(t *testing.T) {
-	t.Parallel()
-	var list []int
-	for i := range 25 {
-		list = append(list, i)
-	}
-	if got := newest(list); len(got) != maxShown || got[0] != 24 || got[maxShown-1] != 25-maxShown {
-		t.Errorf("got %v", got)
-	}
-	if got := newest[int](nil); got == nil || len(got) != 0 {
-		t.Errorf("of none: got %v, want an empty list", got)
-	}
-	if list[24] != 24 {
-		t.Error("the list itself was changed")
+	if h, e := latest(t, s, "webhook"), latest(t, s, "event"); h.Result != "200" || e.Note != "" || e.SessionID != other.SessionID {
+		t.Errorf("webhooks arrive again: got %+v, %+v", h, e)
 	}
 }

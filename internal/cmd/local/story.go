@@ -20,7 +20,9 @@ func (t *teller) createFirst() string {
 
 func (t *teller) createAgain() string {
 	t.createSame()
-	return "alice creates one again before she has finished: 200, the same session"
+	a := t.ask(200, "", "alice", http.MethodPost, "/sessions?qr=svg", `{}`)
+	t.check(a.SessionID == t.session.SessionID && strings.HasPrefix(a.QR, "data:image/svg+xml"), "got no QR code")
+	return "alice creates one again before she has finished: 200, the same session, as a QR code for her phone if she asks"
 }
 
 // createSame creates a session for alice, which must be her first one.
@@ -85,10 +87,10 @@ func (t *teller) createNeedless() string {
 }
 
 func (t *teller) createInReview() string {
-	session := t.create(201, "", "heidi", `{}`)
-	t.decide(session, "In Review")
+	t.reviewed = t.create(201, "", "heidi", `{}`)
+	t.decide(t.reviewed, "In Review")
 	t.settle()
-	t.createStanding("in_review", "heidi", session, "In Review", "wait")
+	t.createStanding("in_review", "heidi", t.reviewed, "In Review", "wait")
 	return "heidi's session is in review when she asks for another one: 409 in_review, next wait"
 }
 

@@ -54,8 +54,7 @@ type system struct {
 	running      sync.WaitGroup
 	ctx          context.Context // canceled by stop
 	cancel       context.CancelFunc
-	lostMu       sync.Mutex
-	lost         bool // webhooks get lost, as the page asked for
+	watch        observer
 }
 
 // start listens and serves. If it fails, it leaves nothing running.
@@ -75,7 +74,7 @@ func start(o options) (*system, error) {
 		settings: settings,
 		log:      newRequestLog(o.out, o.getenv),
 	}
-	s.patience, s.sleep, s.account = o.patience, o.sleep, settings.account
+	s.patience, s.sleep, s.account, s.watch.now = o.patience, o.sleep, settings.account, s.clock.now
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var simulatorListener net.Listener // none with a real account
 	if !s.account.isReal() {
@@ -85,9 +84,11 @@ func start(o options) (*system, error) {
 		s.simulatorURL, s.diditURL = origin(public, simulatorListener), origin(own, simulatorListener)
 	}
 	s.simulator = &didittest.Server{
-		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit, OnDelivery: s.log.delivery,
+		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit,
+		OnDelivery: func(d didittest.Delivery) { s.log.delivery(d); s.watch.delivery(d) },
 		WebhookURL: origin(own, gatewayListener) + "/webhooks/didit",
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
+		WebhookTransport: deliveries{&http.Transport{DisableKeepAlives: true}, s},
 	}
 	s.wire()
 	var api http.Handler = &gateway{
@@ -97,9 +98,9 @@ func start(o options) (*system, error) {
 	if o.around != nil {
 		api = o.around(api)
 	}
-	s.serve(gatewayListener, s.page(api))
+	s.serve(gatewayListener, s.page(s.watch.requests("request", api)))
 	if simulatorListener != nil {
-		s.serve(simulatorListener, s.simulator)
+		s.serve(simulatorListener, s.watch.requests("didit", s.simulator, "/auth/", "/v2/", "/v3/"))
 	}
 	if o.reconcileEvery > 0 {
 		s.running.Go(func() { s.schedule(o.reconcileEvery) })
@@ -111,10 +112,13 @@ func start(o options) (*system, error) {
 func (s *system) wire() {
 	s.now, s.functionLog, s.sessionURL = s.clock.now, s.log.functions(), s.simulatorURL
 	s.credentials.secret.Store(s.account.secret)
+	s.records = table{&s.store, &s.watch}
 	s.functions = s.backend.functions(s.settings)
 	s.bus.Subscribe(s.log.event)
+	s.bus.Subscribe(s.watch.event)
 	s.follow(s.functions.track)
 	s.workflows.create, s.workflows.await, s.workflows.tasks = s.functions.create, s.functions.await, &s.tasks
+	s.workflows.watch = s.watch.execution
 }
 
 // schedule invokes reconcile at an interval.

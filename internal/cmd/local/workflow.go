@@ -26,10 +26,11 @@ const maxWait = 30 * 24 * time.Hour
 // workflows replaces Step Functions and the state machine VerifyIdentity
 // (functions/awaitdecision/verifyidentity.asl.json): each execution invokes createsession directly,
 // waits on a task token, and has the outcome as its output. Unlike there, nothing is retried. Set
-// create, await and tasks before first use. It is safe for concurrent use.
+// create, await and tasks before first use, and watch, if at all. It is safe for concurrent use.
 type workflows struct {
 	create, await function
 	tasks         *memory.Tasks
+	watch         func(execution) // is called when one waits and when it ends; nil: nothing is
 
 	mu         sync.Mutex
 	executions []*execution // oldest first
@@ -62,6 +63,7 @@ func (w *workflows) start(ctx context.Context, userID string) execution {
 	if _, err := w.await.Invoke(ctx, payload); err != nil {
 		return w.end(x, outcomeOf(memory.Outcome{Failed: true, Name: errorName(err)}, sessionID))
 	}
+	w.observe(w.shown(x))
 	w.waiting.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, maxWait)
 		defer cancel()
@@ -108,13 +110,21 @@ func (w *workflows) createSession(ctx context.Context, userID string) (sessionID
 
 func (w *workflows) end(x *execution, e ending) execution {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	x.State, x.Output, x.Error = "succeeded", e.output, e.err
 	if e.output == nil {
 		x.State = "failed"
 	}
+	ended := *x
+	w.mu.Unlock()
+	w.observe(ended)
 	close(x.ended)
-	return *x
+	return ended
+}
+
+func (w *workflows) observe(x execution) {
+	if w.watch != nil {
+		w.watch(x)
+	}
 }
 
 func (w *workflows) shown(x *execution) execution {
@@ -140,20 +150,6 @@ func (w *workflows) wait(ctx context.Context, name string) (execution, error) {
 	case <-ctx.Done():
 		return w.shown(x), ctx.Err()
 	}
-}
-
-// latest returns at most n executions, newest first.
-func (w *workflows) latest(n int) []execution {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	list := []execution{}
-	for _, x := range slices.Backward(w.executions) {
-		if len(list) == n {
-			break
-		}
-		list = append(list, *x)
-	}
-	return list
 }
 
 // output is the output of the state machine.

@@ -56,27 +56,32 @@ type consoleSession struct {
 	Path       string    `json:"path"` // of the end user's page
 }
 
+// Armed is what is armed, in the form of the control API. It is JSON only.
+type Armed struct {
+	Faults []faultBody  `json:"faults"`
+	Known  []string     `json:"known"` // names of the faults that there are
+	Quirks []armedQuirk `json:"quirks"`
+}
+
+// Armed returns the armed faults and quirks.
+func (s *Server) Armed() Armed {
+	defer s.lock()()
+	return Armed{s.armed(), KnownNames(), append([]armedQuirk{}, s.quirks...)}
+}
+
 // consoleState returns what the console shows, the newest first.
 func (s *Server) consoleState() any {
-	deliveries := newest(s.Deliveries())
+	armed, deliveries := s.Armed(), newest(s.Deliveries())
 	defer s.lock()()
 	state := struct {
+		Armed
 		Sessions   []consoleSession `json:"sessions"`
 		Total      int              `json:"total"` // sessions kept, shown or not
-		Faults     []faultBody      `json:"faults"`
-		Known      []string         `json:"known"`
-		Quirks     []armedQuirk     `json:"quirks"`
 		WebhookURL string           `json:"webhook_url"`
 		Deliveries []Delivery       `json:"deliveries"`
-	}{
-		[]consoleSession{}, len(s.sessions.items), []faultBody{}, KnownNames(), append([]armedQuirk{}, s.quirks...),
-		s.WebhookURL, deliveries,
-	}
+	}{armed, []consoleSession{}, len(s.sessions.items), s.WebhookURL, deliveries}
 	for _, v := range newest(s.sessions.items) {
 		state.Sessions = append(state.Sessions, consoleSession{v.id, v.number, text(v.vendorData), v.status, v.created, v.url("")})
-	}
-	for _, f := range s.faults {
-		state.Faults = append(state.Faults, newFaultBody(f))
 	}
 	return state
 }

@@ -68,6 +68,14 @@ func TestConsole_state(t *testing.T) {
 	if len(state.Faults) != 1 || state.Faults[0].Name != "rate_limited" || len(state.Quirks) != 1 || state.Quirks[0].Quirk != SendTwice {
 		t.Errorf("got armed %+v, %+v", state.Faults, state.Quirks)
 	}
+	r.Inject(ServerError)
+	r.Misdeliver(SendLate, 0)
+	if got := r.do("DELETE", "/simulator/faults?name=rate_limited", ""); got.status != 200 || strings.Contains(got.body, "rate_limited") || !strings.Contains(got.body, "server_error") {
+		t.Errorf("one fault disarmed: status %d, body %s", got.status, got.body)
+	}
+	if got := r.do("DELETE", "/simulator/webhook/quirks?quirk=twice", ""); got.status != 200 || strings.Contains(got.body, "twice") || !strings.Contains(got.body, "late") {
+		t.Errorf("one quirk disarmed: status %d, body %s", got.status, got.body)
+	}
 	if strings.Contains(got.body, "someone@example.com") {
 		t.Errorf("the state holds an e-mail address: %s", got.body)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +29,7 @@ func (s *Server) handleControl(m *http.ServeMux) {
 		{"GET /simulator/console", 200, show(s.consoleState)},
 		{"GET /simulator/faults", 200, show(s.showFaults)},
 		{"POST /simulator/faults", 201, withBody(s.postFault)},
-		{"DELETE /simulator/faults", 200, show(func() any { s.ClearFaults(); return map[string]any{"armed": []Fault{}} })},
+		{"DELETE /simulator/faults", 200, s.deleteFaults},
 		{"GET /simulator/sessions", 200, showAll("sessions", s.Sessions)},
 		{"POST /simulator/sessions", 201, withBody(s.postSession)},
 		{"GET /simulator/application", 200, show(s.application)},
@@ -40,7 +41,7 @@ func (s *Server) handleControl(m *http.ServeMux) {
 		{"POST /simulator/webhook", 200, withBody(s.postWebhook)},
 		{"POST /simulator/webhook/rotation", 200, withBody(s.postRotation)},
 		{"POST /simulator/webhook/quirks", 201, withBody(s.postQuirk)},
-		{"DELETE /simulator/webhook/quirks", 200, show(func() any { s.ClearQuirks(); return s.webhook() })},
+		{"DELETE /simulator/webhook/quirks", 200, s.deleteQuirks},
 		{"GET /simulator/deliveries", 200, showAll("deliveries", s.Deliveries)},
 		{"POST /simulator/deliveries/{id}/resend", 200, withBody(s.postResend)},
 	} {
@@ -158,11 +159,16 @@ func newFaultBody(f Fault) faultBody {
 
 func (s *Server) showFaults() any {
 	defer s.lock()()
+	return map[string]any{"armed": s.armed(), "known": KnownNames()}
+}
+
+// armed returns the armed faults. The caller holds the lock.
+func (s *Server) armed() []faultBody {
 	armed := []faultBody{}
 	for _, f := range s.faults {
 		armed = append(armed, newFaultBody(f))
 	}
-	return map[string]any{"armed": armed, "known": KnownNames()}
+	return armed
 }
 
 func (s *Server) postFault(_ *http.Request, body faultBody) (any, error) {
@@ -172,6 +178,26 @@ func (s *Server) postFault(_ *http.Request, body faultBody) (any, error) {
 	}
 	s.Inject(f)
 	return newFaultBody(f), nil
+}
+
+// deleteFaults disarms all faults, or those of the name in the query.
+func (s *Server) deleteFaults(r *http.Request) (any, error) {
+	name := r.URL.Query().Get("name")
+	defer s.lock()()
+	s.faults = slices.DeleteFunc(s.faults, func(f Fault) bool { return name == "" || f.label() == name })
+	return map[string]any{"armed": s.armed()}, nil
+}
+
+// deleteQuirks disarms all quirks, or the one in the query.
+func (s *Server) deleteQuirks(r *http.Request) (any, error) {
+	q := Quirk(r.URL.Query().Get("quirk"))
+	unlock := s.lock()
+	s.quirks = slices.DeleteFunc(s.quirks, func(a armedQuirk) bool { return q == "" || a.Quirk == q })
+	if !slices.ContainsFunc(s.quirks, func(a armedQuirk) bool { return a.Quirk == SendLate }) {
+		s.release()
+	}
+	unlock()
+	return s.webhook(), nil
 }
 
 func (s *Server) postStatus(r *http.Request, body struct {

@@ -84,7 +84,7 @@
 //	POST   /simulator/faults                {"name": "rate_limited", "times": 1}, or on, times, mode,
 //	                                        pause_ms, status, headers, body (a string is sent
 //	                                        as it is, any other JSON as JSON), size
-//	DELETE /simulator/faults                disarms all
+//	DELETE /simulator/faults                disarms all, or those of ?name=
 //	GET    /simulator/sessions              {"sessions": […]}, each as [Session]
 //	POST   /simulator/sessions              {"workflow_id", "vendor_data"}; starts one that no backend
 //	                                        asked for, as SDKs do; answers the [Session]
@@ -99,7 +99,7 @@
 //	                                        oldest destination, which is created where there is none
 //	POST   /simulator/webhook/rotation      {"secret"}; for 24 hours the one before signs, too
 //	POST   /simulator/webhook/quirks        {"quirk": "twice", "times": 1}
-//	DELETE /simulator/webhook/quirks        disarms all
+//	DELETE /simulator/webhook/quirks        disarms all, or those of ?quirk=
 //	GET    /simulator/deliveries            {"deliveries": […]}, each as [Delivery]
 //	POST   /simulator/deliveries/{id}/resend  {}, for the id of an event; answers the [Delivery]
 //
