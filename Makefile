@@ -43,6 +43,12 @@ demo: bin/local ## Play a story on the same system, one line per step, with refu
 simulator: bin/local ## Run the Didit simulator alone, for the tests of other programs (PORT=, LISTEN=, WEBHOOK=)
 	@bin/local simulator $(if $(PORT),-port $(PORT)) $(if $(LISTEN),-listen $(LISTEN)) $(if $(WEBHOOK),-webhook $(WEBHOOK))
 
+# Without ENV, the deployment is what make run started.
+.PHONY: trigger
+trigger: ENV := $(if $(filter environment% command%,$(origin ENV)),$(ENV),local)
+trigger: need-go ## Deliver any status: to make run, or signed to a deployed stack (STATUS=, ORDER=, SESSION=, PORT=, ENV=)
+	@$(OPS) trigger
+
 .PHONY: invoke
 invoke: need-go need-event ## Run the built function that an event is for (EVENT=events/...)
 	go run ./internal/cmd/invoke -function $(FUNCTION) -event "$(EVENT)"
