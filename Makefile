@@ -7,6 +7,10 @@ TYPESCRIPT  := typescript@7.0.2
 # The first word of an event file is its function.
 FUNCTION ?= $(firstword $(subst -, ,$(lastword $(notdir "$(EVENT)"))))
 ENV      ?= default
+# The tables of dev have the name that the SAM CLI uses by itself.
+ifeq ($(ENV),dev)
+override ENV := default
+endif
 FUZZTIME ?= 30s
 # The architecture in template.yaml.
 LAMBDA_GOARCH ?= arm64
@@ -187,7 +191,7 @@ system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-part
 OPS = env -u DIDIT_API_KEY -u TOKEN go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
 
 .PHONY: deploy
-deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=default or prod, see samconfig.toml)
+deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=dev, staging or prod, see samconfig.toml)
 	@$(OPS) deploy
 
 .PHONY: session

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cfnlint.api import lint_file
+from cfnlint.config import ManualArgs
 from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
 from samcli.lib.cfn_language_extensions.exceptions import InvalidTemplateException
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
@@ -22,6 +24,8 @@ from samcli.yamlhelper import yaml_parse
 REGION = "us-east-1"
 # SAM warns that it could not send its own usage metrics.
 logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
+# It also warns that it has no list of features that AWS tries out.
+logging.getLogger("samtranslator.feature_toggle.feature_toggle").setLevel(logging.ERROR)
 
 # Routes without an authorizer, with the reason.
 OPEN_ROUTES = {("post", "/webhooks/didit"): "Didit's signature is the authority"}
@@ -49,6 +53,29 @@ STACKS = {
         "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
     },
 }
+
+# A second value of each parameter that turns something on, which may be combined in any way.
+SWITCHES = {
+    "CallerAuth": "iam",
+    "AllowedOrigins": "https://app.example.com",
+    "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:didit-AbCdEf",
+    "SecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    "ExistingWebhookSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hook-AbCdEf",
+    "WebhookSecretKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/66666666-7777-8888-9999-000000000000",
+    "TaskKmsKeyArns": "arn:aws:kms:us-east-1:123456789012:key/1",
+    "DeployStateMachine": "yes",
+    "DeployGetDecision": "yes",
+    "DeployEraseUser": "yes",
+    "Rollout": "canary",
+    "ReservedConcurrency": "10",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+    "ExistingTableName": "sessions-of-an-earlier-stack",
+    "AlarmEmail": "ops@example.com",
+    "DeployDashboard": "no",
+    "DomainName": "idv.example.com",
+}
+# Switches that come with another parameter.
+TOGETHER = {"DomainName": {"CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"}}
 
 # What the documentation has users write into the template: it may not break a deployment.
 EDITED = {
@@ -80,6 +107,10 @@ CHANGED = {
     "AllowedOrigins": "https://changed.example.com",
     "ThrottleRate": "7",
     "ThrottleBurst": "7",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/changed",
+    "ExistingTableName": "changed",
+    "DomainName": "changed.example.com",
+    "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/changed",
     "AlarmEmail": "changed@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:changed",
 }
@@ -94,7 +125,11 @@ EXPECTED_MESSAGES = {
 }
 
 # Statements that need a *, with the reason.
-WIDE = {("CompleteTasks", "Resource"): "Step Functions checks SendTask* on the state machine that waits, which may be another team's"}
+WIDE = {
+    ("CompleteTasks", "Resource"): "Step Functions checks SendTask* on the state machine that waits, which may be another team's",
+    ("FailTasks", "Resource"): "the same",
+    ("WatchAlarms", "Resource"): "DescribeAlarms knows no resource",
+}
 
 
 class NoManagedPolicies:
@@ -318,6 +353,34 @@ def reference_faults(text, template):
             yield f"{name} is neither a parameter nor a resource"
 
 
+def pairwise():
+    """Yields settings of the switches, few of them, in which each two have each of their four combinations.
+
+    Numbered from 0, switch n is on in row r where the bits n of a number per row say so: with as many rows of bits as the
+    number of switches has digits, each of them and its opposite, two switches differ somewhere; the rows with all off and
+    all on do the rest.
+    """
+    names = list(SWITCHES)
+    digits = range(len(names).bit_length())
+    rows = [set(), set(names)]
+    for digit in digits:
+        some = {name for i, name in enumerate(names) if i >> digit & 1}
+        rows += [some, set(names) - some]
+    for row in rows:
+        yield ", ".join(sorted(row)) or "all off", {
+            **JWT,
+            **{name: SWITCHES[name] for name in row},
+            **{k: v for name in row for k, v in TOGETHER.get(name, {}).items()},
+        }
+
+
+def lint_faults(path):
+    """Lints the template with each of the pairwise settings: cfn-lint then knows which conditions hold."""
+    settings = [{**defaults(Path(path).read_text()), **parameters} for _, parameters in pairwise()]
+    for fault in lint_file(Path(path), ManualArgs(regions=[REGION], parameters=settings)):
+        yield f"{fault.rule.id} at {'/'.join(map(str, fault.path or []))}: {fault.message}"
+
+
 def references(node):
     if isinstance(node, str):
         return set(re.findall(r"\$\{([A-Za-z][\w:]*)", node))
@@ -328,6 +391,8 @@ def references(node):
     names = references(list(node.values()))
     if "Ref" in node:
         names.add(node["Ref"])
+    if isinstance(node.get("Fn::Sub"), list):
+        names -= set(node["Fn::Sub"][1])
     if "Fn::GetAtt" in node:
         target = node["Fn::GetAtt"]
         names.add(target.split(".")[0] if isinstance(target, str) else target[0])
@@ -336,6 +401,8 @@ def references(node):
 
 def stacks(text):
     for name, parameters in STACKS.items():
+        yield name, text, parameters
+    for name, parameters in pairwise():
         yield name, text, parameters
     for name, (old, new) in EDITED.items():
         if text.count(old) != 1:
@@ -378,6 +445,7 @@ def main():
         if not faults:
             print(f"{path} ({name}): transformed, {len(template['Resources'])} resources")
     report("source", list(source_faults(text)))
+    report("cfn-lint", list(lint_faults(path)))
     if not failed:
         report("versions", list(version_faults(text)))
     for folder in folders:

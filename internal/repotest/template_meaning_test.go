@@ -38,7 +38,9 @@ var meanings = []struct{ path, want, because string }{
 	{"Api|Properties|RouteSettings|POST /webhooks/didit", `{ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000}`, "Didit never retries a 429, so the limit is far above what it sends"},
 	{"Api|Properties|RouteSettings|GET /sessions", `{ThrottlingRateLimit: 20, ThrottlingBurstLimit: 40}`, "each list reads up to 100 rows"},
 	{"Api|Properties|AccessLogSettings|DestinationArn", `!GetAtt ApiLogGroup.Arn`, "its own log group"},
-	{"Api|Properties|Domain", ``, "a domain is the operator's"},
+	{"Api|Properties|Domain", ``, "SAM takes no condition here"},
+	{"Domain", `{Type: AWS::ApiGatewayV2::DomainName, Condition: WithDomain, Properties: {DomainName: !Ref DomainName, DomainNameConfigurations: [{CertificateArn: !Ref CertificateArn, EndpointType: REGIONAL, SecurityPolicy: TLS_1_2}]}}`, "TLS 1.2 at least"},
+	{"DomainMapping", `{Type: AWS::ApiGatewayV2::ApiMapping, Condition: WithDomain, Properties: {ApiId: !Ref Api, DomainName: !Ref Domain, Stage: !Ref ApiApiGatewayDefaultStage}}`, "all of the domain is the API's"},
 	{"ApiLogGroup|Properties|LogGroupName", `!Sub "/aws/vendedlogs/${AWS::StackName}/api"`, "the prefix keeps the account's policy for log delivery small"},
 
 	{"EventBus|Properties|Name", `!Sub "${AWS::StackName}-sessions"`, "subscribers name the bus"},
@@ -80,6 +82,7 @@ var meanings = []struct{ path, want, because string }{
 	{"HandOverQueuePolicy|Properties|PolicyDocument|Statement", `[{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt HandOverQueue.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt TrackStatusFunctionStatusUpdated.Arn}}}]`,
 		"EventBridge may send, for this rule alone"},
 
+	{"SessionsTable|Condition", `CreateTable`, "not beside an existing one"},
 	{"SessionsTable|DeletionPolicy", `RetainExceptOnCreate`, "a deleted stack keeps the records, a first deployment that fails leaves no table behind"},
 	{"SessionsTable|UpdateReplacePolicy", `Retain`, "a replaced table keeps its records"},
 	{"SessionsTable|Properties|PointInTimeRecoverySpecification", `{PointInTimeRecoveryEnabled: true}`, "what is lost can be brought back"},
@@ -94,6 +97,9 @@ var meanings = []struct{ path, want, because string }{
 	{"WebhookSecret|Properties|SecretString", ``, "no secret in a template"},
 	{"WebhookSecret|Properties|GenerateSecretString", ``, "a made-up value would look like Didit's"},
 
+	{"RolloutRole|Condition", `WithRollout`, "no right without a rollout"},
+	{"RolloutRole|Properties|AssumeRolePolicyDocument|Statement", `[{Effect: Allow, Principal: {Service: codedeploy.amazonaws.com}, Action: sts:AssumeRole}]`, "CodeDeploy alone"},
+	{"RolloutRole|Properties|ManagedPolicyArns", ``, "its rights are its statements"},
 	{"AlarmTopic|Condition", `CreateTopic`, "not beside an existing one"},
 	{"AlarmTopic|Properties", `{Subscription: [{Protocol: email, Endpoint: !Ref AlarmEmail}]}`, "alarms are the only thing sent there"},
 	{"Dashboard|Condition", `WithDashboard`, "from the fourth on a dashboard costs money"},
@@ -127,6 +133,10 @@ var conditionsWanted = map[string]string{
 	"WithStateMachine":    `!Equals [!Ref DeployStateMachine, "yes"]`,
 	"WithGetDecision":     `!Equals [!Ref DeployGetDecision, "yes"]`,
 	"WithEraseUser":       `!Equals [!Ref DeployEraseUser, "yes"]`,
+	"CreateTable":         `!Equals [!Ref ExistingTableName, ""]`,
+	"Boundary":            `!Not [!Equals [!Ref PermissionsBoundaryArn, ""]]`,
+	"WithRollout":         `!Not [!Equals [!Ref Rollout, "no"]]`,
+	"WithDomain":          `!And [!Not [!Equals [!Ref DomainName, ""]], !Not [!Equals [!Ref CertificateArn, ""]]]`,
 	"CreateTopic":         `!Not [!Equals [!Ref AlarmEmail, ""]]`,
 	"ExistingTopic":       `!Not [!Equals [!Ref AlarmTopicArn, ""]]`,
 	"WithDashboard":       `!Equals [!Ref DeployDashboard, "yes"]`,
@@ -146,13 +156,14 @@ var defaults = map[string]struct{ value, because string }{
 	"DeployGetDecision":   {"no", "on request only: it returns personal data"},
 	"DeployEraseUser":     {"no", "on request only: it destroys"},
 	"DeployDashboard":     {"yes", "three are free"},
+	"Rollout":             {"no", "each off by default"},
 }
 
 // outputs are what users of the stack are given.
 var outputs = map[string]string{
-	"ApiUrl":                    `!GetAtt Api.ApiEndpoint`,
-	"SessionsUrl":               `!Sub "${Api.ApiEndpoint}/sessions"`,
-	"WebhookUrl":                `!Sub "${Api.ApiEndpoint}/webhooks/didit"`,
+	"ApiUrl":                    `!If [WithDomain, !Sub "https://${DomainName}", !GetAtt Api.ApiEndpoint]`,
+	"SessionsUrl":               `!If [WithDomain, !Sub "https://${DomainName}/sessions", !Sub "${Api.ApiEndpoint}/sessions"]`,
+	"WebhookUrl":                `!If [WithDomain, !Sub "https://${DomainName}/webhooks/didit", !Sub "${Api.ApiEndpoint}/webhooks/didit"]`,
 	"CreateSessionFunctionArn":  `!Sub "${CreateSessionFunction.Arn}:live"`,
 	"AwaitDecisionFunctionArn":  `!Ref AwaitDecisionFunction.Alias`,
 	"GetDecisionFunctionArn":    `!Ref GetDecisionFunction.Alias`,
@@ -174,7 +185,8 @@ var outputs = map[string]string{
 	"ReconcileFunctionArn":      `!Ref ReconcileFunction.Alias`,
 	"HandOverQueueUrl":          `!Ref HandOverQueue`,
 	"FailedEventsQueueUrl":      `!Ref FailedEventsQueue`,
-	"TableName":                 `!Ref SessionsTable`,
+	"TableName":                 `!If [CreateTable, !Ref SessionsTable, !Ref ExistingTableName]`,
+	"DomainTarget":              `!GetAtt Domain.RegionalDomainName`,
 	"DashboardUrl":              `!Sub "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${AWS::StackName}"`,
 }
 
@@ -192,7 +204,7 @@ var environment = map[string]string{
 	"USER_FIELDS":             `!Ref UserFields`,
 	"EXTRA_FIELDS":            `!Ref ExtraFields`,
 	"ALLOWED_CALLBACKS":       `!Ref AllowedCallbacks`,
-	"TABLE_NAME":              `!Ref SessionsTable`,
+	"TABLE_NAME":              `!If [CreateTable, !Ref SessionsTable, !Ref ExistingTableName]`,
 	"RETENTION_DAYS":          `!Ref RetentionDays`,
 	"EVENT_BUS_NAME":          `!Ref EventBus`,
 	"WEBHOOK_TOLERANCE":       `!Ref WebhookTolerance`,
@@ -247,7 +259,8 @@ func TestTemplateMeaning(t *testing.T) {
 			check("the output "+name, at(output, "Value"), want, "it is what its name says, functions by their alias")
 		}
 	}
-	check("Mappings", tm.root["Mappings"], `{Door: {jwt: {Authorizer: Jwt}, iam: {Authorizer: AWS_IAM}}}`, "a route's authorizer is the one that CallerAuth names")
+	check("Mappings", tm.root["Mappings"], `{Door: {jwt: {Authorizer: Jwt}, iam: {Authorizer: AWS_IAM}},
+		Rollout: {"no": {Enabled: "false", Type: AllAtOnce}, canary: {Enabled: "true", Type: Canary10Percent5Minutes}, linear: {Enabled: "true", Type: Linear10PercentEvery1Minute}}}`, "a route's authorizer is the one that CallerAuth names")
 	check("Transform", tm.root["Transform"], `[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]`, "SAM must see the parameters' values")
 	check("Globals", tm.root["Globals"], `{Function: {Runtime: provided.al2023, Architectures: [arm64], Handler: bootstrap, CodeUri: ., Environment: {Variables: {SSL_CERT_FILE: /etc/pki/tls/certs/ca-bundle.crt, SSL_CERT_DIR: /var/empty}}}}`,
 		"the Makefile builds for arm64, one bundle of certificates is read, and no parameter reaches a version from here")
@@ -379,12 +392,59 @@ func TestTemplateKinds(t *testing.T) {
 		got[at(tm.resources, id+"|Type").(string)]++
 	}
 	want := map[string]int{
-		"AWS::Serverless::HttpApi": 1, "AWS::Serverless::Function": n, "AWS::IAM::Role": n + 1, "AWS::Logs::LogGroup": n + 1, "AWS::SecretsManager::Secret": 2,
+		"AWS::Serverless::HttpApi": 1, "AWS::Serverless::Function": n, "AWS::IAM::Role": n + 2, "AWS::Logs::LogGroup": n + 1, "AWS::SecretsManager::Secret": 2,
 		"AWS::DynamoDB::Table": 1, "AWS::Events::EventBus": 1, "AWS::Events::EventBusPolicy": 1, "AWS::SQS::Queue": 2, "AWS::SQS::QueuePolicy": 1,
 		"AWS::CloudWatch::Alarm": 10, "AWS::Logs::MetricFilter": n + 4, "AWS::Logs::QueryDefinition": 3, "AWS::CloudWatch::Dashboard": 1, "AWS::SNS::Topic": 1,
-		"AWS::Serverless::StateMachine": 1,
+		"AWS::Serverless::StateMachine": 1, "AWS::ApiGatewayV2::DomainName": 1, "AWS::ApiGatewayV2::ApiMapping": 1,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the template has %v, want %v: a new resource needs a rule in this file", got, want)
+	}
+}
+
+// Ensure that every role has the boundary, and that new versions of what is called all the time are
+// rolled out, and are taken back by the alarms of the template.
+func TestTemplateShipping(t *testing.T) {
+	t.Parallel()
+	tm := parseTemplate(t)
+	for _, id := range tm.ofKind("AWS::IAM::Role") {
+		if got, want := canonical(at(tm.resources, id+"|Properties|PermissionsBoundary")), `{"Fn::If":["Boundary",{"Ref":"PermissionsBoundaryArn"},{"Ref":"AWS::NoValue"}]}`; got != want {
+			t.Errorf("%s: has the boundary %s, want %s", id, got, want)
+		}
+	}
+	const preference = `{Enabled: !FindInMap [Rollout, !Ref Rollout, Enabled], Type: !FindInMap [Rollout, !Ref Rollout, Type], Role: !If [WithRollout, !GetAtt RolloutRole.Arn, !Ref AWS::NoValue],
+		Alarms: [!Sub "${AWS::StackName}-FunctionErrors", !Sub "${AWS::StackName}-ServerErrors"]}`
+	var shifted []any
+	for _, directory := range functions(t) {
+		id, properties := tm.function(t, directory)
+		onRequest := at(tm.resources, id+"|Condition") != nil
+		if got := properties["DeploymentPreference"]; onRequest && got != nil || !onRequest && canonical(got) != canonical(snippet(t, preference)) {
+			t.Errorf("%s: is rolled out by %s, want %s", id, canonical(got), preference)
+		}
+		if !onRequest {
+			shifted = append(shifted, object{"Fn::GetAtt": id + ".Arn"}, object{"Fn::Sub": "${" + id + ".Arn}:live"})
+		}
+	}
+	for _, name := range []string{"FunctionErrors", "ServerErrors"} {
+		if got, want := canonical(at(tm.resources, name+"Alarm|Properties|AlarmName")), `{"Fn::Sub":"${AWS::StackName}-`+name+`"}`; got != want {
+			t.Errorf("the alarm %s has the name %s, want %s, by which a rollout finds it", name, got, want)
+		}
+	}
+	sorted := func(list []any) string {
+		var texts []string
+		for _, v := range list {
+			texts = append(texts, canonical(v))
+		}
+		slices.Sort(texts)
+		return strings.Join(texts, " ")
+	}
+	statements := many(at(tm.resources, "RolloutRole|Properties|Policies|0|PolicyDocument|Statement"))
+	if got := sorted(many(at(statements[0], "Resource"))); len(statements) != 2 || got != sorted(shifted) {
+		t.Errorf("a rollout may shift the calls of %s, want %s", got, sorted(shifted))
+	}
+	for i, want := range []string{`[lambda:GetAlias, lambda:UpdateAlias, lambda:GetProvisionedConcurrencyConfig]`, `cloudwatch:DescribeAlarms`} {
+		if got := at(statements[i], "Action"); canonical(got) != canonical(snippet(t, want)) {
+			t.Errorf("a rollout may %s, want %s", canonical(got), want)
+		}
 	}
 }

@@ -115,18 +115,18 @@ func (tm *template) right(t *testing.T, properties object, directory string, c c
 		}
 		return rights
 	case "dynamodb":
-		table, ok := at(variables, "TABLE_NAME|Ref").(string)
+		table, ok := at(variables, "TABLE_NAME|Fn::If|1|Ref").(string)
 		if !ok {
 			t.Errorf("%s uses a table that it is not given", directory)
 		}
 		switch c.index {
 		case sharedToken:
-			return []string{right("dynamodb:"+c.operation, object{"Fn::GetAtt": table + ".Arn"}, leadingKeys("ForAnyValue:StringLike"), "")}
+			return []string{right("dynamodb:"+c.operation, tableARN(object{"Fn::GetAtt": table + ".Arn"}, ""), leadingKeys("ForAnyValue:StringLike"), "")}
 		case "":
 			// No other function, and no other operation, comes to the shared token.
-			return []string{right("dynamodb:"+c.operation, object{"Fn::GetAtt": table + ".Arn"}, leadingKeys("ForAllValues:StringNotLike"), "")}
+			return []string{right("dynamodb:"+c.operation, tableARN(object{"Fn::GetAtt": table + ".Arn"}, ""), leadingKeys("ForAllValues:StringNotLike"), "")}
 		default:
-			return []string{right("dynamodb:"+c.operation, object{"Fn::Sub": "${" + table + ".Arn}/index/" + c.index}, nil, "")}
+			return []string{right("dynamodb:"+c.operation, tableARN(object{"Fn::Sub": "${" + table + ".Arn}/index/" + c.index}, "/index/"+c.index), nil, "")}
 		}
 	case "eventbridge":
 		bus, ok := at(variables, "EVENT_BUS_NAME|Ref").(string)
@@ -168,6 +168,12 @@ func (tm *template) decrypt(t *testing.T, secret any) string {
 	return right("kms:Decrypt", at(key, "Fn::If|1"), viaService("secretsmanager"), condition)
 }
 
+// tableARN is the ARN of the table, or of its index: the stack's own or that of an existing one.
+func tableARN(own object, index string) object {
+	existing := "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${ExistingTableName}" + index
+	return object{"Fn::If": []any{"CreateTable", own, object{"Fn::Sub": existing}}}
+}
+
 // leadingKeys is a condition about the partition keys of a request: that of the shared token.
 func leadingKeys(operator string) any {
 	return object{operator: object{"dynamodb:LeadingKeys": "TOKEN#*"}}
@@ -203,7 +209,7 @@ func (tm *template) rights(t *testing.T, id string, properties object) []string 
 		t.Errorf("%s may be taken by %s, want Lambda alone", roleID, got)
 	}
 	for name := range role.(object) {
-		if name != "AssumeRolePolicyDocument" && name != "Description" && name != "Policies" {
+		if name != "AssumeRolePolicyDocument" && name != "Description" && name != "Policies" && name != "PermissionsBoundary" {
 			t.Errorf("%s has %s: its rights are the statements here alone", roleID, name)
 		}
 	}
