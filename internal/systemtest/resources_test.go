@@ -99,13 +99,18 @@ func (s *system) makeBus(t *testing.T) {
 // definition reads the shipped definition of the state machine, with the template's substitutions.
 func (s *system) definition(t *testing.T) string {
 	t.Helper()
-	var machine struct{ DefinitionSubstitutions map[string]reference }
-	s.only(t, "AWS::StepFunctions::StateMachine", &machine)
 	text, err := os.ReadFile(s.template.definitionFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	definition := string(text)
+	return s.substitute(t, string(text))
+}
+
+// substitute puts what the template does into a definition of a state machine.
+func (s *system) substitute(t *testing.T, definition string) string {
+	t.Helper()
+	var machine struct{ DefinitionSubstitutions map[string]reference }
+	s.only(t, "AWS::StepFunctions::StateMachine", &machine)
 	for name, alias := range machine.DefinitionSubstitutions {
 		arn, err := s.template.aliasARN(alias.Ref)
 		if err != nil {

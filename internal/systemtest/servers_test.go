@@ -25,7 +25,7 @@ import (
 func (s *system) startUpstream(t *testing.T) {
 	s.startDidit(t)
 	p := s.launch(t, "moto", s.localEnv(map[string]string{"MOTO_PORT": port(s.routerListener)}),
-		tool("moto_server"), "-H", "127.0.0.1", "-p", "0")
+		tool("python"), "internal/systemtest/moto_server.py", "-H", "127.0.0.1", "-p", "0")
 	moto := p.waitURL(s.ctx, t)
 	table := ""
 	if hasDynamoDBLocal() {

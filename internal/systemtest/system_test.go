@@ -88,6 +88,7 @@ func TestSystem(t *testing.T) {
 	t.Run("webhook", s.testWebhook)
 	t.Run("status", s.testStatus)
 	t.Run("workflow", s.testWorkflow)
+	t.Run("documented workflows", s.testDocumentedWorkflows)
 	t.Run("reconcile", s.testReconcile)
 	s.step(t, "the functions' logs hold no secret, URL or address", s.searchLogs)
 }

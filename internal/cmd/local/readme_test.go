@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -10,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"didit-sessions/internal/awsfake"
+	"didit-sessions/internal/verification"
 )
 
 // examples returns the texts of a document's code blocks in a language, after a heading.
@@ -64,6 +68,23 @@ func TestREADME_reference(t *testing.T) {
 	invalid := `{"expected_details":{"country":"ES"}}`
 	if _, problem := do(t, "POST", s.url+"/sessions", "Bearer user-123", "application/json", invalid); keys(t, problem) != keys(t, examples(t, reference, "## Errors", "json")[0]) {
 		t.Errorf("the example of an error: got %s", problem)
+	}
+}
+
+// Ensure that the example of an event is what functions get of one.
+func TestREADME_event(t *testing.T) {
+	t.Parallel()
+	detail, err := verification.EncodeDetail(verification.Event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example, got map[string]json.RawMessage
+	shown := examples(t, "functions/README.md", "## Events", "json")[0]
+	if err := errors.Join(json.Unmarshal([]byte(shown), &example), json.Unmarshal(awsfake.BusEvent{Detail: detail}.Payload(), &got)); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := slices.Sorted(maps.Keys(example)), slices.Sorted(maps.Keys(got)); !slices.Equal(a, b) || keys(t, string(example["detail"])) != keys(t, string(detail)) {
+		t.Errorf("the example of an event has the members %q and in its detail %s, want %q and %s", a, keys(t, string(example["detail"])), b, keys(t, string(detail)))
 	}
 }
 
