@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +115,60 @@ func TestClient_silence(t *testing.T) {
 	})
 }
 
+// countedConn counts the writes to a connection.
+type countedConn struct {
+	net.Conn
+	writes *int
+}
+
+func (c countedConn) Write(p []byte) (int, error) { *c.writes++; return c.Conn.Write(p) }
+
+// Ensure that the head and the body of a request are written together, whatever kind of reader the
+// SDK has put the body into, and that the connection is used again although the body was closed
+// before.
+func TestClient_body(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		writes, connections := 0, 0
+		c := inMemory{newClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				connections++
+				here, there := net.Pipe()
+				t.Cleanup(func() { _ = here.Close(); _ = there.Close() })
+				go func() {
+					for in := bufio.NewReader(there); ; {
+						r, err := http.ReadRequest(in)
+						if err != nil {
+							return
+						}
+						body, _ := io.ReadAll(r.Body)
+						_, _ = fmt.Fprintf(there, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+					}
+				}()
+				return countedConn{here, &writes}, nil
+			}
+		}))}
+		for n := 1; n <= 3; n++ {
+			body := struct{ io.ReadCloser }{io.NopCloser(strings.NewReader("{}"))}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://service.example.com/", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.ContentLength = 2
+			response, err := c.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			synctest.Wait()
+			if string(got) != "{}" || err != nil || writes != n || connections != 1 {
+				t.Errorf("request %d: got %q, %v, %d writes over %d connections, want {}, %d over 1", n, got, err, writes, connections, n)
+			}
+		}
+	})
+}
+
 // Ensure that pauses between attempts suit a caller who waits.
 func TestPatient(t *testing.T) {
 	t.Parallel()
@@ -134,7 +190,7 @@ func TestAWS(t *testing.T) {
 	if err != nil || c.Region != "eu-west-1" || c.RetryMaxAttempts != 7 {
 		t.Errorf("got region %q, %d attempts, error %v", c.Region, c.RetryMaxAttempts, err)
 	}
-	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); !ok || b.GetTransport().IdleConnTimeout != maxIdle {
+	if b, ok := c.HTTPClient.(inMemory); !ok || b.GetTransport().IdleConnTimeout != maxIdle {
 		t.Errorf("got the HTTP client %T", c.HTTPClient)
 	}
 	t.Setenv("AWS_RETRY_MODE", "adaptive")

@@ -77,9 +77,9 @@ func AWS(ctx context.Context) (aws.Config, error) {
 	}
 	switch base := c.HTTPClient.(type) {
 	case nil:
-		c.HTTPClient = newClient(awshttp.NewBuildableClient())
+		c.HTTPClient = inMemory{newClient(awshttp.NewBuildableClient())}
 	case *awshttp.BuildableClient: // with AWS_CA_BUNDLE
-		c.HTTPClient = newClient(base)
+		c.HTTPClient = inMemory{newClient(base)}
 	}
 	if c.RetryMode != aws.RetryModeAdaptive {
 		c.Retryer = newRetryer

@@ -40,10 +40,9 @@ const maxWarm = 2 * time.Second
 func (w *World) Recovered() bool { return bytes.Contains(w.Logs(), []byte("recovered from an error")) }
 
 // Prepared starts functions, each in a new world, and makes the first call of each once its init
-// phase has ended, until that call opens no connection. On a busy machine some do: connections were
-// idle for too long, the init phase met its limit, or the SDK closed the body of a request before
-// net/http had seen its end, which costs the connection. start starts a function, and returns the
-// connections that are counted.
+// phase has ended, until that call opens no connection. On a busy machine some do, because
+// connections were idle for too long, or the init phase met its limit. start starts a function, and
+// returns the connections that are counted.
 func Prepared(t *testing.T, start func() (*World, []*atomic.Int64), call func(*World)) *World {
 	t.Helper()
 	for range 20 {
