@@ -104,6 +104,7 @@ func TestTable_endpoint(t *testing.T) {
 	t.Run("pages", func(t *testing.T) { t.Parallel(); pages(t, at(t)) })
 	t.Run("malformed", func(t *testing.T) { t.Parallel(); malformed(t, at(t)) })
 	t.Run("over-long", func(t *testing.T) { t.Parallel(); overLong(t, at(t)) })
+	t.Run("shared token", func(t *testing.T) { t.Parallel(); sharedTokenMalformed(t, at(t)) })
 }
 
 // clock is a time that a test sets.

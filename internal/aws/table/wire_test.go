@@ -230,6 +230,11 @@ func TestTable_ByOwner_lagging(t *testing.T) {
 func TestTable_sharedTokenMalformed(t *testing.T) {
 	t.Parallel()
 	table, _ := newFake(t)
+	sharedTokenMalformed(t, table)
+}
+
+func sharedTokenMalformed(t *testing.T, table *Table) {
+	t.Helper()
 	for name, row := range map[string]item{
 		"no attributes":      {},
 		"of another type":    {attrSealed: number(1), attrSince: text("tomorrow")},

@@ -156,10 +156,11 @@ func eraseExpired(t *testing.T, s Store) {
 // eraseOwned ensures that erased sessions are in the list of all, and not in that for callers,
 // until they are stripped.
 func eraseOwned(t *testing.T, s Store) {
+	at := recent()
 	for n := range 3 {
-		add(t, s, full(n, recent().Add(time.Duration(n)*time.Second)))
+		add(t, s, full(n, at.Add(time.Duration(n)*time.Second)))
 	}
-	other := full(3, recent())
+	other := full(3, at)
 	other.VendorData = otherOwner
 	add(t, s, other)
 	erase(t, s, 1, false)
@@ -170,7 +171,7 @@ func eraseOwned(t *testing.T, s Store) {
 	strip(t, s, 1)
 	wantErased(t, "stripped", stored(t, s, 1), verification.Record{SessionID: sessionID(1), Expires: erasedUntil(), Erased: true})
 	strip(t, s, 0) // which is not erased
-	wantRecord(t, "not erased", stored(t, s, 0), full(0, recent()))
+	wantRecord(t, "not erased", stored(t, s, 0), full(0, at))
 	strip(t, s, 8) // which is not on record
 	if _, found, err := s.Record(t.Context(), sessionID(8)); found || err != nil {
 		t.Errorf("strip put a session on record: %v, error %v", found, err)
