@@ -259,7 +259,7 @@ describe('the page', {concurrency: false}, () => {
     assert.equal(session.vendor_data, 'alice');
   }));
 
-  for (const [what, env] of [['servers as callers', {CALLER_AUTH: 'iam'}], ['any workflow', {WORKFLOW_IDS: '*'}], ['another claim', {PRINCIPAL_CLAIM: 'email'}]]) {
+  for (const [what, env] of [['servers as callers', {CALLER_AUTH: 'iam'}], ['any workflow', {WORKFLOW_IDS: '*'}], ['another claim', {PRINCIPAL_CLAIM: 'email'}], ['an issuer', {JWT_ISSUER: 'https://id.example.com/', JWT_AUDIENCE: 'app'}]]) {
     test('works with ' + what, {timeout: limit}, withPage({env}, async ({page}) => {
       await page.locator('#act').click();
       await until(page, '#act', 'Open Didit’s page');

@@ -104,6 +104,8 @@ type state struct {
 	ReconcileAfter float64        `json:"reconcile_after"` // seconds
 	Armed          any            `json:"armed"`           // as on the simulator's console
 	PrincipalClaim string         `json:"principal_claim"` // the claim of a token that names the user
+	Issuer         string         `json:"issuer"`          // that a token must name; "" if every word is one
+	Audiences      []string       `json:"audiences"`       // of which a token must name one
 	RealAccount    bool           `json:"real_account"`    // at Didit: the simulator is not used
 }
 
@@ -143,6 +145,7 @@ func (s *system) state(ctx context.Context, after int64) state {
 		Run: runID, Now: s.clock.now(), Sessions: []shownSession{},
 		ReconcileAfter: s.settings.reconcile.Table.ReconcileAfter.Seconds(), Armed: s.simulator.Armed(),
 		RealAccount: s.account.isReal(), PrincipalClaim: s.settings.create.Callers.PrincipalClaim,
+		Issuer: s.settings.edge.issuer, Audiences: s.settings.edge.audiences,
 	}
 	if p := s.settings.create.Policy; !p.AnyWorkflow {
 		now.Workflow = p.WorkflowIDs[0]

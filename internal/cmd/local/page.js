@@ -40,8 +40,9 @@ let received = Date.now();
 function authorization(user) {
   if (iam) return 'AWS4-HMAC-SHA256 unverified';
   const claim = state.principal_claim || 'sub';
-  if (claim === 'sub' && /^[\x21-\x7e]+$/.test(user)) return 'Bearer ' + user;
-  const bytes = new TextEncoder().encode(JSON.stringify({[claim]: user}));
+  const proof = state.issuer ? {iss: state.issuer, aud: state.audiences[0], iat: 1700000000, exp: 4102444800} : {};
+  if (claim === 'sub' && !state.issuer && /^[\x21-\x7e]+$/.test(user)) return 'Bearer ' + user;
+  const bytes = new TextEncoder().encode(JSON.stringify({[claim]: user, ...proof}));
   return 'Bearer e30.' + btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '') + '.e30';
 }
 async function send(method, path, headers, body) {
