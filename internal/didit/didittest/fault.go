@@ -212,7 +212,7 @@ func requestedFault(body []byte) *Fault {
 	}
 	f, ok := Known(v.Metadata.Simulate)
 	if !ok {
-		problem := fmt.Sprintf("%q is not one of %s.", v.Metadata.Simulate, strings.Join(KnownNames(), ", "))
+		problem := fmt.Sprintf("%q is no fault of the simulator; GET /simulator/faults lists them.", v.Metadata.Simulate)
 		a := jsonAnswer(0, report{"metadata": report{"simulate": list(problem)}})
 		f = Fault{Name: "unknown", Status: http.StatusBadRequest, Body: string(a.body)}
 	}

@@ -291,7 +291,7 @@ func TestServer_simulate(t *testing.T) {
 		t.Errorf("cut_json: status %d, body %s", got.status, got.body)
 	}
 	if got := simulate(`{"simulate":"nonsense"}`); got.status != 400 ||
-		!strings.HasPrefix(got.body, `{"metadata":{"simulate":["\"nonsense\" is not one of bad_gateway, `) {
+		!strings.HasPrefix(got.body, `{"metadata":{"simulate":["\"nonsense\" is no fault of the simulator; GET /simulator/faults lists them."]`) {
 		t.Errorf("nonsense: status %d, body %s", got.status, got.body)
 	}
 	for _, value := range []string{`{"simulate":""}`, `{"simulate":1}`, `"\"simulate\""`, `{"x":{"simulate":"credits"}}`} {
