@@ -69,7 +69,7 @@ func (w *world) deliver(t *testing.T, sessionID, status string) {
 		t.Fatal(err)
 	}
 	before := len(w.Bus.Events())
-	w.call(t, "webhook", delivery(t, sessionID, status, "x-signature", stage.WebhookSecret, time.Now()))
+	w.call(t, "webhook", delivery(t, sessionID, status, "x-signature", stage.WebhookSecret, time.Now().Add(-w.ago)))
 	for _, e := range w.Bus.Events()[before:] {
 		w.call(t, "trackstatus", stagetest.Edit(t, recorded(t, "trackstatus-direct-status"), func(members map[string]any) {
 			members["detail-type"], members["detail"] = e.DetailType, e.Detail

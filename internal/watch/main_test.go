@@ -49,6 +49,8 @@ type world struct {
 	*stage.Stage
 	env     map[string]string
 	timeout time.Duration // of functions started from now on; 0: none that a test meets
+	ago     time.Duration // how long ago Didit sent what deliver delivers
+	own     int           // writes to the table by the test
 	running map[string]*lambdatest.Function
 	started []process
 	access  []string // lines of the API's log
