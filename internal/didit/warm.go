@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Warm prepares the first call: it reads the credentials and the shared token while it opens
-// connections to the session API and, if no token is shared, to the token endpoint. Then, with
-// client credentials, it gets an access token. It returns when all of that is done or has failed,
-// or when ctx ends, and leaves nothing running. Failures are ignored: the first call tries again
-// and reports them.
+// Warm prepares the first call: it reads the credentials and the shared token while it opens a
+// connection to the session API, and another to the token endpoint unless tokens are shared. Then,
+// with client credentials and no shared token, it requests an access token. It returns when all of
+// that is done or has failed, or when ctx ends, and leaves nothing running. Failures are ignored:
+// the first call tries again and reports them.
 //
 // Call it in the init phase of a Lambda function, when a process has a whole CPU and no caller
 // waits. A connection that it opened is not used after 5 idle seconds.
@@ -27,13 +27,12 @@ func (c *Client) Warm(ctx context.Context) {
 	defer api.Wait()
 	if c.ahead != nil {
 		api.Go(func() { c.ahead.open(ctx, c.apiURL()) })
-		auth.Go(func() {
-			if !early.found() {
-				c.ahead.open(ctx, c.authURL())
-			}
-		})
+		if early == nil {
+			auth.Go(func() { c.ahead.open(ctx, c.authURL()) })
+		}
 	}
 	creds, err := c.Credentials.Credentials(ctx)
+	early.found()
 	auth.Wait()
 	if err != nil {
 		return

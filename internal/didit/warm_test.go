@@ -149,6 +149,34 @@ func TestClient_Warm_apiKey(t *testing.T) {
 	})
 }
 
+// emptyStore is a [TokenStore] that keeps nothing.
+type emptyStore struct{}
+
+func (emptyStore) SharedToken(context.Context, string) (string, error) { return "", nil }
+func (emptyStore) ShareToken(context.Context, string, string, string, time.Time, time.Time) error {
+	return nil
+}
+
+// Ensure that where tokens are shared, the token endpoint is connected to only by those who need a
+// token and find none.
+func TestClient_Warm_shared(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[string]int64{keySecret: 0, pairSecret: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			network := newNetwork(t)
+			authURL, _, connections, tokens := countingServer(t, network, false)
+			apiURL, _, apiConnections, _ := countingServer(t, network, false)
+			c := &Client{AuthURL: authURL, APIURL: apiURL, Shared: &SharedToken{Store: emptyStore{}}, Credentials: fixed(secret)}
+			c.dialIn(t, network)
+			c.Warm(t.Context())
+			if _, err := c.CreateSession(t.Context(), nameless); err != nil || connections.Load() != want || tokens.Load() != want || apiConnections.Load() != 1 {
+				t.Errorf("%s: got error %v, %d connections to the token endpoint, %d requests of it, %d connections to the session API, want %d, %d, 1",
+					secret, err, connections.Load(), tokens.Load(), apiConnections.Load(), want, want)
+			}
+		})
+	}
+}
+
 // Ensure that over a real socket, too, the connection that Warm opened is the one that is used.
 func TestClient_Warm_socket(t *testing.T) {
 	t.Parallel()
