@@ -2,13 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"didit-sessions/internal/didit/didittest"
 	"didit-sessions/internal/verification"
@@ -73,17 +77,49 @@ func TestTimeline_story(t *testing.T) {
 	}
 }
 
-// Ensure that the first event of a session finds it on record, as at Didit, whose webhooks take
-// longer than its answers.
+// sent counts what a transport carries.
+type sent struct{ atomic.Int64 }
+
+func (s *sent) RoundTrip(*http.Request) (*http.Response, error) {
+	s.Add(1)
+	return nil, errors.New("x")
+}
+
+// Ensure that the delivery about a session waits for its record, as at Didit, whose webhooks take
+// longer than its answers, and not for long if there is none.
 func TestDeliveries_afterRecord(t *testing.T) {
 	t.Parallel()
-	s := startSystem(t, nil, io.Discard)
-	for i := range 10 {
-		session := doJSON(t, "POST", s.url+"/sessions", fmt.Sprint("user-", i), `{}`, 201)
-		settle(t, s)
-		if e := latest(t, s, "event"); e.SessionID != session.SessionID || e.Title != verification.DetailStatusUpdated {
-			t.Errorf("got %+v", e)
-		}
+	const id = "99999999-2222-3333-4444-555555555555"
+	for _, recorded := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s, carried := &system{}, &sent{}
+			s.watch.now = time.Now
+			start := time.Now()
+			go func() {
+				r := httptest.NewRequest("POST", "/webhooks/didit", strings.NewReader(""))
+				r.GetBody = func() (io.ReadCloser, error) {
+					return io.NopCloser(strings.NewReader(`{"session_id":"` + id + `"}`)), nil
+				}
+				_, _ = deliveries{carried, s}.RoundTrip(r)
+			}()
+			synctest.Wait()
+			s.watch.timeline.add(hop{Title: "another"})
+			synctest.Wait()
+			if carried.Load() > 0 {
+				t.Error("it was sent before the record")
+			}
+			if recorded {
+				if _, _, err := (table{&s.store, &s.watch}).Add(t.Context(), verification.NewRecord(id, "u-1", "", "Not Started", start)); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				time.Sleep(maxRecordWait)
+			}
+			synctest.Wait()
+			if carried.Load() != 1 {
+				t.Errorf("recorded %v: it was sent %d times after %v, want once", recorded, carried.Load(), time.Since(start))
+			}
+		})
 	}
 }
 
@@ -100,6 +136,8 @@ func TestTimeline_faults(t *testing.T) {
 		}
 		s.simulator.ClearFaults()
 	}
+	s.simulator.Inject(didittest.Fault{On: didittest.OpCreate, Mode: didittest.ModeDrip, Pause: time.Nanosecond})
+	doJSON(t, "POST", s.url+"/sessions", "alice", `{}`, 201)
 }
 
 // Ensure that a call that waits returns with the next hop, or with its context.
