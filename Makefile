@@ -188,7 +188,7 @@ system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-part
 	go test -tags system -count=1 -timeout 1h -run Playbook ./internal/watch
 
 # The operator's tool. A secret in the environment is for the tool alone.
-OPS = env -u DIDIT_API_KEY -u TOKEN go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
+OPS = env -u DIDIT_API_KEY -u TOKEN -u USER_ID -u CONFIRM go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
 
 .PHONY: deploy
 deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=dev, staging or prod, see samconfig.toml)
@@ -197,6 +197,10 @@ deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=dev,
 .PHONY: session
 session: need-go ## Create a session, show it as a QR code, and follow its status (ENV=, SCENARIO= of a sandbox)
 	@$(OPS) session
+
+.PHONY: erase
+erase: need-go ## Forget an end user, at Didit and here (ENV=, USER_ID=); says what it will do, and asks for the id once more
+	@$(OPS) erase
 
 .PHONY: destroy
 destroy: need-go .venv/ready ## Delete the stack (ENV=); says first what stays, and asks
