@@ -90,6 +90,7 @@ func TestSystem(t *testing.T) {
 	t.Run("workflow", s.testWorkflow)
 	t.Run("documented workflows", s.testDocumentedWorkflows)
 	t.Run("reconcile", s.testReconcile)
+	t.Run("erase", s.testErase)
 	s.step(t, "the functions' logs hold no secret, URL or address", s.searchLogs)
 }
 

@@ -115,6 +115,10 @@ var dynamoSteps = []struct{ operation, body, want string }{
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET k = :one","ReturnValues":"NONE","ExpressionAttributeValues":{":one":{"N":"1"}}}`, `{}`},
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"new"},"sk":{"S":"1"}},"UpdateExpression":"SET k = :one","ReturnValues":"ALL_OLD","ExpressionAttributeValues":{":one":{"N":"1"}}}`, `{}`},
 	{"DeleteItem", `{"TableName":"TABLE","Key":{"pk":{"S":"new"},"sk":{"S":"1"}}}`, `{}`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"REMOVE k","ConditionExpression":"attribute_not_exists(k)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`, `Item":{`},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"REMOVE k","ConditionExpression":"attribute_not_exists(k)","ReturnValuesOnConditionCheckFailure":"NONE"}`, "ConditionalCheckFailedException"},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"absent"},"sk":{"S":"1"}},"UpdateExpression":"REMOVE k","ConditionExpression":"attribute_exists(k)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"}`, "ConditionalCheckFailedException"},
+	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"REMOVE k","ReturnValuesOnConditionCheckFailure":"ALL_NEW"}`, "ValidationException"},
 
 	// Placeholders and words.
 	{"UpdateItem", `{"TableName":"TABLE","Key":{"pk":{"S":"a"},"sk":{"S":"1"}},"UpdateExpression":"SET #m = :one","ExpressionAttributeNames":{"#m":"m","#x":"x"},"ExpressionAttributeValues":{":one":{"N":"1"}}}`, "ExpressionAttributeNames unused in expressions: keys: {#x}"},
