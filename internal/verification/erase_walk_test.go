@@ -245,7 +245,7 @@ func (w *world) comesBack(b *backend, live []string, silent int) (all []string) 
 }
 
 // What there is to walk; see leastWalks.
-const leastErasures = 52933
+const leastErasures = 41972
 
 // Ensure that nothing brings a session back that was erased: whatever meets the erasure in any
 // order, and whatever fails at any call, if only the erasure is repeated until it succeeds.
@@ -289,8 +289,13 @@ func walkErasures(t *testing.T, b beginning, pair [2]*actor) (walks int64) {
 			for call, name := range calls[process] {
 				for _, kind := range faultKinds {
 					word, _, _ := strings.Cut(name, " ")
-					if kind == "conflict" && !slices.Contains(conditional, word) || name == "Sleep" && kind != "crash" {
+					switch {
+					case kind == "conflict" && !slices.Contains(conditional, word), name == "Sleep" && kind != "crash":
 						continue
+					case process == 0 && kind == "crash" && call+1 < first:
+						continue // the first is dead by then: a schedule of fewer calls is the same
+					case kind == "answer lost" && (slices.Contains(reading, name) || name == "List" || name == "Owned"):
+						continue // a read whose answer is lost is one that fails
 					}
 					try(schedule{first, toTheEnd}, fault{process, call, kind})
 				}
