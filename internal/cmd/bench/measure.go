@@ -51,6 +51,9 @@ type measurement struct{ function, floor *side }
 // sides are the programs in the order of their turns.
 func (m *measurement) sides() []*side { return []*side{m.function, m.floor} }
 
+// maxAttempts is how often a process is started for its concurrent cold callers.
+const maxAttempts = 5
+
 // bench is what all measurements share.
 type bench struct {
 	plan  plan
@@ -118,7 +121,13 @@ func (b *bench) measure(ctx context.Context, f function, say func(string)) (*mea
 		return m, err
 	}
 	say(fmt.Sprintf("%d concurrent cold callers", f.callers))
-	return m, b.concurrent(ctx, f.callers, product)
+	for range maxAttempts {
+		// On a busy machine callers may meet a limit of the function, and be refused.
+		if err = b.concurrent(ctx, f.callers, product); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return m, err
 }
 
 func (b *bench) warmRounds(ctx context.Context, m *measurement, d distance) error {
