@@ -109,7 +109,7 @@ func (c *Creator) Create(ctx context.Context, r CreateRequest) (Created, error) 
 		return Created{}, err
 	}
 	if !known {
-		c.doubt(ctx, latest, session.ID)
+		c.doubt(ctx, latest)
 	}
 	return Created{Session: session, Known: known}, nil
 }

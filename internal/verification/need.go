@@ -78,8 +78,8 @@ func (r Record) reusable() bool {
 
 // doubt makes an unfinished session due, because Didit handed out a new one instead: its status is
 // probably another one at Didit.
-func (c *Creator) doubt(ctx context.Context, latest Record, handedOut string) {
-	if id, _ := normalID(handedOut); !latest.reusable() || latest.SessionID == id {
+func (c *Creator) doubt(ctx context.Context, latest Record) {
+	if !latest.reusable() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.LookLimit, maxLook))
