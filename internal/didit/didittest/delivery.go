@@ -1,7 +1,6 @@
 package didittest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,6 +133,9 @@ func (s *Server) deliver(e *event) *record {
 	case SendNever:
 		r := e.record(0)
 		r.Time, r.Problem = s.now(), "never sent"
+		if unsent, err := s.prepare(s.ctx, e, r); err == nil {
+			r.keep(unsent)
+		}
 		return s.recordDelivery(r)
 	case SendTwice:
 		s.attempt(e, 1)
@@ -161,13 +163,9 @@ func (s *Server) retry(e *event, r *record) {
 func (s *Server) attempt(e *event, number int) *record {
 	d := e.record(number)
 	d.Time = s.now()
-	unlock := s.lock()
-	d.url = e.to.url
-	secrets := e.to.secrets(d.Time)
-	unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, s.DeliveryTimeout)
 	defer cancel()
-	r, err := e.request(ctx, d.url, secrets)
+	r, err := s.prepare(ctx, e, d)
 	if err == nil {
 		d.keep(r)
 		d.Status, err = s.send(r)
@@ -181,6 +179,15 @@ func (s *Server) attempt(e *event, number int) *record {
 	}
 	d.took = max(0, s.now().Sub(d.Time))
 	return s.recordDelivery(d)
+}
+
+// prepare returns what is to be sent by a delivery to the destination's address of this moment.
+func (s *Server) prepare(ctx context.Context, e *event, r *record) (*http.Request, error) {
+	unlock := s.lock()
+	r.url = e.to.url
+	secrets := e.to.secrets(r.Time)
+	unlock()
+	return e.request(ctx, r.url, secrets)
 }
 
 // send returns the status of an answer that was read to its end. It follows no redirect.
@@ -199,7 +206,6 @@ func (s *Server) send(r *http.Request) (status int, err error) {
 // recordDelivery records a delivery that has ended, and calls OnDelivery.
 func (s *Server) recordDelivery(r *record) *record {
 	unlock := s.lock()
-	r.url = cmp.Or(r.url, r.event.to.url)
 	s.deliveries.add(r, MaxDeliveries, maxEventBytes)
 	unlock()
 	if s.OnDelivery != nil {

@@ -179,7 +179,7 @@ func TestRecords(t *testing.T) {
 	r.settle()
 	of := "/v3/session/" + v.SessionID
 	all := decode[[]logged](t, r.manage(DefaultAPIKey, "GET", of+"/webhooks/", "").body)
-	if len(all) != 2 || all[0].Response != nil || all[0].Status != "failed" || *all[1].Response != 500 || all[1].URL != h.URL || all[1].SessionID != v.SessionID {
+	if len(all) != 2 || all[0].Response != nil || all[0].Status != "failed" || !strings.Contains(all[0].Body, `"status":"Approved"`) || *all[1].Response != 500 || all[1].URL != h.URL || all[1].SessionID != v.SessionID {
 		t.Fatalf("log %+v, want the lost one and then the failed one", all)
 	}
 	sent := h.got()[0]
