@@ -69,11 +69,6 @@ func secretJSON(members map[string]string) string {
 	return string(text)
 }
 
-// webhookSecrets replaces the secret of webhooks. Without one, deliveries are answered with 503.
-func (a account) webhookSecrets(context.Context) (didit.WebhookSecrets, error) {
-	return didit.WebhookSecrets{Current: a.webhookSecret}, nil
-}
-
 // hosted is a client of the simulator whose session URLs have the host by which the caller reached
 // the gateway, which an emulator or a phone can open.
 type hosted struct {

@@ -32,6 +32,11 @@ func TestAccount_real(t *testing.T) {
 	if now := stateOf(t, s); !now.RealAccount || len(now.Sessions) != 1 || now.Sessions[0].VendorData != "alice" || now.Sessions[0].Status != "Not Started" {
 		t.Errorf("the page shows %+v, want the recorded session of a real account", now.Sessions)
 	}
+	for _, path := range []string{"/local/deployment", "/local/secrets/didit"} {
+		if response, body := do(t, "GET", s.url+path, "", "", ""); response.StatusCode != http.StatusNotFound || strings.Contains(body, key) {
+			t.Errorf("%s: got %d %s, want nothing of a real account", path, response.StatusCode, body)
+		}
+	}
 	var out strings.Builder
 	s.printWhere(&out)
 	if !strings.Contains(out.String(), didit.URL()+", with the credentials of the environment") || strings.Contains(out.String(), "simulator") {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"didit-sessions/internal/api"
@@ -17,22 +16,13 @@ import (
 	"didit-sessions/internal/version"
 )
 
-// credentials replace the secret with Didit's credentials. They are safe for concurrent use.
-type credentials struct{ secret atomic.Value } // its JSON
-
-func (c *credentials) set(clientID, clientSecret string) {
-	c.secret.Store(secretJSON(map[string]string{"client_id": clientID, "client_secret": clientSecret}))
-}
-
-func (c *credentials) read(context.Context) (string, error) { return c.secret.Load().(string), nil }
-
 // backend replaces the AWS services behind the functions.
 type backend struct {
 	store       memory.Store
 	records     verification.Store // the store, observed
 	bus         memory.Bus
 	tasks       memory.Tasks
-	credentials credentials
+	vault       vault
 	account     account
 	diditURL    string // of the simulator; empty with a real account
 	sessionURL  string // the simulator's origin of session URLs
@@ -69,7 +59,7 @@ func (b *backend) functions(s settings) *functions {
 		create: &lambdahttp.Handler{HTTP: create, Direct: create.Invoke},
 		get:    &lambdahttp.Handler{HTTP: &api.GetSession{Records: get, Callers: callers(s.get.Callers), Log: b.functionLog}},
 		webhook: &lambdahttp.Handler{HTTP: &api.Webhook{
-			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: b.account.webhookSecrets}, Tolerance: s.webhook.Tolerance, Now: b.now},
+			Verifier: &didit.Verifier{Secrets: &didit.WebhookSecretCache{Read: b.vault.readWebhookSecrets, Now: b.now}, Tolerance: s.webhook.Tolerance, Now: b.now},
 			Events:   receive, RequestContext: identify, Log: b.functionLog,
 		}},
 		track:     b.direct(api.TrackStatus(track)),
@@ -92,7 +82,7 @@ func (b *backend) client(settings config.Didit) *didit.Client {
 		authURL, apiURL = b.diditURL, b.diditURL
 	}
 	return &didit.Client{
-		Credentials: &didit.CredentialCache{Read: b.credentials.read},
+		Credentials: &didit.CredentialCache{Read: b.vault.readCredentials},
 		AuthURL:     authURL, APIURL: apiURL, Version: didit.Version(settings.APIVersion),
 		UserAgent: version.UserAgent, Observe: api.ObserveAttempt,
 	}

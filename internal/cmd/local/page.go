@@ -56,6 +56,7 @@ func (s *system) page(gateway http.Handler) http.Handler {
 	}
 	// The simulator's control API, on the origin that the page may call.
 	local.Handle("/local/simulator/", http.StripPrefix("/local", s.simulator))
+	s.handleDeployment(local)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if strings.HasPrefix(r.URL.Path, "/local/") || read && (r.URL.Path == "/" || r.URL.Path == "/favicon.ico") {

@@ -30,6 +30,7 @@ type settings struct {
 	await     config.AwaitDecision
 	reconcile config.Reconcile
 	erase     config.EraseUser
+	callbacks []string // of the variable ALLOWED_CALLBACKS
 }
 
 // load reads the configurations. Its error names every wrong variable, once.
@@ -52,6 +53,9 @@ func load(getenv func(string) string) (settings, error) {
 	s.account, problems[6] = loadAccount(getenv)
 	// A developer's page is on this machine, and has no certificate.
 	s.create.Policy.LocalCallbacks = true
+	for callback := range strings.SplitSeq(withDefaults(config.AllowedCallbacks), ",") {
+		s.callbacks = append(s.callbacks, strings.TrimSpace(callback))
+	}
 	err := errors.Join(problems[:]...)
 	if err == nil {
 		return s, nil

@@ -66,7 +66,7 @@ func (t *teller) createAfterOutage() string {
 
 func (t *teller) createAfterRotation() string {
 	t.system.simulator.SetCredentials("new-client-id", "new-client-secret", "")
-	t.system.credentials.set("new-client-id", "new-client-secret")
+	t.system.vault.setCredentials("new-client-id", "new-client-secret")
 	t.create(201, "", "carol", `{}`)
 	return "the operator rotates the credentials: carol gets 201; the refused token was replaced within her call"
 }

@@ -47,7 +47,8 @@ type system struct {
 	workflows    workflows
 	url          string // of the API and the page
 	simulatorURL string
-	iam          bool // callers authenticate by IAM instead of by JWT
+	webhookURL   string // as the simulator knows it
+	iam          bool   // callers authenticate by IAM instead of by JWT
 	settings     settings
 	log          *requestLog
 	servers      []*http.Server
@@ -69,10 +70,11 @@ func start(o options) (*system, error) {
 	}
 	own, public := hosts(o.listen)
 	s := &system{
-		url:      origin(public, gatewayListener),
-		iam:      settings.create.Callers.TrustIAM,
-		settings: settings,
-		log:      newRequestLog(o.out, o.getenv),
+		url:        origin(public, gatewayListener),
+		webhookURL: origin(own, gatewayListener) + "/webhooks/didit",
+		iam:        settings.create.Callers.TrustIAM,
+		settings:   settings,
+		log:        newRequestLog(o.out, o.getenv),
 	}
 	s.patience, s.sleep, s.account, s.watch.now = o.patience, o.sleep, settings.account, s.clock.now
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -86,7 +88,7 @@ func start(o options) (*system, error) {
 	s.simulator = &didittest.Server{
 		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit,
 		OnDelivery: func(d didittest.Delivery) { s.log.delivery(d); s.watch.delivery(d) },
-		WebhookURL: origin(own, gatewayListener) + "/webhooks/didit",
+		WebhookURL: s.webhookURL, Workflows: workflowsOf(settings.create.Policy.WorkflowIDs),
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,
 		WebhookTransport: deliveries{&http.Transport{DisableKeepAlives: true}, s},
 	}
@@ -111,7 +113,10 @@ func start(o options) (*system, error) {
 // wire connects the functions to the backend and to Didit.
 func (s *system) wire() {
 	s.now, s.functionLog, s.sessionURL = s.clock.now, s.log.functions(), s.simulatorURL
-	s.credentials.secret.Store(s.account.secret)
+	s.vault.set("didit", s.account.secret, time.Time{})
+	if s.account.webhookSecret != "" {
+		s.vault.set("webhook", secretJSON(map[string]string{"webhook_secret": s.account.webhookSecret}), time.Time{})
+	}
 	s.records = table{&s.store, &s.watch}
 	s.functions = s.backend.functions(s.settings)
 	s.bus.Subscribe(s.log.event)
