@@ -188,15 +188,27 @@ system: need-go need-docker .venv/system $(DYNAMODB_LOCAL) ## Test on third-part
 	go test -tags system -count=1 -timeout 1h -run Playbook ./internal/watch
 
 # The operator's tool. A secret in the environment is for the tool alone.
-OPS = env -u DIDIT_API_KEY -u TOKEN -u USER_ID -u CONFIRM go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
+OPS = env -u DIDIT_API_KEY -u DIDIT_WEBHOOK_SECRET -u TOKEN -u USER_ID -u CONFIRM go build -o bin/ops ./internal/cmd/ops && ENV=$(ENV) bin/ops
 
 .PHONY: deploy
 deploy: need-go ## Check, ask what is missing, build and deploy to AWS (ENV=dev, staging or prod, see samconfig.toml)
 	@$(OPS) deploy
 
+.PHONY: connect
+connect: need-go ## Join Didit's webhooks and key to the stack, again after a rotation (ENV=; local: make run)
+	@$(OPS) connect
+
 .PHONY: session
 session: need-go ## Create a session, show it as a QR code, and follow its status (ENV=, SCENARIO= of a sandbox)
 	@$(OPS) session
+
+.PHONY: doctor
+doctor: need-go ## Look at everything a deployment needs, and say what repairs it (ENV=, TOKEN=, JSON=1)
+	@$(OPS) doctor
+
+.PHONY: replay
+replay: need-go ## Have Didit send again what was not accepted (ENV=, SINCE=24h)
+	@$(OPS) replay
 
 .PHONY: erase
 erase: need-go ## Forget an end user, at Didit and here (ENV=, USER_ID=); says what it will do, and asks for the id once more

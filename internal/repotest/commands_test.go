@@ -23,7 +23,7 @@ func TestMakefile(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "simulator", "trigger", "page", "validate", "sam-build", "sam-invoke", "system", "deploy", "session", "destroy", "clean"} {
+	for _, want := range []string{"run", "demo", "test", "check", "build", "bench", "fuzz", "invoke", "simulator", "trigger", "page", "validate", "sam-build", "sam-invoke", "system", "deploy", "connect", "session", "doctor", "replay", "destroy", "clean"} {
 		if !slices.Contains(targets, want) {
 			t.Errorf("there is no make %s", want)
 		}

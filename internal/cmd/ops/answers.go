@@ -253,10 +253,3 @@ func (o *ops) askLeftTable(ctx context.Context, p *plan) error {
 	p.values[q.parameter] = answer
 	return p.config.setOverride(o.env, q.parameter, answer)
 }
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}

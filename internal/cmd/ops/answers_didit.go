@@ -44,7 +44,7 @@ func (o *ops) askDidit(ctx context.Context, p *plan) error {
 		return err
 	}
 	if p.key != "" {
-		o.say("  accepted: %s", plural(len(workflows), "workflow"))
+		o.say("  accepted: %s", count(len(workflows), "workflow"))
 	}
 	return o.askWorkflow(ctx, p, workflows)
 }

@@ -20,6 +20,7 @@ type console struct {
 	in       io.Reader
 	out, err io.Writer
 	getenv   func(string) string
+	timing
 
 	quiet bool          // -json: what is said goes to err
 	lines *bufio.Reader // of in

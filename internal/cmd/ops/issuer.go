@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,27 +25,38 @@ type discovery struct {
 	JWKSURI string `json:"jwks_uri"`
 }
 
+// readDiscovery reads an issuer's discovery document, which must name the issuer exactly as the
+// tokens do. Its error is one sentence about what API Gateway would refuse.
+func readDiscovery(ctx context.Context, issuer string) (discovery, error) {
+	var d discovery
+	if err := fetch(ctx, strings.TrimRight(issuer, "/")+"/.well-known/openid-configuration", &d); err != nil {
+		return d, fmt.Errorf("the issuer's discovery document: %w", err)
+	}
+	keys, err := url.Parse(d.JWKSURI)
+	switch {
+	case d.Issuer == "":
+		return d, errors.New("the issuer's discovery document names no issuer")
+	case d.Issuer != issuer && strings.TrimRight(d.Issuer, "/") == strings.TrimRight(issuer, "/"):
+		return d, fmt.Errorf("the issuer calls itself %s: mind the slash at the end, and write it in this way", d.Issuer)
+	case d.Issuer != issuer:
+		return d, fmt.Errorf("the issuer calls itself %.200s: write it in this way", d.Issuer)
+	case err != nil || keys.Scheme != "https" && keys.Hostname() != "127.0.0.1":
+		return d, errors.New("the issuer's discovery document names no https address of its keys (jwks_uri)")
+	}
+	return d, nil
+}
+
 // checkIssuer reads what the issuer publishes, as API Gateway does, and returns what it found. Its
 // error is one sentence about what API Gateway would refuse.
 func checkIssuer(ctx context.Context, issuer string) (found string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, maxDiscoveryWait)
 	defer cancel()
 	begin := time.Now()
-	var d discovery
-	if err := fetch(ctx, strings.TrimRight(issuer, "/")+"/.well-known/openid-configuration", &d); err != nil {
-		return "", fmt.Errorf("the issuer's discovery document: %w", err)
+	d, err := readDiscovery(ctx, issuer)
+	if err != nil {
+		return "", err
 	}
 	took := time.Since(begin)
-	switch {
-	case d.Issuer == "":
-		return "", errors.New("the issuer's discovery document names no issuer")
-	case d.Issuer != issuer && strings.TrimRight(d.Issuer, "/") == strings.TrimRight(issuer, "/"):
-		return "", fmt.Errorf("the issuer calls itself %s: mind the slash at the end, and write it in this way", d.Issuer)
-	case d.Issuer != issuer:
-		return "", fmt.Errorf("the issuer calls itself %.200s: write it in this way", d.Issuer)
-	case !strings.HasPrefix(d.JWKSURI, "https://"):
-		return "", errors.New("the issuer's discovery document names no https address of its keys (jwks_uri)")
-	}
 	var keys struct{ Keys []struct{ Kty string } }
 	if err := fetch(ctx, d.JWKSURI, &keys); err != nil {
 		return "", fmt.Errorf("the issuer's keys: %w", err)
@@ -63,8 +75,8 @@ func checkIssuer(ctx context.Context, issuer string) (found string, err error) {
 }
 
 // fetch reads a JSON document.
-func fetch(ctx context.Context, url string, into any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func fetch(ctx context.Context, address string, into any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return errors.New("the address is no URL")
 	}
@@ -79,9 +91,9 @@ func fetch(ctx context.Context, url string, into any) error {
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxDiscovery+1))
 	switch {
 	case answer.StatusCode != http.StatusOK:
-		return fmt.Errorf("status %d at %s", answer.StatusCode, url)
+		return fmt.Errorf("status %d at %s", answer.StatusCode, address)
 	case err != nil || len(text) > maxDiscovery || json.Unmarshal(text, into) != nil:
-		return fmt.Errorf("no JSON at %s", url)
+		return fmt.Errorf("no JSON at %s", address)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ type verb struct {
 }
 
 // verbs are all commands, in the order in which an operator meets them. A verb's file defines it.
-var verbs = []*verb{deployVerb, sessionVerb, triggerVerb, eraseVerb, destroyVerb}
+var verbs = []*verb{deployVerb, connectVerb, sessionVerb, doctorVerb, replayVerb, triggerVerb, eraseVerb, destroyVerb}
 
 // ops is one run of a verb.
 type ops struct {

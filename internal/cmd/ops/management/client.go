@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,6 +57,8 @@ type StatusError struct {
 	Status int
 	// Detail is Didit's sentence; empty if the answer holds none. It may quote what was sent.
 	Detail string
+	// RetryAfter is how long Didit asks to wait; zero if it does not say.
+	RetryAfter time.Duration
 }
 
 func (e *StatusError) Error() string {
@@ -110,7 +113,8 @@ func decode(answer *http.Response, out any) error {
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
 		return ErrRefused
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return &StatusError{answer.StatusCode, sentence(text)}
+		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
+		return &StatusError{answer.StatusCode, sentence(text), time.Duration(seconds) * time.Second}
 	case out == nil || len(text) == 0:
 		return nil
 	}

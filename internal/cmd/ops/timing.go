@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// timing is the tool's clock. The zero value is the machine's; tests set their own.
+type timing struct {
+	clock func() time.Time
+	sleep func(context.Context, time.Duration) error
+}
+
+func (t timing) now() time.Time {
+	if t.clock != nil {
+		return t.clock()
+	}
+	return time.Now()
+}
+
+// pause waits. It returns early with the context's error.
+func (t timing) pause(ctx context.Context, d time.Duration) error {
+	if t.sleep != nil {
+		return t.sleep(ctx, d)
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
