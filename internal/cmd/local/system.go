@@ -86,7 +86,7 @@ func start(o options) (*system, error) {
 		s.simulatorURL, s.diditURL = origin(public, simulatorListener), origin(own, simulatorListener)
 	}
 	s.simulator = &didittest.Server{
-		BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit,
+		Sandbox: true, BaseURL: s.simulatorURL, AppURL: s.url + "/", Now: s.clock.now, OnRequest: s.log.didit,
 		OnDelivery: func(d didittest.Delivery) { s.log.delivery(d); s.watch.delivery(d) },
 		WebhookURL: s.webhookURL, Workflows: workflowsOf(settings.create.Policy.WorkflowIDs),
 		RetryWaits: retryWaits, DeliveryTimeout: o.patience,

@@ -37,6 +37,7 @@ func newSessionWorld(t *testing.T, variables map[string]string) *sessionWorld {
 	if w.stage, err = stage.New(); err != nil {
 		t.Fatal(err)
 	}
+	w.stage.Didit.Sandbox = true
 	if err := w.stage.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (w *sessionWorld) finish(t *testing.T, status string, log bool) {
 		}
 		if log {
 			line := func(at time.Time, took float64) string {
-				return fmt.Sprintf(`{"time":%q,"status":%q,"duration_ms":%f}`, at.Format(time.RFC3339Nano), status, took)
+				return fmt.Sprintf(`{"timestamp":%q,"status":%q,"duration_ms":%f}`, at.Format(time.RFC3339Nano), status, took)
 			}
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -34,14 +34,16 @@ func (s *Server) create(c *call) answer {
 		return detail(http.StatusUnsupportedMediaType,
 			`Unsupported media type "`+c.Header.Get("Content-Type")+`" in request.`)
 	}
-	order, refusal := readOrder(c.body)
+	o, refusal := readOrder(c.body)
 	if refusal != nil {
 		return *refusal
 	}
-	if refusal := s.refuseDomain(order); refusal != nil {
-		return *refusal
+	for _, refuse := range []func(order) *answer{s.refuseDomain, s.refuseScenario} {
+		if refusal := refuse(o); refusal != nil {
+			return *refusal
+		}
 	}
-	a := s.fulfil(order, s.origin(c.Request))
+	a := s.fulfil(o, s.origin(c.Request))
 	if strings.HasPrefix(c.URL.Path, "/v3/") {
 		a.WorkflowVersion, a.SessionKind = 1, "user"
 	}
@@ -57,6 +59,7 @@ func (s *Server) fulfil(o order, origin string) createBody {
 		v = &session{order: o, created: now, origin: origin}
 		s.sessions.add(v)
 		s.announce(v, statusUpdated, now)
+		s.play(v)
 	} else {
 		s.sessions.bytes += len(o.body) - len(v.body)
 		v.body, v.callback, v.language = o.body, cmp.Or(o.callback, v.callback), cmp.Or(o.language, v.language)
@@ -85,6 +88,7 @@ func (s *Server) origin(r *http.Request) string {
 type order struct {
 	workflowID                     string
 	vendorData, callback, language *string         // nil if not sent
+	scenario                       *string         // nil if not sent
 	metadata                       json.RawMessage // nil if not sent
 	body                           json.RawMessage
 }
@@ -113,6 +117,7 @@ func readOrder(body []byte) (o order, refusal *answer) {
 	o = order{
 		workflowID: in.workflow(wrong), body: bytes.Clone(body),
 		vendorData: texts["vendor_data"], callback: texts["callback"], language: texts["language"],
+		scenario: texts["sandbox_scenario"],
 	}
 	if in.has("metadata") {
 		o.metadata = in["metadata"]

@@ -180,7 +180,7 @@ func TestServer_create_refusals(t *testing.T) {
 // Ensure what Didit takes is taken, the bad phone number that it ignores included.
 func TestServer_create_accepted(t *testing.T) {
 	t.Parallel()
-	r := serve(t, &Server{})
+	r := serve(t, &Server{Sandbox: true})
 	for _, fields := range []string{
 		`"contact_details":{"email":"john.doe@example.com","email_lang":"en","phone":"nonsense","send_notification_emails":true}`,
 		`"expected_details":{"first_name":"John","last_name":"Doe","date_of_birth":"1990-05-15","gender":"M",` +

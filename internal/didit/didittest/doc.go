@@ -59,17 +59,18 @@
 // metadata and language overwritten by those of the new request, and a bad phone number is ignored.
 // Where Didit publishes no rule, for example for the wording of a bad date, the simulator answers
 // as Django REST Framework does, on which Didit's API is built. It never declines by
-// expected_details, enforces no rate limit of its own, and ignores fields it does not know.
+// expected_details (a sandbox_scenario of a [Server.Sandbox] declines), enforces no rate limit of
+// its own, and ignores fields it does not know.
 //
 // # Webhooks
 //
 // Every change of a session's status is delivered in the background to each enabled destination
 // that subscribed to it: [Server.WebhookURL] is one, the API makes others. Deliveries are signed as
-// Didit signs: changes by the page, by [Server.SetStatus], and the creation
-// of a session. [Server.EditData] sends the event for edited data. A delivery that meets a 5xx, a
-// 404, a timeout or a failed connection is retried after [Server.RetryWaits]; any other answer is
-// final, and redirects are not followed. [Server.Deliveries] returns the attempts, [Server.Settle]
-// waits for all of them, and [Server.Resend] sends an event again, as Didit's console does.
+// Didit signs: changes by the page, by [Server.SetStatus], and the creation of a session.
+// [Server.EditData] sends the event for edited data. A delivery that meets a 5xx, a 404, a timeout
+// or a failed connection is retried after [Server.RetryWaits]; any other answer is final, and
+// redirects are not followed. [Server.Deliveries] returns the attempts, [Server.Settle] waits for
+// all of them, and [Server.Resend] sends an event again, as Didit's console does.
 // [Server.Misdeliver] arms a [Quirk], which is what else a backend must bear: an event that comes
 // twice, late or never, that is forged or stale, or that a proxy has re-encoded.
 //

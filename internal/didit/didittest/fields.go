@@ -45,7 +45,7 @@ type check func(string) string
 var (
 	sessionFields = map[string]check{
 		"vendor_data": isText, "callback": isURL, "callback_method": oneOf("initiator", "completer", "both"),
-		"language": isLanguage, "portrait_image": checkPortrait,
+		"language": isLanguage, "portrait_image": checkPortrait, "sandbox_scenario": isText,
 	}
 	contactFields  = map[string]check{"email": isEmail, "email_lang": isLanguage}
 	expectedFields = map[string]check{

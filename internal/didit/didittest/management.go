@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rights are what a scoped key can have. Didit names sessions:read, decisions:read and
@@ -36,6 +37,7 @@ var DefaultWorkflow = Workflow{
 
 func (s *Server) setupApplication() {
 	s.Balance = cmp.Or(s.Balance, "100.00")
+	s.ScenarioPause = cmp.Or(s.ScenarioPause, 2*time.Second)
 	if s.Workflows == nil {
 		s.Workflows = []Workflow{DefaultWorkflow}
 	}

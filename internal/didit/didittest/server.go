@@ -50,8 +50,11 @@ type Server struct {
 	AllowedDomains []string
 
 	// Sandbox makes the application one whose sessions are not checked and not billed: deliveries
-	// say so.
-	Sandbox bool
+	// say so, and a create request may name a sandbox_scenario, which is refused otherwise. The
+	// session is then In Progress after a ScenarioPause, and after another one what the scenario
+	// says, such as Approved. Zero means 2 s, in which a backend can record the session.
+	Sandbox       bool
+	ScenarioPause time.Duration
 
 	// Workflows are those of the application; nil means a published one. The session API accepts
 	// any workflow. Balance is its credit in USD, a decimal string; empty means 100.00.
