@@ -19,7 +19,7 @@ const maxLogWait = 15 * time.Second
 
 // callLine is a line of a function's log about one call (functions/README.md, Logs and metrics).
 type callLine struct {
-	Time       time.Time `json:"time"` // when the call ended
+	Time       time.Time `json:"timestamp"` // when the call ended
 	Status     string    `json:"status"`
 	Code       string    `json:"code"`
 	DurationMS float64   `json:"duration_ms"`
