@@ -1,12 +1,15 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"didit-sessions/internal/cmd/ops/management"
 	"didit-sessions/internal/didit/didittest"
 )
 
@@ -63,6 +66,15 @@ func TestReplay(t *testing.T) {
 	l.didit.Now = l.now
 	l.didit.RetryWaits = []time.Duration{0}
 	l.expect(t, exitWell, "connect")
+	// What another destination accepted, ours may have lost.
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(elsewhere.Close)
+	_, err := (&site{diditURL: l.url}).client(didKey).CreateDestination(t.Context(), management.NewDestination{
+		Label: "other", URL: elsewhere.URL + "/", Enabled: true, Version: "v3", Events: destinationEvents,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	first := l.session(t)
 	old := l.session(t)
 	l.forward(48 * time.Hour)
