@@ -6,6 +6,8 @@
 //
 //	make system
 //
+// TestOperator runs the built functions without containers, and the operator's tool beside them.
+//
 // It needs Docker and the tools that the Makefile puts into .venv and .cache. A step that fails
 // says what was expected and what came. Everything that was started is stopped again, on an
 // interrupt too.
