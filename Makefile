@@ -149,6 +149,7 @@ SWAGGER_PARSERS = $(if $(and $(shell command -v javac),$(shell command -v mvn)),
 validate: export AWS_DEFAULT_REGION := us-east-1
 validate: .venv/ready .cache/checkov/ready $(SWAGGER_PARSERS) ## Check template.yaml: SAM's transform for each kind of caller, then the linters
 	.venv/bin/python -B .ci/transform.py template.yaml $(patsubst %/ready,%,$(SWAGGER_PARSERS))
+	.venv/bin/python -B .ci/deployer.py template.yaml functions/README.md
 	$(SAM) validate --lint
 	.venv/bin/cfn-lint
 	.cache/checkov/bin/checkov --config-file .ci/checkov.yaml

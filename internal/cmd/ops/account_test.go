@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"didit-sessions/internal/aws/table"
 	"didit-sessions/internal/awsfake"
 )
 
@@ -175,6 +176,18 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 			rules = append(rules, map[string]string{"Name": name})
 		}
 		out = map[string]any{"Rules": rules}
+	case operation == "DescribeTable":
+		var in struct{ TableName string }
+		_ = json.Unmarshal(body, &in)
+		if !slices.Contains(a.tables, in.TableName) {
+			jsonError(w, refusal{"ResourceNotFoundException", "Requested resource not found"})
+			return
+		}
+		schema := table.Schema(in.TableName)
+		if strings.Contains(in.TableName, "old") {
+			schema.GlobalSecondaryIndexes = schema.GlobalSecondaryIndexes[:1]
+		}
+		out = map[string]any{"Table": map[string]any{"KeySchema": schema.KeySchema, "GlobalSecondaryIndexes": schema.GlobalSecondaryIndexes}}
 	case operation == "ListTables":
 		out = map[string]any{"TableNames": a.tables}
 	case !found:

@@ -4,11 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 // placeholder stands in samconfig.toml for what each deployment must set.
@@ -112,6 +107,9 @@ func (o *ops) parameter(ctx context.Context, p *plan, q *question, ask func(cont
 		delete(p.values, q.parameter)
 		return nil
 	}
+	if _, name := o.given(q); set && current != placeholder && name != "" {
+		o.say("  %s changes from %q to %q, by %s", q.parameter, current, answer, name)
+	}
 	p.values[q.parameter] = answer
 	return p.config.setOverride(o.env, q.parameter, answer)
 }
@@ -209,47 +207,4 @@ func (o *ops) askRest(ctx context.Context, p *plan) error {
 		}
 	}
 	return nil
-}
-
-// askLeftTable asks what is to become of the table that an earlier stack of the name left: a new
-// stack would begin with an empty one, and no session that was created before would be found.
-func (o *ops) askLeftTable(ctx context.Context, p *plan) error {
-	if p.stack != nil && p.stack.StackStatus != "REVIEW_IN_PROGRESS" || p.values["ExistingTableName"] != "" {
-		return nil
-	}
-	var left []string
-	pages := dynamodb.NewListTablesPaginator(dynamodb.NewFromConfig(p.sdk), &dynamodb.ListTablesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return explain("The tables cannot be listed", err)
-		}
-		for _, name := range page.TableNames {
-			if strings.HasPrefix(name, p.name+"-SessionsTable-") {
-				left = append(left, name)
-			}
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	const new = "new"
-	q := *askTable
-	q.prompt = fmt.Sprintf("An earlier stack %s left the table %s with its records. Its name takes it over, new begins with an empty one", p.name, strings.Join(left, ", "))
-	q.usage = q.prompt
-	q.check = func(_ context.Context, answer string) (string, error) {
-		if answer != new && !slices.Contains(left, answer) {
-			return "", fmt.Errorf("the answer must be %s or %s", strings.Join(left, ", "), new)
-		}
-		return answer, nil
-	}
-	if _, takes := p.template.Parameters[q.parameter]; !takes {
-		return blind(fmt.Errorf("an earlier stack %s left the table %s; back it up and delete it before you deploy again", p.name, strings.Join(left, ", ")))
-	}
-	answer, err := o.ask(ctx, &q)
-	if err != nil || answer == "" || answer == new {
-		return err
-	}
-	p.values[q.parameter] = answer
-	return p.config.setOverride(o.env, q.parameter, answer)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,5 +166,26 @@ func TestOps_quietly(t *testing.T) {
 	}
 	if err := o.quietly(o.child(t.Context(), "sh", "-c", "echo why; exit 3")); err == nil || out.String() != "why\n" {
 		t.Errorf("got %q, %v, want the output and an error", out, err)
+	}
+}
+
+// Ensure that functions/README.md has every answer of these commands with its flag, variable and
+// parameter.
+func TestQuestions_documented(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../../functions/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []*verb{deployVerb, sessionVerb, destroyVerb} {
+		for _, q := range v.questions {
+			row := "| `" + q.flagName() + "` | `" + q.variable + "` | "
+			if q.parameter != "" {
+				row += "`" + q.parameter + "` |"
+			}
+			if !strings.Contains(string(readme), row) {
+				t.Errorf("%s: functions/README.md lacks %s", v.name, row)
+			}
+		}
 	}
 }

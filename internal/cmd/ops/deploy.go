@@ -84,11 +84,12 @@ func (o *ops) plan(ctx context.Context) (*plan, error) {
 	if p.values, err = p.config.overrides(o.env); err != nil {
 		return nil, err
 	}
-	limits, err := p.limits(ctx)
-	if err != nil {
-		return nil, err
+	limits, unknown := p.limits(ctx)
+	concurrency := "unknown" // without the right to look, which is worth no refusal
+	if unknown == nil {
+		concurrency = thousands(limits.ConcurrentExecutions)
 	}
-	o.say("Checking  Go %s, Python %s, %s, Lambda concurrency %s", strings.TrimPrefix(runtime.Version(), "go"), python, p.place(), thousands(limits.ConcurrentExecutions))
+	o.say("Checking  Go %s, Python %s, %s, Lambda concurrency %s", strings.TrimPrefix(runtime.Version(), "go"), python, p.place(), concurrency)
 	if err := o.askAll(ctx, p); err != nil {
 		return nil, err
 	}
@@ -99,6 +100,12 @@ func (o *ops) plan(ctx context.Context) (*plan, error) {
 	}
 	if err := o.complete(); err != nil {
 		return nil, err
+	}
+	if err := p.checkTable(ctx); err != nil {
+		return nil, err
+	}
+	if unknown != nil {
+		return p, nil
 	}
 	return p, p.checkReserved(limits.UnreservedConcurrentExecutions)
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -189,23 +191,31 @@ func TestTerminal_deploy(t *testing.T) {
 	term.expect("the issuer matches, keys are RSA")
 	term.enter("Audience, or a token to read it from (hidden, because a token is a secret): ", token(env["ISSUER"]+"/rsa/", `"https://api.example.com"`)+"\n")
 	term.expect("  audience https://api.example.com")
-	term.enter("Where may the app send users back? (none) ", "\n")
+	term.enter("Where may the app send users back? (none) ", "myapp://\n")
 	// The stack appears with the deployment.
 	a.mu.Lock()
-	a.stacks["didit-sessions-dev"] = &fakeStack{status: "CREATE_COMPLETE", outputs: map[string]string{"SecretArn": "secret", "ApiUrl": "https://api"}}
+	a.stacks["didit-sessions-dev"] = &fakeStack{
+		status: "CREATE_COMPLETE", resources: map[string][2]string{},
+		outputs: map[string]string{"SecretArn": "secret", "ApiUrl": "https://api", "DashboardUrl": "https://dashboard"},
+	}
+	for _, name := range []string{"a", "b"} {
+		a.stacks["didit-sessions-dev"].resources[name+"Function"] = [2]string{functionKind, name}
+		a.functions[name] = func([]byte) ([]byte, string, string) { return []byte("{}"), "", "" }
+	}
 	a.mu.Unlock()
-	term.answerRest()
+	term.enter("E-mail address for alarms? (none: alarms are visible in CloudWatch only) ", "ops@example.com\n")
 	term.expect("Next       make connect ENV=default")
 	if got := term.exit(); got != exitWell {
 		t.Fatalf("got status %d:\n%s", got, term.text())
 	}
+	compareWithREADME(t, term.text())
 	if strings.Contains(term.text(), secretMarker) {
 		t.Errorf("a secret is on the screen:\n%s", term.text())
 	}
 	config, _ := os.ReadFile(filepath.Join(dir, samconfigName))
 	for _, want := range []string{
 		`"WorkflowIds=11111111-2222-3333-4444-555555555555"`, `"CallerAuth=jwt"`, `"JwtIssuer=` + env["ISSUER"] + `/rsa/"`,
-		`"JwtAudience=https://api.example.com"`, `'AllowedCallbacks=""'`,
+		`"JwtAudience=https://api.example.com"`, `"AllowedCallbacks=myapp://"`, `"AlarmEmail=ops@example.com"`,
 	} {
 		if !strings.Contains(string(config), want) {
 			t.Errorf("samconfig.toml lacks %s:\n%s", want, config)
@@ -218,26 +228,34 @@ func TestTerminal_deploy(t *testing.T) {
 	}
 }
 
-// answerRest answers what is left to ask with an empty line each.
-func (term *terminal) answerRest() {
-	for {
-		select {
-		case <-term.news:
-		case <-term.ended:
+// compareWithREADME compares the screen that functions/README.md shows with the true one, in which
+// there may be more lines. Numbers and addresses differ; a step that takes less than two seconds
+// shows nothing.
+func compareWithREADME(t *testing.T, screen string) {
+	t.Helper()
+	readme, err := os.ReadFile("../../../functions/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, found := strings.Cut(string(readme), "```text\n$ make deploy\n")
+	shown, _, end := strings.Cut(shown, "```")
+	if !found || !end {
+		t.Fatal("functions/README.md does not show make deploy")
+	}
+	lines := strings.Split(screen, "\n")
+	for line := range strings.Lines(shown) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "Building ") || strings.HasPrefix(line, "Deploying ") {
+			continue
+		}
+		pattern := regexp.MustCompile(`https://\S+`).ReplaceAllString(regexp.QuoteMeta(line), `https://\S+`)
+		pattern = regexp.MustCompile(`\d[\d,.\\]*`).ReplaceAllString(pattern, `\d[\d,.]*`)
+		i := slices.IndexFunc(lines, regexp.MustCompile("^"+pattern+" ?$").MatchString)
+		if i < 0 {
+			t.Errorf("functions/README.md shows %q, and the screen does not, or in another order:\n%s", line, screen)
 			return
 		}
-		term.mu.Lock()
-		rest := term.screen.String()[term.seen:]
-		term.mu.Unlock()
-		if strings.HasSuffix(rest, ") ") {
-			term.mu.Lock()
-			term.seen = term.screen.Len()
-			term.mu.Unlock()
-			_, _ = term.master.WriteString("\n")
-		}
-		if strings.Contains(rest, "Next  ") {
-			return
-		}
+		lines = lines[i+1:]
 	}
 }
 
