@@ -15,6 +15,7 @@ var connectVerb = &verb{
 	name:      "connect",
 	summary:   "join Didit's webhooks and key to the stack; run it again after a rotation, it changes only what differs",
 	questions: []*question{askKey, askWebhookSecret},
+	local:     true,
 	run:       connect,
 }
 
@@ -57,7 +58,11 @@ func connect(ctx context.Context, o *ops) error {
 		}
 	}
 	c.warn(ctx)
-	o.say("Connected. Next  make session ENV=%s", o.env)
+	next := "make session ENV=" + o.env
+	if s.stack == nil {
+		next = "open the page of make run"
+	}
+	o.say("Connected. Next  %s", next)
 	return nil
 }
 

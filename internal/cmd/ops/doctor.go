@@ -15,6 +15,7 @@ var doctorVerb = &verb{
 	name:      "doctor",
 	summary:   "look at everything that a deployment needs, a line each, with the command that repairs it",
 	questions: []*question{askUserToken},
+	local:     true,
 	json:      true,
 	run:       doctor,
 }

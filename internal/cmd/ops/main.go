@@ -48,6 +48,8 @@ type verb struct {
 	// json says that the verb has the flag -json: then stdout carries one JSON document and nothing
 	// else. See [ops.json].
 	json bool
+	// local says that the verb also works on the system of make run; see [localEnv].
+	local bool
 	// run does the work. Its error is printed as one sentence, and the exit status follows it: see
 	// [blind].
 	run func(ctx context.Context, o *ops) error
@@ -123,6 +125,9 @@ func parseVerb(v *verb, args []string, c *console) (*ops, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("%s takes no argument %q; flags begin with a dash", v.name, flags.Arg(0))
+	}
+	if o.env == localEnv && !v.local {
+		return nil, fmt.Errorf("%s needs a deployed stack; for the system of make run, use its page", v.name)
 	}
 	c.quiet = o.json
 	return o, nil

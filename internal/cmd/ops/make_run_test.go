@@ -105,7 +105,13 @@ Destination      unchanged: %/webhooks/didit
 Webhook secret   unchanged
 Probe            accepted by the function
 Deliveries       unchanged, on
+Connected. Next  open the page of make run
 `
+	for _, verb := range []string{"session", "erase", "destroy", "deploy"} {
+		if got := command(exitBlind, verb); !strings.Contains(got, verb+" needs a deployed stack; for the system of make run, use its page") {
+			t.Errorf("%s: got %s", verb, got)
+		}
+	}
 	if got, want := command(exitWell, "connect"), strings.ReplaceAll(unchanged, "%", gateway); !strings.Contains(got, want) {
 		t.Errorf("connect: got\n%s\nwant\n%s", got, want)
 	}

@@ -16,6 +16,7 @@ var replayVerb = &verb{
 	name:      "replay",
 	summary:   "have Didit send again what was not accepted, the oldest first",
 	questions: []*question{askSince},
+	local:     true,
 	run:       replay,
 }
 

@@ -23,6 +23,7 @@ var triggerVerb = &verb{
 	name:      "trigger",
 	summary:   "deliver any status of a session: to make run (-env local), or signed with the stack's secret to a deployed one",
 	questions: []*question{triggerStatus, triggerOrder, triggerSession, triggerPort, confirmTrigger},
+	local:     true,
 	run:       trigger,
 }
 
@@ -92,7 +93,7 @@ func trigger(ctx context.Context, o *ops) error {
 		answers[q] = answer
 	}
 	status, order, session := answers[triggerStatus], answers[triggerOrder], answers[triggerSession]
-	if o.env == "local" {
+	if o.env == localEnv {
 		if err := o.complete(); err != nil {
 			return err
 		}
