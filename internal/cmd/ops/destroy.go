@@ -43,17 +43,7 @@ func destroy(ctx context.Context, o *ops) error {
 		return err
 	}
 	o.sayFate(d, resources)
-	q := *confirmDestroy
-	q.check = func(_ context.Context, answer string) (string, error) {
-		if answer != d.name {
-			return "", fmt.Errorf("the name is %s", d.name)
-		}
-		return answer, nil
-	}
-	if _, err := o.ask(ctx, &q); err != nil {
-		return err
-	}
-	if err := o.complete(); err != nil {
+	if err := o.confirmStack(ctx, d, confirmDestroy); err != nil {
 		return err
 	}
 	err = o.step(ctx, "Deleting "+d.name, func(ctx context.Context) error {

@@ -158,3 +158,18 @@ func (d *deployment) storeSecret(ctx context.Context, id, value string) error {
 	}
 	return nil
 }
+
+// confirmStack asks a question whose answer must be the name of the stack.
+func (o *ops) confirmStack(ctx context.Context, d *deployment, name *question) error {
+	q := *name
+	q.check = func(_ context.Context, answer string) (string, error) {
+		if answer != d.name {
+			return "", fmt.Errorf("the name is %s", d.name)
+		}
+		return answer, nil
+	}
+	if _, err := o.ask(ctx, &q); err != nil {
+		return err
+	}
+	return o.complete()
+}

@@ -118,17 +118,7 @@ func (o *ops) triggerDeployed(ctx context.Context, session, status, order string
 		return err
 	}
 	o.say("%s, stack %s", d.place(), d.name)
-	q := *confirmTrigger
-	q.check = func(_ context.Context, answer string) (string, error) {
-		if answer != d.name {
-			return "", fmt.Errorf("the name is %s", d.name)
-		}
-		return answer, nil
-	}
-	if _, err := o.ask(ctx, &q); err != nil {
-		return err
-	}
-	if err := o.complete(); err != nil {
+	if err := o.confirmStack(ctx, d, confirmTrigger); err != nil {
 		return err
 	}
 	secret, err := d.webhookSecret(ctx)
