@@ -23,6 +23,7 @@ CONFIGURED = {
     "vendor_data": "alice",
     "callback": "https://app.example.com/verified",
     "language": "pt-BR",
+    "sandbox_scenario": "decline_minimum_age",
 }
 
 
