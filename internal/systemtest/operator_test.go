@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type operator struct {
 	tool      string                          // the built binary of internal/cmd/ops
 	folder    string                          // with samconfig.toml, template.yaml and a stand-in for the SAM CLI
 	printed   strings.Builder                 // all that the tool has printed
+	ahead     atomic.Int64                    // nanoseconds; how far Didit's clock is ahead
 }
 
 const (
@@ -108,6 +110,7 @@ func (o *operator) startServers(t *testing.T) {
 		WebhookTransport: courier{&http.Transport{DisableKeepAlives: true}},
 		// The first status is on record before the next one is sent, on a busy machine too.
 		ScenarioPause: 5 * time.Second,
+		Now:           func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load())) },
 	}
 	t.Cleanup(o.didit.Close)
 	serve(t, o.diditListener, o.didit)
@@ -274,9 +277,11 @@ func (o *operator) lostDelivery(t *testing.T) {
 	want(t, "replay again", o.ops(t, 0, nil, "replay"), "Nothing to send again")
 }
 
-// setStatus changes the status at Didit and waits for the delivery.
+// setStatus changes the status at Didit and waits for the delivery. It happens in a later second
+// than all before: of two events of one second, the one with a final status would stand.
 func (o *operator) setStatus(t *testing.T, id, status string) {
 	t.Helper()
+	o.ahead.Add(int64(time.Second))
 	if err := errors.Join(o.didit.SetStatus(id, status), o.didit.Settle(o.ctx)); err != nil {
 		t.Fatal(err)
 	}
