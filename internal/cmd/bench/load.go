@@ -38,6 +38,8 @@ var (
 const (
 	// maxHealing is how long a session may take: a lost delivery is noticed after a minute.
 	maxHealing = 4 * time.Minute
+	// maxTracking is how many events are recorded at once.
+	maxTracking = 16
 	// maxTries is how often a caller repeats a request that was answered with a failure that passes.
 	maxTries = 30
 	// faultEvery is how many requests to Didit, and deliveries, there are for each fault.
@@ -58,8 +60,11 @@ type load struct {
 	changes  atomic.Int64              // of a status
 
 	handing sync.WaitGroup // events on their way to trackstatus
-	mu      sync.Mutex
-	figures loadFigures
+	// tracking bounds the calls of trackstatus at once. Lambda would start more processes; here they
+	// share the processors with everything else.
+	tracking chan struct{}
+	mu       sync.Mutex
+	figures  loadFigures
 }
 
 // loadFunctions are the functions under load, with the recorded payload that theirs are made from.
@@ -80,7 +85,7 @@ var loadQuirks = []didittest.Quirk{didittest.SendTwice, didittest.SendLate, didi
 // run drives the functions and returns what came of it. An error means that something was lost, or
 // that an answer was outside the contract.
 func (p *loadPlan) run(ctx context.Context, progress io.Writer) (*loadFigures, error) {
-	l := &load{plan: *p, fns: map[string]*lambdatest.Function{}, events: map[string]map[string]any{}}
+	l := &load{plan: *p, fns: map[string]*lambdatest.Function{}, events: map[string]map[string]any{}, tracking: make(chan struct{}, maxTracking)}
 	l.figures = loadFigures{plan: *p, answers: map[string]int{}, memory: map[string]*memory{}}
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	dir, err := os.MkdirTemp("", "bench")

@@ -97,19 +97,22 @@ func (l *load) track(e entry) {
 		}
 		payload["id"], payload["source"], payload["detail-type"], payload["detail"] = awsfake.NewID(), e.Source, e.DetailType, json.RawMessage(e.Detail)
 		text, err := json.Marshal(payload)
+		if err != nil {
+			l.fail("encode an event: %v", err)
+			return
+		}
+		l.tracking <- struct{}{}
+		defer func() { <-l.tracking }()
 		for range 3 {
-			if err != nil {
-				break
-			}
-			result, callErr := l.fns["trackstatus"].Invoke(context.Background(), text)
-			if callErr == nil && !result.Failed() {
+			result, err := l.fns["trackstatus"].Invoke(context.Background(), text)
+			if err == nil && !result.Failed() {
 				l.count("trackstatus ok")
 				return
 			}
 			l.count("trackstatus " + result.ErrorType)
 			pause(context.Background(), 100*time.Millisecond)
 		}
-		l.fail("trackstatus does not record an event: %v", err)
+		l.fail("trackstatus did not record an event in three attempts")
 	})
 }
 
