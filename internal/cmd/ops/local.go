@@ -9,13 +9,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 const (
-	defaultPort   = "8080"           // of make run
-	maxLocalBytes = 64 << 10         // bytes
-	maxLocalWait  = 10 * time.Second // of one call
+	defaultPort   = "8080"    // of make run
+	maxLocalBytes = 16 << 20  // bytes; the state has every session
+	maxLocalWait  = maxFollow // of one call; the state comes once there is news
 )
 
 // localSystem is the system of make run, as far as it shows itself to the tool: under /local/ it
@@ -74,12 +73,12 @@ func (l localSystem) call(ctx context.Context, method, path, body string) ([]byt
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := noRedirects.Do(r)
 	if err != nil {
-		return nil, blind(fmt.Errorf("make run does not answer: %s", firstLine(err.Error())))
+		return nil, blind(fmt.Errorf("make run does not answer at %s; start it, or set PORT, or ENV for a deployed stack", l.url))
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxLocalBytes))
 	if err == nil && answer.StatusCode/100 != 2 {
-		err = fmt.Errorf("make run answers with status %d", answer.StatusCode)
+		err = fmt.Errorf("what answers at %s is not make run of this version (status %d)", l.url, answer.StatusCode)
 	}
 	return text, err
 }

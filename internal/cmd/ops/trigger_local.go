@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -126,7 +124,10 @@ func (o *ops) followLocal(ctx context.Context, origin string, from localState, s
 
 // getLocal returns the state of make run; with a query that names a version, once there is news.
 func getLocal(ctx context.Context, origin, query string) (state localState, err error) {
-	err = callLocal(ctx, http.MethodGet, origin+"/local/state"+query, nil, &state)
+	text, err := localSystem{origin}.call(ctx, http.MethodGet, "/local/state"+query, "")
+	if err == nil && json.Unmarshal(text, &state) != nil {
+		err = fmt.Errorf("what answers at %s is not make run of this version", origin)
+	}
 	return state, err
 }
 
@@ -135,26 +136,6 @@ func postLocal(ctx context.Context, origin, path string, body any) error {
 	if err != nil {
 		return err
 	}
-	return callLocal(ctx, http.MethodPost, origin+path, text, new(any))
-}
-
-// maxLocalAnswer is the largest state that is read, 16 MiB.
-const maxLocalAnswer = 16 << 20
-
-func callLocal(ctx context.Context, method, target string, body []byte, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return blind(fmt.Errorf("make run does not answer at %s://%s; start it, or set PORT, or ENV for a deployed stack", r.URL.Scheme, r.URL.Host))
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxLocalAnswer))
-	if err == nil && response.StatusCode < 300 && json.Unmarshal(text, answer) == nil {
-		return nil
-	}
-	return fmt.Errorf("what answers at %s is not make run of this version (status %d)", r.URL.Host, response.StatusCode)
+	_, err = localSystem{origin}.call(ctx, http.MethodPost, path, string(text))
+	return err
 }
