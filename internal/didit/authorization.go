@@ -23,7 +23,21 @@ func (a authorization) set(h http.Header) {
 	h.Set("Authorization", "Bearer "+a.token)
 }
 
+// authorize returns the authorization of a request that follows at once: what must be written of the
+// shared token is written beside it.
 func (c *Client) authorize(ctx context.Context, creds Credentials) (authorization, error) {
+	c.Shared.writeBeside(ctx)
+	return c.authorizeBy(ctx, creds, func(ctx context.Context, creds Credentials) (accessToken, error) {
+		token, err := c.newToken(ctx, creds)
+		c.Shared.writeBeside(ctx)
+		return token, err
+	})
+}
+
+// authorizeBy gets a token that is missing from newToken.
+func (c *Client) authorizeBy(
+	ctx context.Context, creds Credentials, newToken func(context.Context, Credentials) (accessToken, error),
+) (authorization, error) {
 	if c.Shared != nil {
 		c.Shared.idle.Store(creds.usesAPIKey())
 	}
@@ -31,7 +45,7 @@ func (c *Client) authorize(ctx context.Context, creds Credentials) (authorizatio
 		return authorization{creds: creds}, nil
 	}
 	token, requested, err := c.tokens.get(ctx, creds, c.Now, func(ctx context.Context) (accessToken, error) {
-		return c.newToken(ctx, creds)
+		return newToken(ctx, creds)
 	})
 	if isContextError(err) {
 		err = &Error{Kind: KindTimeout, Op: opToken, Reason: "no time left"}

@@ -43,7 +43,7 @@ const (
 //
 // The token is read once before every token request, and beside the credentials if there is none in
 // memory. A token that Didit hands out is written while the call goes on, which returns when the
-// write has ended. Reads and writes take at most 300 ms, and their failures fail no call.
+// write has ended; one that [Client.Warm] requested is written by the first call. Reads and writes take at most 300 ms, and their failures fail no call.
 //
 // Set the fields before first use; it must not be copied after that, and belongs to one client.
 type SharedToken struct {
@@ -57,11 +57,19 @@ type SharedToken struct {
 	// Limit is how long a read or a write may take; zero means 300 ms.
 	Limit time.Duration
 
-	idle    atomic.Bool // the credentials are an API key, which needs no token
-	mu      sync.Mutex
-	early   *sharedRead   // begun beside the credentials by a call that goes on
-	stored  string        // what was last read or written
-	writing chan struct{} // closed when the last write has ended; nil before the first
+	idle      atomic.Bool // the credentials are an API key, which needs no token
+	mu        sync.Mutex
+	early     *sharedRead   // begun beside the credentials by a call that goes on
+	stored    string        // what was last read or written
+	unwritten *sharedWrite  // waits for a call that it can be written beside
+	writing   chan struct{} // closed when the last write has ended; nil before the first
+}
+
+// sharedWrite is a token that Didit handed out, as it is stored.
+type sharedWrite struct {
+	hidden
+	name, sealed   string
+	asked, expires time.Time
 }
 
 // sharedRead is a read of the shared token, under way or ended.
@@ -119,13 +127,27 @@ func (s *SharedToken) read(ctx context.Context, name string) string {
 	return r.sealed
 }
 
-// write stores the token while the caller goes on; see [SharedToken.settle].
-func (s *SharedToken) write(ctx context.Context, name, sealed string, t accessToken) {
-	done := make(chan struct{})
+// keep leaves the token to the next call of writeBeside.
+func (s *SharedToken) keep(name, sealed string, t accessToken) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unwritten = &sharedWrite{name: name, sealed: sealed, asked: t.received, expires: t.received.Add(t.lifetime)}
+}
+
+// writeBeside starts to write the token that was kept, if there is one; settle waits for the end.
+func (s *SharedToken) writeBeside(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.unwritten
+	if w == nil {
+		return
+	}
+	done := make(chan struct{})
 	instead, before := s.stored, s.writing
-	s.stored, s.writing = sealed, done
-	s.mu.Unlock()
+	s.stored, s.unwritten, s.writing = w.sealed, nil, done
 	go func() {
 		defer close(done)
 		if before != nil {
@@ -133,12 +155,11 @@ func (s *SharedToken) write(ctx context.Context, name, sealed string, t accessTo
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.Limit, maxSharedWait))
 		defer cancel()
-		s.report(ctx, s.Store.ShareToken(ctx, name, sealed, instead, t.received, t.received.Add(t.lifetime)))
+		s.report(ctx, s.Store.ShareToken(ctx, w.name, w.sealed, instead, w.asked, w.expires))
 	}()
 }
 
-// settle ends the early read, and waits for the write under way: a process may be frozen after a
-// call.
+// settle ends the early read, and waits for the write under way.
 func (s *SharedToken) settle(ctx context.Context, r *sharedRead) {
 	s.mu.Lock()
 	if r != nil {
@@ -177,7 +198,7 @@ func (c *Client) readAhead(ctx context.Context) (early *sharedRead, settle func(
 }
 
 // newToken returns the shared token if it is better than the one in memory, and otherwise requests
-// one and shares it.
+// one, and leaves it to writeBeside.
 func (c *Client) newToken(ctx context.Context, creds Credentials) (accessToken, error) {
 	if token, ok := c.sharedToken(ctx, creds); ok {
 		return token, nil
@@ -186,7 +207,7 @@ func (c *Client) newToken(ctx context.Context, creds Credentials) (accessToken, 
 	if err == nil && c.Shared != nil {
 		name := c.sharedName()
 		if sealed, ok := token.seal(creds, c.sealedFor(creds, name)); ok {
-			c.Shared.write(ctx, name, sealed, token)
+			c.Shared.keep(name, sealed, token)
 		}
 	}
 	return token, err

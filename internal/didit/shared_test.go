@@ -388,6 +388,26 @@ func TestSharedToken_beside(t *testing.T) {
 	}
 }
 
+// Ensure that Warm leaves the write of the token that it requested to the first call, which makes
+// it beside the request for a session.
+func TestSharedToken_afterWarm(t *testing.T) {
+	t.Parallel()
+	d := newDeployment()
+	posted := make(chan struct{})
+	d.onPost = sync.OnceFunc(func() { close(posted) })
+	d.onWrite = func(context.Context) error { <-posted; return nil }
+	c := d.client(0)
+	c.Warm(t.Context())
+	if d.simulator.Count(didittest.OpToken) != 1 || d.writes.Load() != 0 {
+		t.Errorf("after Warm: got %d token requests and %d writes, want 1 and none", d.simulator.Count(didittest.OpToken), d.writes.Load())
+	}
+	d.create(t, "first call", c, 1)
+	if d.writes.Load() != 1 {
+		t.Errorf("after the first call: got %d writes, want 1", d.writes.Load())
+	}
+	d.create(t, "another instance", d.client(0), 1)
+}
+
 // Ensure that a call which gets no credentials leaves no read behind.
 func TestSharedToken_noCredentials(t *testing.T) {
 	t.Parallel()

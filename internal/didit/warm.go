@@ -40,7 +40,8 @@ func (c *Client) Warm(ctx context.Context) {
 	if creds.usesAPIKey() && c.ahead != nil {
 		c.ahead.drop(c.authURL())
 	}
-	_, _ = c.authorize(ctx, creds)
+	// The write of the token would keep the first caller waiting.
+	_, _ = c.authorizeBy(ctx, creds, c.newToken)
 }
 
 // Preload is [Client.Warm] for functions that seldom call Didit: it reads the credentials and the
