@@ -23,8 +23,8 @@ func (a authorization) set(h http.Header) {
 	h.Set("Authorization", "Bearer "+a.token)
 }
 
-// authorize returns the authorization of a request that follows at once: what must be written of the
-// shared token is written beside it.
+// authorize returns the authorization of a request that follows at once: what must be written of
+// the shared token is written beside it.
 func (c *Client) authorize(ctx context.Context, creds Credentials) (authorization, error) {
 	c.Shared.writeBeside(ctx)
 	return c.authorizeBy(ctx, creds, func(ctx context.Context, creds Credentials) (accessToken, error) {

@@ -43,7 +43,8 @@ const (
 //
 // The token is read once before every token request, and beside the credentials if there is none in
 // memory. A token that Didit hands out is written while the call goes on, which returns when the
-// write has ended; one that [Client.Warm] requested is written by the first call. Reads and writes take at most 300 ms, and their failures fail no call.
+// write has ended; one that [Client.Warm] requested is written by the first call. Reads and writes
+// take at most 300 ms, and their failures fail no call.
 //
 // Set the fields before first use; it must not be copied after that, and belongs to one client.
 type SharedToken struct {

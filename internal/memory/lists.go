@@ -160,19 +160,20 @@ func (x *dueIndex) after(class verification.Class, last int64, now time.Time) (p
 
 // lists is what the lists of a store show.
 type lists struct {
-	owned map[string][]verification.Record
-	due   dueIndex
+	owned   map[string][]verification.Record
+	due     dueIndex
+	records map[string]verification.Record // as RecentRecord returns them
 }
 
-// Lag makes lists show for ever what they show now, as DynamoDB's indexes do for a moment; with
-// false they show what there is again.
+// Lag makes lists and RecentRecord show for ever what they show now, as DynamoDB's indexes and
+// eventually consistent reads do for a moment; with false they show what there is again.
 func (s *Store) Lag(lag bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lagging = nil; !lag {
 		return
 	}
-	s.lagging = &lists{owned: map[string][]verification.Record{}, due: s.due.clone()}
+	s.lagging = &lists{owned: map[string][]verification.Record{}, due: s.due.clone(), records: maps.Clone(s.records)}
 	for _, r := range s.records {
 		s.lagging.owned[r.VendorData] = nil
 	}

@@ -26,7 +26,7 @@ type Store struct {
 	mu        sync.Mutex
 	records   map[string]verification.Record
 	due       dueIndex
-	lagging   *lists             // what lists show; nil: what there is
+	lagging   *lists             // what lists and RecentRecord show; nil: what there is
 	spoilt    map[string]bool    // sessions whose records are unreadable
 	conflicts int                // conditional writes that another writer is still to disturb
 	tokens    map[string][]token // of waiting tasks, by session and in the order of their arrival
@@ -123,6 +123,17 @@ func (s *Store) Record(ctx context.Context, sessionID string) (verification.Reco
 		return verification.Record{}, false, verification.ErrUnreadable
 	}
 	return clone(r), ok, nil
+}
+
+// RecentRecord is Record; see [Store.Lag].
+func (s *Store) RecentRecord(ctx context.Context, sessionID string) (verification.Record, bool, error) {
+	r, ok, err := s.Record(ctx, sessionID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lagging != nil && err == nil {
+		r, ok = s.lagging.records[sessionID]
+	}
+	return clone(r), ok, err
 }
 
 // Claim claims a read of the session at Didit.

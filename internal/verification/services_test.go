@@ -98,6 +98,11 @@ func (b *backend) Record(ctx context.Context, id string) (r verification.Record,
 	return r, ok, err
 }
 
+func (b *backend) RecentRecord(ctx context.Context, id string) (r verification.Record, ok bool, err error) {
+	err = b.call("RecentRecord", func() (err error) { r, ok, err = b.store.RecentRecord(ctx, id); return err })
+	return r, ok, err
+}
+
 func (b *backend) Replace(ctx context.Context, r verification.Record) (ok bool, err error) {
 	err = b.call("Replace "+r.Status, func() (err error) { ok, err = b.store.Replace(ctx, r); return err })
 	return ok, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (t *Tracker) Status(ctx context.Context, caller Caller, sessionID string) (
 	if !ok {
 		return Record{}, noSession()
 	}
-	r, found, err := t.Store.Record(ctx, id)
+	r, found, err := t.lookUp(ctx, id)
 	if err != nil {
 		return Record{}, err
 	}
@@ -41,6 +42,50 @@ func (t *Tracker) Status(ctx context.Context, caller Caller, sessionID string) (
 		return Record{}, noSession()
 	}
 	return r, nil
+}
+
+// lookUp reads a record for a caller. Apps go on asking about sessions that have ended: of one that
+// this process found settled, a copy that may be a second old does as well.
+func (t *Tracker) lookUp(ctx context.Context, id string) (Record, bool, error) {
+	if t.settled.has(id) {
+		if r, found, err := t.Store.RecentRecord(ctx, id); err != nil || found && r.settled() {
+			return r, found, err
+		}
+	}
+	r, found, err := t.Store.Record(ctx, id)
+	if err == nil {
+		t.settled.note(id, found && r.settled())
+	}
+	return r, found, err
+}
+
+// maxNoted is how many sessions a process notes as settled; an id has 36 bytes.
+const maxNoted = 1000
+
+// settledSessions are sessions that were settled when this process last looked. The zero value is
+// empty; it is safe for concurrent use.
+type settledSessions struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+func (s *settledSessions) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[id]
+}
+
+func (s *settledSessions) note(id string, settled bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !settled:
+		delete(s.ids, id)
+	case s.ids == nil || len(s.ids) >= maxNoted:
+		s.ids = map[string]bool{id: true}
+	default:
+		s.ids[id] = true
+	}
 }
 
 // noSession is the error for sessions that do not exist and, so that ids cannot be probed, for

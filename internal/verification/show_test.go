@@ -428,6 +428,45 @@ func TestTracker_List_approved(t *testing.T) {
 	want(t, "the last of them", got[10], numbered(25))
 }
 
+// Ensure that a record is read as of now until it is found settled, and from then on as it was a
+// moment ago, by the process that found it so and for as long as it stays so.
+func TestTracker_Status_settled(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	status := func(tracker *verification.Tracker, what, wanted string) {
+		t.Helper()
+		r, err := tracker.Status(t.Context(), owner, session)
+		wantCode(t, what, err, "")
+		want(t, what, r.Status, wanted)
+	}
+	n := 0
+	change := func(status string) {
+		t.Helper()
+		n++
+		s.clock.pass(10 * time.Second)
+		wantCode(t, status, s.track(t, fmt.Sprint("e", n), status, s.clock.now()), "")
+	}
+	status(s.Tracker, "not started", "Not Started")
+	s.store.Lag(true)
+	change("Approved")
+	status(s.Tracker, "approved behind the copy", "Approved")
+	s.store.Lag(true)
+	change("Declined")
+	status(s.Tracker, "settled, by the process that knows", "Approved")
+	status(&verification.Tracker{Store: s.Store, Now: s.clock.now}, "settled, by another process", "Declined")
+	s.store.Lag(false)
+	status(s.Tracker, "settled, a moment later", "Declined")
+	change("Resubmitted")
+	status(s.Tracker, "not settled any more", "Resubmitted")
+	s.store.Lag(true)
+	change("Approved")
+	status(s.Tracker, "settled again behind the copy", "Approved")
+	s.refuse = map[string]error{"RecentRecord": verification.NewError(verification.CodeBackendUnavailable, "down")}
+	_, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "a copy that cannot be read", err, verification.CodeBackendUnavailable)
+}
+
 // Ensure that what Didit confirms is known in more detail, and that its time does not move.
 func TestTracker_Status_confirmed(t *testing.T) {
 	t.Parallel()

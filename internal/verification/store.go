@@ -27,6 +27,9 @@ type Store interface {
 	// Record returns the record of a session as of now (no stale copy), and whether there is one. It
 	// returns [ErrUnreadable] for one that another program wrote.
 	Record(ctx context.Context, sessionID string) (Record, bool, error)
+	// RecentRecord is Record at half the price: what was written in the last second or so may be
+	// missing from what it returns.
+	RecentRecord(ctx context.Context, sessionID string) (Record, bool, error)
 	// Claim claims a read of the session at Didit: it sets ReadAt to the time, if the last one is at
 	// least the pause ago, and changes neither version nor news. It returns the record with the claim,
 	// and whether it was made; of an erased session it never is.

@@ -40,7 +40,8 @@ type Tracker struct {
 	// Now returns the time; nil means [time.Now].
 	Now func() time.Time
 
-	reads readBudget
+	reads   readBudget
+	settled settledSessions
 }
 
 // moment returns what the rules for records depend on.

@@ -40,8 +40,9 @@ func (w *world) units() units {
 	// count of it touch no index.
 	plain := 2 * w.Didit.Count(didittest.OpDecision)
 	u.writes = 4*float64(w.Table.Calls("UpdateItem")-w.own-plain) + float64(plain) + float64(w.Table.Calls("PutItem")+w.Table.Calls("DeleteItem"))
-	// A query of an index costs half a unit if it finds little, a strong read of a record one.
-	u.reads = float64(w.Table.Calls("GetItem")) + 0.5*float64(w.Table.Calls("Query")+w.Table.Calls("BatchGetItem"))
+	// A query of an index costs half a unit if it finds little, as does an eventually consistent read
+	// of a record; a strongly consistent one costs one.
+	u.reads = 0.5 * float64(w.Table.Calls("GetItem")+w.Table.ConsistentReads()+w.Table.Calls("Query")+w.Table.Calls("BatchGetItem"))
 	return u
 }
 
@@ -79,8 +80,12 @@ func (w *world) session(t *testing.T) {
 		}
 		w.call(t, "getsession", get)
 	}
+	before := w.Table.ConsistentReads()
 	for range polls - 3 {
 		w.call(t, "getsession", get)
+	}
+	if n := w.Table.ConsistentReads() - before; n != 0 {
+		t.Errorf("%d strongly consistent reads for an app that asks about a session that has ended, want none", n)
 	}
 	w.call(t, "getsession", recorded(t, "getsession-http-list"))
 }

@@ -90,10 +90,19 @@ func (t *Table) add(ctx context.Context, r verification.Record, additions ...*ex
 
 // Record reads the record of the session consistently, and reports whether there is one.
 func (t *Table) Record(ctx context.Context, sessionID string) (verification.Record, bool, error) {
+	return t.record(ctx, sessionID, true)
+}
+
+// RecentRecord is Record by an eventually consistent read.
+func (t *Table) RecentRecord(ctx context.Context, sessionID string) (verification.Record, bool, error) {
+	return t.record(ctx, sessionID, false)
+}
+
+func (t *Table) record(ctx context.Context, sessionID string, consistent bool) (verification.Record, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
 	out, err := t.Client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(t.Name), Key: recordKey(sessionID), ConsistentRead: aws.Bool(true)})
+		TableName: aws.String(t.Name), Key: recordKey(sessionID), ConsistentRead: aws.Bool(consistent)})
 	if err != nil {
 		return verification.Record{}, false, service.Explain(err)
 	}

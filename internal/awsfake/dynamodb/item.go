@@ -48,6 +48,9 @@ func (t *storedTable) getItem(r *getRequest) (any, error) {
 	if err := t.checkKey(r.Key); err != nil {
 		return nil, err
 	}
+	if r.ConsistentRead {
+		t.consistent++
+	}
 	if item, ok := t.items[t.keyOf(r.Key)]; ok {
 		return map[string]any{"Item": item}, nil
 	}

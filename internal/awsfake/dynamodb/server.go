@@ -30,6 +30,16 @@ type Server struct {
 // Start serves on a free port of 127.0.0.1 until Close. It may be called once.
 func (d *Server) Start() error { return d.Listen(d) }
 
+// ConsistentReads returns how many of the reads by GetItem were to be strongly consistent.
+func (d *Server) ConsistentReads() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.table == nil {
+		return 0
+	}
+	return d.table.consistent
+}
+
 // Faults of [Server].
 const (
 	ProvisionedThroughputExceeded awsfake.Fault = iota + 401 // 400 ProvisionedThroughputExceededException

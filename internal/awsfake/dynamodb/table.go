@@ -24,7 +24,8 @@ type storedTable struct {
 	types   map[string]string   // of the key attributes: S or N
 	items   map[string]attributeMap
 
-	withhold bool // the last key of a BatchGetItem
+	withhold   bool // the last key of a BatchGetItem
+	consistent int  // reads by GetItem
 }
 
 // keyNames are the names of a table's or an index's key attributes.

@@ -158,6 +158,11 @@ func roundTrip(t *testing.T, s Store) {
 		change(&want)
 		add(t, s, want)
 		wantRecord(t, "added", stored(t, s, n), want)
+		recent, _, err := s.RecentRecord(t.Context(), sessionID(n))
+		if err != nil {
+			t.Errorf("RecentRecord: %v", err)
+		}
+		wantRecord(t, "added, as it was a moment ago", recent, want)
 	}
 }
 

@@ -79,6 +79,9 @@ func expired(t *testing.T, s Store) {
 	if r, ok, err := s.Record(t.Context(), sessionID(0)); ok || err != nil {
 		t.Errorf("Record: got %v, %v, error %v, want none", r, ok, err)
 	}
+	if r, ok, err := s.RecentRecord(t.Context(), sessionID(0)); ok || err != nil {
+		t.Errorf("RecentRecord: got %v, %v, error %v, want none", r, ok, err)
+	}
 	wantClaim(t, s, 0, at, false)
 	for version := range int64(3) {
 		r := past(0)
@@ -99,6 +102,9 @@ func unreadable(t *testing.T, s Store) {
 	s.Spoil(t, sessionID(1))
 	if r, ok, err := s.Record(t.Context(), sessionID(1)); ok || !errors.Is(err, verification.ErrUnreadable) {
 		t.Errorf("Record: got %v, %v, error %v, want ErrUnreadable", r, ok, err)
+	}
+	if r, ok, err := s.RecentRecord(t.Context(), sessionID(1)); ok || !errors.Is(err, verification.ErrUnreadable) {
+		t.Errorf("RecentRecord: got %v, %v, error %v, want ErrUnreadable", r, ok, err)
 	}
 	if _, ok, err := s.Claim(t.Context(), sessionID(1), at, time.Minute); ok || !errors.Is(err, verification.ErrUnreadable) {
 		t.Errorf("Claim: got %v, error %v, want ErrUnreadable", ok, err)

@@ -191,6 +191,7 @@ func contextDone(t *testing.T, s Store) {
 	for name, call := range map[string]func() error{
 		"Add":            func() error { _, _, err := s.Add(ctx, r); return err },
 		"Record":         func() error { _, _, err := s.Record(ctx, r.SessionID); return err },
+		"RecentRecord":   func() error { _, _, err := s.RecentRecord(ctx, r.SessionID); return err },
 		"Replace":        func() error { _, err := s.Replace(ctx, r); return err },
 		"Remove":         func() error { _, err := s.Remove(ctx, r); return err },
 		"Latest":         func() error { _, err := s.Latest(ctx, owner, 10); return err },
