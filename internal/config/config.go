@@ -42,7 +42,7 @@ func LoadNamespace(getenv func(string) string) (string, error) {
 	if name == "" {
 		return "DiditSessions", nil
 	}
-	if !stackName.MatchString(name) {
+	if len(name) > 128 || !stackName.MatchString(name) {
 		e.refuse(StackName, "is %q; it must be up to 128 letters, digits and hyphens, with a letter first", name)
 	}
 	return "DiditSessions/" + name, errors.Join(e.problems...)

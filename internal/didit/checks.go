@@ -129,20 +129,23 @@ func readNode(v strictjson.Value) (n node, ok bool) {
 		return node{}, false
 	}
 	n = node{feature: featureWord(v.Get("feature").Text()), id: v.Get("node_id").Text()}
-	if status := v.Get("status").Text(); plainWord.MatchString(status) {
+	if status := v.Get("status").Text(); isPlainWord(status) {
 		n.status = &status
 	}
 	return n, true
 }
 
-// plainWord keeps out what is in the place of a word and is not one.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_ -]{0,63}$`)
+// plainWord has no length in it: to compile that would take a part of every cold start.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_ -]*$`)
+
+// isPlainWord keeps out what is in the place of a word and is not one.
+func isPlainWord(text string) bool { return len(text) <= maxWord && plainWord.MatchString(text) }
 
 // featureWord returns a decision's word for a feature, whichever of its names is given. Words that
 // are not in the table stay as they are; what is not a word becomes "".
 func featureWord(name string) string {
 	name = strings.TrimSpace(name)
-	if !plainWord.MatchString(name) {
+	if !isPlainWord(name) {
 		return ""
 	}
 	for _, f := range features {

@@ -5,6 +5,7 @@ package start
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"math"
@@ -34,6 +35,8 @@ func Function[T any](
 	load func(getenv func(string) string) (T, error),
 	newHandler func(context.Context, aws.Config, T) *lambdahttp.Handler,
 ) {
+	// Otherwise the first handshakes wait for it.
+	go func() { _, _ = x509.SystemCertPool() }()
 	slog.SetDefault(lambdacontext.NewLogger())
 	ctx := context.Background()
 	settings, err := load(os.Getenv)
