@@ -173,12 +173,6 @@ func (o *ops) prompt(ctx context.Context, q *question) (string, error) {
 	}
 }
 
-// confirm asks a question whose answer is yes or no; only yes, or y, confirms.
-func (o *ops) confirm(ctx context.Context, q *question) (bool, error) {
-	answer, err := o.ask(ctx, q)
-	return answer == "yes" || answer == "y", err
-}
-
 // choose returns the index of one of the options. It shows them, numbered from 1.
 func (o *ops) choose(ctx context.Context, q *question, options []string) (int, error) {
 	asked := *q

@@ -94,16 +94,6 @@ func TestOps_choose(t *testing.T) {
 	}
 }
 
-func TestOps_confirm(t *testing.T) {
-	t.Parallel()
-	for answer, want := range map[string]bool{"yes": true, "y": true, "no": false, "Yes please": false} {
-		o, _ := newOps(map[string]string{"SURE": answer})
-		if got, err := o.confirm(t.Context(), &question{variable: "SURE"}); err != nil || got != want {
-			t.Errorf("%q: got %t, %v, want %t", answer, got, err, want)
-		}
-	}
-}
-
 // Ensure that a step that takes longer than two seconds shows that it goes on, and a short one
 // nothing.
 func TestConsole_step(t *testing.T) {
