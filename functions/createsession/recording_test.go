@@ -87,9 +87,12 @@ func TestRecording(t *testing.T) {
 			if test.env == nil && strings.HasPrefix(test.name, "http") {
 				signedIn = 1
 			}
-			// Init opened the connection by a read.
-			if w.Writes() != 1 || w.Table.Calls("UpdateItem") != 1 || w.Table.Calls("Query") != signedIn || w.Table.Calls("") != 2+signedIn {
-				t.Errorf("got %d writes, %d queries and %d requests to the table, want 1, %d and one read", w.Writes(), w.Table.Calls("Query"), w.Table.Calls(""), signedIn)
+			// Init opened the connection by a read. On a busy machine it gives up before it knows that an
+			// API key needs no token, and the first call reads once more.
+			reads := w.Table.Calls("GetItem")
+			if w.Writes() != 1 || w.Table.Calls("UpdateItem") != 1 || w.Table.Calls("Query") != signedIn ||
+				reads < 1 || reads > 2 || w.Table.Calls("") != reads+1+signedIn {
+				t.Errorf("got %d writes, %d queries, %d reads and %d requests to the table, want 1, %d, and one read or two", w.Writes(), w.Table.Calls("Query"), reads, w.Table.Calls(""), signedIn)
 			}
 			r, found := w.Row(t, first.ID)
 			if !found || r.VendorData != test.owner || r.WorkflowID != stage.Workflow || r.Status != "Not Started" ||

@@ -13,7 +13,7 @@ import (
 // newOps returns a run without a terminal, with the variables; what it says goes to the builder.
 func newOps(variables map[string]string) (*ops, *strings.Builder) {
 	var out strings.Builder
-	c := &console{in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
+	c := &console{timing: unhurried, in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
 	return &ops{console: c, flags: map[string]string{}}, &out
 }
 
@@ -100,6 +100,7 @@ func TestConsole_step(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, out := newOps(nil)
+		o.timing = timing{}
 		work := func(d time.Duration) func(context.Context) error {
 			return func(context.Context) error { time.Sleep(d); return nil }
 		}

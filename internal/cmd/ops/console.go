@@ -105,7 +105,7 @@ func (c *console) step(ctx context.Context, title string, work func(context.Cont
 	err := work(ctx)
 	close(done)
 	shown.Wait()
-	if took := time.Since(begin); err == nil && took > progressAfter {
+	if took := time.Since(begin); err == nil && took > c.atMost(progressAfter) {
 		c.say("%s %s.", title, short(took))
 	}
 	return err
@@ -113,11 +113,11 @@ func (c *console) step(ctx context.Context, title string, work func(context.Cont
 
 func (c *console) showProgress(title string, begin time.Time, done <-chan struct{}) {
 	terminal := isTerminal(c.screen())
-	wait := progressAfter
+	wait := c.atMost(progressAfter)
 	for {
 		select {
 		case <-done:
-			if terminal && time.Since(begin) > progressAfter {
+			if terminal && time.Since(begin) > c.atMost(progressAfter) {
 				fmt.Fprint(c.screen(), "\r\x1b[K")
 			}
 			return

@@ -40,7 +40,7 @@ func (o *ops) hops(ctx context.Context, d *deployment, resources map[string]cfty
 	case verification.SourceRead:
 		return "  read at Didit, because no webhook came: run make doctor ENV=" + o.env
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxLogWait)
+	ctx, cancel := context.WithTimeout(ctx, o.atMost(maxLogWait))
 	defer cancel()
 	client := cloudwatchlogs.NewFromConfig(d.sdk)
 	find := func(group string) (callLine, error) {

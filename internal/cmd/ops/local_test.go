@@ -86,7 +86,7 @@ func (l *localWorld) opsWith(t *testing.T, variables map[string]string, args ...
 
 // console is one without a terminal, by the world's clock.
 func (l *localWorld) console(out io.Writer, variables map[string]string) *console {
-	c := &console{in: new(bytes.Buffer), out: out, err: out, getenv: func(name string) string {
+	c := &console{timing: unhurried, in: new(bytes.Buffer), out: out, err: out, getenv: func(name string) string {
 		if value, ok := variables[name]; ok {
 			return value
 		}

@@ -24,12 +24,12 @@ import (
 	"time"
 )
 
-func main() { os.Exit(program()) }
+func main() { os.Exit(program(timing{})) }
 
-func program() int {
+func program(t timing) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, os.Args[1:], &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv})
+	return run(ctx, os.Args[1:], &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, timing: t})
 }
 
 // The exit statuses.

@@ -89,7 +89,7 @@ func TestMakeRun(t *testing.T) {
 	command := func(status int, args ...string) string {
 		t.Helper()
 		var out bytes.Buffer
-		c := &console{in: new(bytes.Buffer), out: &out, err: &out, getenv: func(name string) string {
+		c := &console{timing: unhurried, in: new(bytes.Buffer), out: &out, err: &out, getenv: func(name string) string {
 			return map[string]string{"CI": "true", "ENV": localEnv, "PORT": u.Port()}[name]
 		}}
 		if got := run(t.Context(), args, c); got != status {

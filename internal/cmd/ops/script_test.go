@@ -10,15 +10,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"didit-sessions/internal/didit/didittest"
 )
 
+// unhurried waits, and shows no progress, however busy the machine is.
+var unhurried = timing{patience: time.Hour}
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"ops":  func() { os.Exit(program()) },
+		"ops":  func() { os.Exit(program(unhurried)) },
 		"sam":  standInSAM,
 		"make": standInSAM, // of deploy, which installs the SAM CLI with it
 	})

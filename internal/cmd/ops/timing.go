@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -9,7 +10,12 @@ import (
 type timing struct {
 	clock func() time.Time
 	sleep func(context.Context, time.Duration) error
+	// patience is how long anything is waited for, and how long a step shows no progress; 0 means
+	// what each has of its own.
+	patience time.Duration
 }
+
+func (t timing) atMost(own time.Duration) time.Duration { return cmp.Or(t.patience, own) }
 
 func (t timing) now() time.Time {
 	if t.clock != nil {

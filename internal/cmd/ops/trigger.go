@@ -183,7 +183,7 @@ func (o *ops) deliver(ctx context.Context, url, secret string, body []byte, orde
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Signature", signature)
 	r.Header.Set("X-Signature-V2", v2)
-	client := &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Timeout: o.atMost(30 * time.Second), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(r)
 	if err != nil {
 		return explainNetwork("The delivery was not answered", err)

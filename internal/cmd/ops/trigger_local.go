@@ -36,13 +36,19 @@ type localSession struct {
 	ID         string `json:"session_id"`
 	VendorData string `json:"vendor_data"`
 	AtDidit    string `json:"at_didit"`
+	Status     string `json:"status"` // on record
 }
 
-// quirks are the simulator's words for the orders, and how many deliveries follow.
-var quirks = map[string]struct {
-	word       string
-	deliveries int
-}{inOrder: {"", 1}, late: {"late", 2}, twice: {"twice", 2}, forged: {"wrong_signature", 1}, lost: {"never", 1}}
+// quirk is what an order makes go wrong.
+type quirk struct {
+	word       string // the simulator's; empty: nothing
+	deliveries int    // that follow
+	recorded   bool   // the status gets on record in the end
+}
+
+var quirks = map[string]quirk{
+	inOrder: {"", 1, true}, late: {"late", 2, true}, twice: {"twice", 2, true}, forged: {"wrong_signature", 1, false}, lost: {"never", 1, false},
+}
 
 // maxFollow is how long trigger waits for what a delivery does. A delivery takes 5 s at most.
 const maxFollow = 15 * time.Second
@@ -88,13 +94,13 @@ func (o *ops) triggerLocal(ctx context.Context, origin, session, status, order s
 			return err
 		}
 	}
-	return o.followLocal(ctx, origin, before, session, quirks[order].deliveries)
+	return o.followLocal(ctx, origin, before, session, quirks[order])
 }
 
-// followLocal prints the hops of a session until the deliveries have ended and nothing more
-// happens.
-func (o *ops) followLocal(ctx context.Context, origin string, from localState, session string, deliveries int) error {
-	ctx, cancel := context.WithTimeout(ctx, maxFollow)
+// followLocal prints the hops of a session until what the order promises has happened, and nothing
+// more does.
+func (o *ops) followLocal(ctx context.Context, origin string, from localState, session string, order quirk) error {
+	ctx, cancel := context.WithTimeout(ctx, o.atMost(maxFollow))
 	defer cancel()
 	for seen := 0; ; {
 		query := url.Values{"run": {from.Run}, "after": {fmt.Sprint(from.Version)}}
@@ -115,7 +121,9 @@ func (o *ops) followLocal(ctx context.Context, origin string, from localState, s
 			}
 			o.say("%s", line)
 		}
-		if seen >= deliveries && len(next.Hops) == 0 {
+		i := slices.IndexFunc(next.Sessions, func(s localSession) bool { return s.ID == session })
+		recorded := i >= 0 && next.Sessions[i].Status == next.Sessions[i].AtDidit
+		if seen >= order.deliveries && len(next.Hops) == 0 && (recorded || !order.recorded) {
 			return nil
 		}
 		from = next

@@ -53,7 +53,7 @@ func startLocal(t *testing.T) string {
 func triggered(t *testing.T, want int, variables map[string]string) string {
 	t.Helper()
 	var out strings.Builder
-	c := &console{in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
+	c := &console{timing: unhurried, in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
 	if got := run(t.Context(), []string{"trigger"}, c); got != want {
 		t.Fatalf("%v: got status %d, want %d: %s", variables, got, want, &out)
 	}
@@ -175,7 +175,7 @@ func TestTrigger_deployed(t *testing.T) {
 		maps.Copy(variables, a.environment())
 		maps.Copy(variables, change)
 		var out strings.Builder
-		c := &console{in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
+		c := &console{timing: unhurried, in: strings.NewReader(""), out: &out, err: &out, getenv: func(name string) string { return variables[name] }}
 		if status := run(t.Context(), []string{"trigger", "-dir", dir}, c); status != want {
 			t.Fatalf("%v: got status %d, want %d: %s", change, status, want, &out)
 		}

@@ -51,7 +51,7 @@ type probeError struct {
 func (e *probeError) Error() string { return e.text }
 
 func (o *ops) tryProbe(ctx context.Context, address string, secret management.Key) error {
-	ctx, cancel := context.WithTimeout(ctx, maxProbeWait)
+	ctx, cancel := context.WithTimeout(ctx, o.atMost(maxProbeWait))
 	defer cancel()
 	body, err := json.Marshal(map[string]any{"webhook_type": probeType, "timestamp": o.now().Unix()})
 	if err != nil {
