@@ -214,8 +214,8 @@ func TestClient_timeouts(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), all)
 				defer cancel()
 				_, err := fake.client(t, fixed(pairSecret), c).CreateSession(ctx, tt.request)
-				if got := failure(t, tt.name, err); got.Kind != KindTimeout || got.Op != tt.wantOp || got.Status != 0 {
-					t.Errorf("got %v, want a timeout of %s", got, tt.wantOp)
+				if got := failure(t, tt.name, err); got.Kind != KindTimeout || got.Op != tt.wantOp || got.Status != 0 || got.Reason != "no answer in time" {
+					t.Errorf("got %v, want a timeout of %s, with its reason", got, tt.wantOp)
 				}
 				if took := time.Since(start); took != tt.wantTime {
 					t.Errorf("got it after %v, want %v", took, tt.wantTime)

@@ -2,6 +2,7 @@ package didit
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -114,6 +115,22 @@ func TestClient_Warm_trouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ensure that Warm asks Didit nothing without credentials.
+func TestClient_Warm_noCredentials(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := newNetwork(t)
+		url, _, _, requests := countingServer(t, network, false)
+		c := &Client{AuthURL: url, APIURL: url,
+			Credentials: &CredentialCache{Read: func(context.Context) (string, error) { return "", errors.New("denied") }}}
+		c.dialIn(t, network)
+		c.Warm(t.Context())
+		if n := requests.Load(); n != 0 {
+			t.Errorf("got %d requests, want none", n)
+		}
+	})
 }
 
 // Ensure that an API key needs no connection to the token endpoint, and leaves none behind.

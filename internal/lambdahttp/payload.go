@@ -110,37 +110,42 @@ var unescaped = [256]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 // maxBytes. ok is false if it is not one, and if it is not UTF-8, for which encoding/json has rules
 // of its own.
 func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
-	plain := bytes.IndexByte(inner, '\\') < 0
-	if plain && len(inner)/2 > maxBytes {
-		return inner[:2*maxBytes+1], true // too long in base64, too
+	if !utf8.Valid(inner) || slices.ContainsFunc(inner, isControl) {
+		return nil, false
 	}
-	if plain {
-		return inner, utf8.Valid(inner) && !slices.ContainsFunc(inner, isControl)
+	if bytes.IndexByte(inner, '\\') < 0 {
+		if len(inner)/2 > maxBytes {
+			inner = inner[:2*maxBytes+1] // too long in base64, too
+		}
+		return inner, true
 	}
 	text = make([]byte, 0, min(len(inner), maxBytes)+utf8.UTFMax)
 	for i := 0; i < len(inner); {
-		if len(text) > maxBytes {
-			return text, true
+		r, size := rune(inner[i]), 1
+		if r == '\\' {
+			r, size = unescape(inner[i:])
 		}
-		switch c := inner[i]; {
-		case isControl(c):
+		switch {
+		case size == 0:
 			return nil, false
-		case c != '\\':
-			text = append(text, c)
-			i++
-		case i+1 < len(inner) && unescaped[inner[i+1]] != 0:
-			text = append(text, unescaped[inner[i+1]])
-			i += 2
+		case len(text) > maxBytes: // the rest is checked alone
+		case size == 1:
+			text = append(text, inner[i])
 		default:
-			r, size := unicodeEscape(inner[i:])
-			if size == 0 {
-				return nil, false
-			}
 			text = utf8.AppendRune(text, r)
-			i += size
 		}
+		i += size
 	}
-	return text, utf8.Valid(text)
+	return text, true
+}
+
+// unescape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if there
+// is none.
+func unescape(text []byte) (r rune, size int) {
+	if len(text) > 1 && unescaped[text[1]] != 0 {
+		return rune(unescaped[text[1]]), 2
+	}
+	return unicodeEscape(text)
 }
 
 func isControl(c byte) bool { return c < ' ' }

@@ -76,6 +76,10 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(`{"body":"`), `\ud800\n"`, []byte(`",`+rest))
 	f.Add([]byte(`{"headers":{"a":"`), `\`, []byte(`"},"body":"b",`+rest))
 	f.Add([]byte(`{"body":0,"x":"`), `x`, []byte(`",`+rest))
+	f.Add([]byte(`{"body":"`), "0\xcc0", []byte(`",`+rest))
+	f.Add([]byte(`{"body":"`), "\\n\xcc0", []byte(`",`+rest))
+	f.Add([]byte(`{"body":"`), `\n0`, []byte(`\x",`+rest))
+	f.Add([]byte(`{"body":"`), "00", []byte("\n\","+rest))
 	f.Fuzz(func(t *testing.T, before []byte, unit string, after []byte) {
 		n := min(len(unit)*minCut, 4*minCut) / max(1, len(unit))
 		payload := bytes.Join([][]byte{before, []byte(strings.Repeat(unit, n)), after}, nil)
