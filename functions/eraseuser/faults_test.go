@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := stagetest.New(t, lambdatest.Options{Env: stagetest.OneAttempt})
+			w := stagetest.New(t, lambdatest.Options{})
 			leaks := &stagetest.Leaks{World: w, Logged: []string{"user-123", "user-124", didittest.DefaultClientSecret}}
 			ids := []string{session(t, w, "user-123", "Approved"), session(t, w, "user-123", "In Progress")}
 			other := session(t, w, "user-124", "In Progress")
