@@ -76,7 +76,7 @@ func TestNeed_unknown(t *testing.T) {
 	if a := w.HTTP(t, event(t, "http-minimal")); a.Status != 201 {
 		t.Errorf("got %d %s, want 201", a.Status, a.Body)
 	}
-	if got := strings.Count(string(w.Logs()), `"recovered from an error","code":"backend_unavailable"`); got != 1 {
+	if got := strings.Count(string(w.Logs()), `"recovered from an error","code":"backend_unavailable","reason":"DynamoDB fails or throttles"`); got != 1 {
 		t.Errorf("got %d lines that say so, want 1: %s", got, w.Logs())
 	}
 }

@@ -12,7 +12,7 @@ import (
 // No body of an error makes the reader panic, or lets through more than its limits.
 func FuzzReadRefusal(f *testing.F) {
 	for _, seed := range []string{
-		``, `null`, `{}`, `[]`, `""`, `<html>`, `{"workflow_id":["This field is required."]}`, `{"workflow_id":"Invalid workflow_id."}`,
+		``, `null`, `{}`, `[]`, `""`, `1E700`, `<html>`, `{"workflow_id":["This field is required."]}`, `{"workflow_id":"Invalid workflow_id."}`,
 		`{"detail":"You need to have a paid plan to perform this workflow."}`, `{"detail":["Only finished sessions …"]}`,
 		`["The new status is the same as the current status."]`, `{"error":"invalid_client","error_description":"x"}`,
 		`{"nodes_to_resubmit":[{"feature":["\"BOGUS\" is not a valid choice."]},"x",[["y"]]]}`, `{"a":{"b":{"c":[1,true,null,"\u0000\ud800"]}}}`,

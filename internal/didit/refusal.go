@@ -34,7 +34,9 @@ var sentenceNames = []string{"detail", "error", "message", "error_description", 
 
 func readRefusal(body []byte) refusal {
 	var value any
-	if json.NewDecoder(bytes.NewReader(body)).Decode(&value) != nil {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // one that is too large for a float is no reason to lose the sentences
+	if d.Decode(&value) != nil {
 		return refusal{}
 	}
 	r := refusal{readable: true}

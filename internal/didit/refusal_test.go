@@ -65,6 +65,7 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 				{hidden{}, "expected_details[0].first_name", "paid plan"}, {hidden{}, "metadata.a", "has been blocked"}}}},
 		{"402", 402, `{"detail":"` + credits + `"}`, Error{Kind: KindInsufficientCredits, Detail: credits}},
 		{"422", 422, `{"workflow_id":"Invalid workflow_id."}`, Error{Kind: KindInvalidRequest, Fields: field("workflow_id", "Invalid workflow_id.")}},
+		{"a number beyond floats", 400, `{"detail":"No.","n":1e999}`, Error{Kind: KindInvalidRequest, Detail: "No."}},
 		{"400 HTML", 400, `<html>has been blocked</html>`, Error{Kind: KindUnavailable, Reason: "refused without a readable reason"}},
 		{"422 empty", 422, ``, Error{Kind: KindUnavailable, Reason: "refused without a readable reason"}},
 		{"400 half", 400, `{"workflow_id":["This fi`, Error{Kind: KindUnavailable, Reason: "refused without a readable reason"}},
