@@ -3,6 +3,7 @@ package watch
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,10 @@ func TestLines(t *testing.T) {
 	w.overdue(t, w.created(t), time.Minute)
 	w.call(t, "reconcile", recorded(t, "reconcile-direct-schedule"))
 	for _, p := range w.started {
-		calls, lines := 0, p.LogLines()
+		// In the init phase of a busy machine, the read of the shared token may run into its limit.
+		calls, lines := 0, slices.DeleteFunc(p.LogLines(), func(line string) bool {
+			return strings.Contains(line, `"DynamoDB is out of reach"`) && !strings.Contains(line, `"requestId"`)
+		})
 		for _, line := range lines {
 			if len(line) > maxLine {
 				t.Errorf("%s: a line of %d bytes, want %d at most: %s", p.name, len(line), maxLine, line)
