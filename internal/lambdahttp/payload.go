@@ -139,8 +139,8 @@ func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
 	return text, true
 }
 
-// unescape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if there
-// is none.
+// unescape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if
+// there is none.
 func unescape(text []byte) (r rune, size int) {
 	if len(text) > 1 && unescaped[text[1]] != 0 {
 		return rune(unescaped[text[1]]), 2

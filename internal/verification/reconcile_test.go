@@ -528,6 +528,25 @@ func TestTracker_Reconcile_sameSecondMeanwhile(t *testing.T) {
 	want(t, "asked in vain", r.Asked, 0)
 }
 
+// Ensure that a read that fails does not put off a session of which an event came meanwhile.
+func TestTracker_Reconcile_failedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.record(t, session, nil)
+	s.clock.pass(15 * time.Minute)
+	var after verification.Record
+	s.wire.set(func(string, *http.Request) response {
+		wantCode(t, "Track", s.track(t, "e1", "In Review", s.clock.now()), "")
+		after = s.stored(t, session)
+		return response{status: 500}
+	})
+	s.reconcile(t)
+	r := s.stored(t, session)
+	want(t, "due from", r.DueFrom, after.DueFrom)
+	want(t, "asked in vain", r.Asked, 0)
+	want(t, "not read since", r.Unread, true)
+}
+
 // Ensure that a list that lags behind the records causes no read in vain.
 func TestTracker_Reconcile_lag(t *testing.T) {
 	t.Parallel()
