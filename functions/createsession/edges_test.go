@@ -127,3 +127,19 @@ func TestRoute(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that PRINCIPAL_CLAIM names the claim with the end user's id.
+func TestPrincipalClaim(t *testing.T) {
+	t.Parallel()
+	w := stagetest.New(t, lambdatest.Options{Env: map[string]string{"PRINCIPAL_CLAIM": "user_id"}})
+	a := w.HTTP(t, stagetest.Edit(t, event(t, "http-minimal"), func(e map[string]any) {
+		stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["user_id"] = "another-name"
+	}))
+	sessions := w.Didit.Sessions()
+	if a.Status != 201 || len(sessions) != 1 || sessions[0].VendorData != "another-name" {
+		t.Fatalf("got %d %s, %d sessions, want 201 and one of another-name", a.Status, a.Body, len(sessions))
+	}
+	if a := w.HTTP(t, event(t, "http-minimal")); a.Status != 401 {
+		t.Errorf("without the claim: got %d %s, want 401", a.Status, a.Body)
+	}
+}

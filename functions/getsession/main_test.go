@@ -257,3 +257,17 @@ func TestWrongConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that PRINCIPAL_CLAIM names the claim with the end user's id.
+func TestPrincipalClaim(t *testing.T) {
+	t.Parallel()
+	w := stagetest.NewUnprepared(t, lambdatest.Options{Env: map[string]string{"PRINCIPAL_CLAIM": "user_id"}})
+	w.Add(t, stagetest.Record(sessionID, owner, "In Progress", 0))
+	a := w.HTTP(t, stagetest.Edit(t, get(t, sessionID, "another-name"), func(e map[string]any) {
+		stagetest.Object(e, "requestContext", "authorizer", "jwt", "claims")["user_id"] = owner
+	}))
+	wantStatus(t, a, "In Progress")
+	if a := w.HTTP(t, get(t, sessionID, owner)); a.Status != 401 {
+		t.Errorf("without the claim: got %d %s, want 401", a.Status, a.Body)
+	}
+}

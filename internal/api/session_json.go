@@ -32,9 +32,6 @@ func sessionJSON(s verification.Session, includeURL bool) sessionDocument {
 		Status: s.Status, WorkflowID: s.WorkflowID, Callback: s.Callback,
 		WorkflowVersion: s.WorkflowVersion, SessionKind: s.Kind,
 	}
-	if d.Metadata == nil {
-		d.Metadata = json.RawMessage("null")
-	}
 	if includeURL {
 		d.SessionToken, d.URL = &s.Token, &s.URL
 	}

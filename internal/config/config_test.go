@@ -201,6 +201,10 @@ func TestLoadCreateSession_allWrong(t *testing.T) {
 // Ensure that a user field may be an extra one, and that a list of nothing is the default.
 func TestLoadCreateSession_fields(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("x", 64)
+	if got, err := load(map[string]string{ExtraFields: long}); err != nil || !slices.Equal(got.Policy.ExtraFields, []string{long}) {
+		t.Errorf("64 letters: got %q, error %v", got.Policy.ExtraFields, err)
+	}
 	got, err := load(map[string]string{ExtraFields: "newest,newest", UserFields: "newest"})
 	if err != nil || !slices.Equal(got.Policy.UserFields, []string{"newest"}) || !slices.Equal(got.Policy.ExtraFields, []string{"newest", "newest"}) {
 		t.Errorf("got %q and %q, error %v, want newest in both", got.Policy.UserFields, got.Policy.ExtraFields, err)

@@ -3,6 +3,7 @@ package didit
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -301,6 +302,24 @@ func TestClient_tlsFailures(t *testing.T) {
 		_, err := client.CreateSession(t.Context(), nameless)
 		if got := failure(t, name, err); got.Kind != KindUnavailable || got.Reason != "TLS failure" {
 			t.Errorf("%s: got %v, want unavailable: TLS failure", name, got)
+		}
+	}
+}
+
+// Ensure that a server which knows no version of TLS from 1.2 on gets nothing.
+func TestClient_oldTLS(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[uint16]int{tls.VersionTLS11: 0, tls.VersionTLS12: 1} {
+		fake := startFake(t, nil, reply(201, okSession))
+		fake.Config.ErrorLog = discardLog
+		fake.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+		fake.StartTLS()
+		transport := NewTransport()
+		transport.TLSClientConfig.RootCAs = fake.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		client := &Client{Credentials: fixed(keySecret), APIURL: fake.URL + prefix, Transport: transport, AttemptTimeout: patience}
+		_, err := client.CreateSession(t.Context(), nameless)
+		if got := len(fake.sessions); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%s: got %d requests and %v, want %d", tls.VersionName(version), got, err, want)
 		}
 	}
 }

@@ -2,6 +2,9 @@ package didit
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"testing"
@@ -52,6 +55,26 @@ func TestVerifier_previousSecret(t *testing.T) {
 			if err != nil || e.ID != "e" || e.PreviousSecret != test.previous {
 				t.Errorf("%s, %s: got %q, previous %t, error %v, want e, %t", test.name, form, e.ID, e.PreviousSecret, err, test.previous)
 			}
+		}
+	}
+}
+
+// Ensure that nobody can sign with no secret at all while a previous one would be accepted.
+func TestVerifier_noPreviousSecret(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"webhook_type":"user.status.updated","event_id":"e"}`)
+	noon := func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+	sum := hmac.New(sha256.New, nil)
+	_, _ = sum.Write(body)
+	for _, name := range []string{"X-Signature", "X-Signature-Previous"} {
+		cache := &WebhookSecretCache{Now: noon, Read: func(context.Context) (WebhookSecrets, error) {
+			return WebhookSecrets{Current: "current", PreviousUntil: noon().Add(time.Hour)}, nil
+		}}
+		header := http.Header{}
+		header.Set(name, hex.EncodeToString(sum.Sum(nil)))
+		_, err := (&Verifier{Secrets: cache, Now: noon}).Verify(t.Context(), header, body)
+		if e, ok := errors.AsType[*WebhookError](err); !ok || e.Kind != WebhookMismatch {
+			t.Errorf("%s: got %v, want %s", name, err, WebhookMismatch)
 		}
 	}
 }

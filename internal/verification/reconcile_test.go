@@ -528,6 +528,37 @@ func TestTracker_Reconcile_sameSecondMeanwhile(t *testing.T) {
 	want(t, "asked in vain", r.Asked, 0)
 }
 
+// Ensure that failures end a run only if they come in a row.
+func TestTracker_Reconcile_failuresApart(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.many(t, 10)
+	n := 0
+	s.wire.set(func(id string, r *http.Request) response {
+		if n++; n%2 == 1 {
+			return fails(500)(id, r)
+		}
+		return says("Approved")(id, r)
+	})
+	want(t, "every other one fails", s.reconcile(t), "asked 10, changed 5, failed 5")
+}
+
+// Ensure that a change that was published is not published again where its write is.
+func TestTracker_Status_publishedOnce(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.wire.set(func(id string, r *http.Request) response {
+		s.store.Conflict(1)
+		return says("Approved")(id, r)
+	})
+	s.record(t, session, nil)
+	s.clock.pass(time.Hour)
+	r, err := s.Status(t.Context(), owner, session)
+	wantCode(t, "Status", err, "")
+	want(t, "status", r.Status, "Approved")
+	want(t, "calls", s.did(), "Claim, TakeReadBudget, Decision, Publish Approved, Replace Approved, Replace Approved")
+}
+
 // Ensure that a read that fails does not put off a session of which an event came meanwhile.
 func TestTracker_Reconcile_failedMeanwhile(t *testing.T) {
 	t.Parallel()

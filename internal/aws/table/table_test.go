@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -186,6 +188,55 @@ func taskExpiry(t *testing.T, table *Table, c *clock) {
 	}
 	if tokens, err := table.Tokens(t.Context(), session); len(tokens) != 1 || err != nil {
 		t.Errorf("stored again: got %d tokens, error %v, want 1", len(tokens), err)
+	}
+}
+
+// Ensure that what must be no stale copy is read consistently, and nothing else.
+func TestTable_consistentReads(t *testing.T) {
+	t.Parallel()
+	table, fake := newFake(t)
+	for name, test := range map[string]struct {
+		read func() error
+		want int
+	}{
+		"Record":       {func() error { _, _, err := table.Record(t.Context(), session); return err }, 1},
+		"RecentRecord": {func() error { _, _, err := table.RecentRecord(t.Context(), session); return err }, 0},
+		"SharedToken":  {func() error { _, err := table.SharedToken(t.Context(), "TOKEN#1"); return err }, 1},
+	} {
+		before := fake.ConsistentReads()
+		if err := test.read(); err != nil || fake.ConsistentReads()-before != test.want {
+			t.Errorf("%s: got %d consistent reads, error %v, want %d", name, fake.ConsistentReads()-before, err, test.want)
+		}
+	}
+}
+
+// Ensure that a session is added though another writer replaces its expired row first.
+func TestTable_Add_replacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	other, fake := newFake(t)
+	c := clock{noon().Add(time.Hour)}
+	other.Now = func() time.Time { return c.now }
+	old := verification.NewRecord(session, "user-123", "workflow", verification.StatusApproved, noon())
+	old.Expires = noon().Add(time.Minute)
+	r := verification.NewRecord(session, "user-123", "workflow", verification.StatusNotStarted, c.now)
+	r.Expires = c.now.Add(time.Hour)
+	if err := addTo(t.Context(), other, old); err != nil {
+		t.Fatal(err)
+	}
+	requests := 0
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if requests++; requests == 3 { // both additions have been refused, and it is to be replaced
+			if err := addTo(q.Context(), other, r); err != nil {
+				t.Error(err)
+			}
+		}
+		fake.ServeHTTP(w, q)
+	}))
+	t.Cleanup(front.Close)
+	table := &Table{Client: newClient(front.URL, nil), Name: other.Name, Limit: patience, Now: other.Now}
+	was, known, err := table.Add(t.Context(), r)
+	if err != nil || !known || was.Status != verification.StatusNotStarted || requests < 4 {
+		t.Errorf("got %v, known %v, error %v after %d requests, want what the other wrote", was, known, err, requests)
 	}
 }
 
