@@ -59,7 +59,7 @@ func TestVerifier_previousSecret(t *testing.T) {
 	}
 }
 
-// Ensure that nobody can sign with no secret at all while a previous one would be accepted.
+// Ensure that no stranger can sign with an empty secret while a previous one would be accepted.
 func TestVerifier_noPreviousSecret(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"webhook_type":"user.status.updated","event_id":"e"}`)

@@ -171,8 +171,13 @@ func TestClient_body(t *testing.T) {
 
 // Ensure that pauses between attempts suit a caller who waits.
 func TestPatient(t *testing.T) {
-	t.Parallel()
-	r := newRetryer()
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_RETRY_MODE", "")
+	c, err := AWS(t.Context())
+	if err != nil || c.Retryer == nil {
+		t.Fatalf("got error %v, a retryer %t, want one", err, c.Retryer != nil)
+	}
+	r := c.Retryer()
 	for attempt := 1; attempt < 10; attempt++ {
 		if d, err := r.RetryDelay(attempt, errors.New("x")); err != nil || d > maxBackoff {
 			t.Errorf("attempt %d: got %v, %v, want at most %v", attempt, d, err, maxBackoff)

@@ -113,7 +113,7 @@ func (p CallbackPrefix) allows(u *url.URL) bool {
 	}
 	host, port := hostAndPort(u)
 	segments, ok := pathSegments(u)
-	return ok && u.Opaque == "" && host == p.host && port == p.port &&
+	return ok && host == p.host && port == p.port &&
 		len(segments) >= len(p.segments) && slices.Equal(segments[:len(p.segments)], p.segments)
 }
 
