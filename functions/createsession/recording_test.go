@@ -94,6 +94,9 @@ func TestRecording(t *testing.T) {
 				reads < 1 || reads > 2 || w.Table.Calls("") != reads+1+signedIn {
 				t.Errorf("got %d writes, %d queries, %d reads and %d requests to the table, want 1, %d, and one read or two", w.Writes(), w.Table.Calls("Query"), reads, w.Table.Calls(""), signedIn)
 			}
+			if !strings.Contains(string(w.Logs()), `"table_ms":`) {
+				t.Errorf("the line does not say how long the table took: %s", w.Logs())
+			}
 			r, found := w.Row(t, first.ID)
 			if !found || r.VendorData != test.owner || r.WorkflowID != stage.Workflow || r.Status != "Not Started" ||
 				r.CreatedAt.Before(begin) || r.DueFrom.IsZero() || r.Awaited {
