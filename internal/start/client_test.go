@@ -198,6 +198,11 @@ func TestAWS(t *testing.T) {
 	if b, ok := c.HTTPClient.(inMemory); !ok || b.GetTransport().IdleConnTimeout != maxIdle {
 		t.Errorf("got the HTTP client %T", c.HTTPClient)
 	}
+	t.Setenv("AWS_MAX_ATTEMPTS", "many")
+	if _, err := AWS(t.Context()); err == nil {
+		t.Error("AWS_MAX_ATTEMPTS=many: got no error")
+	}
+	t.Setenv("AWS_MAX_ATTEMPTS", "7")
 	t.Setenv("AWS_RETRY_MODE", "adaptive")
 	if c, err = AWS(t.Context()); err != nil || c.Retryer != nil {
 		t.Errorf("adaptive: the retryer is overruled, error %v", err)
