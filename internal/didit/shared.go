@@ -160,7 +160,8 @@ func (s *SharedToken) writeBeside(ctx context.Context) {
 	}()
 }
 
-// settle ends the early read, and waits for the write under way.
+// settle ends the early read, and waits for the write under way: a process may be frozen after a
+// call.
 func (s *SharedToken) settle(ctx context.Context, r *sharedRead) {
 	s.mu.Lock()
 	if r != nil {

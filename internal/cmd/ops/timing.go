@@ -10,11 +10,12 @@ import (
 type timing struct {
 	clock func() time.Time
 	sleep func(context.Context, time.Duration) error
-	// patience is how long anything is waited for, and how long a step shows no progress; 0 means
-	// what each has of its own.
+	// patience is how long deliveries, probes and lines of logs are waited for, and how long a step
+	// shows no progress; 0 means what each has of its own.
 	patience time.Duration
 }
 
+// atMost returns the limit of a wait that has one of its own.
 func (t timing) atMost(own time.Duration) time.Duration { return cmp.Or(t.patience, own) }
 
 func (t timing) now() time.Time {
