@@ -174,9 +174,9 @@ sam-invoke: need-go need-docker need-event .venv/ready ## Run the function that 
 	env -u SSL_CERT_FILE -u SSL_CERT_DIR $(SAM) local invoke --config-file "$(CURDIR)/samconfig.toml" \
 		--template .aws-sam/local/template.yaml --event "$(EVENT)" $(SAM_INVOKE_FLAGS) $(LOGICAL_ID)
 
-# Java and Maven fetch DynamoDB Local, which checks requests to the table most strictly; without them moto plays the table
+# A JDK and Maven fetch DynamoDB Local, which checks requests to the table most strictly; without them moto plays the table
 # too.
-DYNAMODB_LOCAL = $(if $(and $(shell command -v java),$(shell command -v mvn)),.cache/dynamodb-local/ready)
+DYNAMODB_LOCAL = $(if $(and $(shell command -v javac),$(shell command -v mvn)),.cache/dynamodb-local/ready)
 
 .PHONY: snippets
 snippets: need-go need-node need-java .cache/typescript/ready .cache/kotlin/ready ## Compile the snippets for apps, and run them against the local system

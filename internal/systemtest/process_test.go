@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,8 +32,8 @@ const maxStop = 5 * time.Minute
 // errEnded is the error of a process that ends before it answers.
 var errEnded = errors.New("ended before it answered")
 
-// announcement is the line by which the servers of moto and of the SAM CLI report where they
-// listen.
+// announcement is the line by which the servers of moto, of the SAM CLI and LoopbackDynamoDB report
+// where they listen.
 var announcement = regexp.MustCompile(`Running on (http://[0-9.]+:[0-9]+)`)
 
 // launch runs a command in the background.
@@ -72,7 +73,8 @@ func (p *process) stop() {
 }
 
 // waitURL waits until the process reports where it listens, and returns that. The process was given
-// port 0: the system chose a port that no other process can hold.
+// port 0: the system chose a port that no other process can hold. A process that also listens
+// outside 127.0.0.1 fails the test.
 func (p *process) waitURL(ctx context.Context, t *testing.T) (url string) {
 	t.Helper()
 	err := p.poll(ctx, func(context.Context) error {
@@ -90,7 +92,36 @@ func (p *process) waitURL(ctx context.Context, t *testing.T) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	requireLoopback(ctx, t, url)
 	return url
+}
+
+// requireLoopback fails the test if the server at a URL of 127.0.0.1 answers at any other address
+// of this machine. On Linux every machine has 127.0.0.2.
+func requireLoopback(ctx context.Context, t *testing.T, url string) {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := []string{"127.0.0.2"}
+	for _, a := range addresses {
+		// A link-local address cannot be dialled without the name of its interface.
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() && n.IP.String() != "127.0.0.1" {
+			others = append(others, n.IP.String())
+		}
+	}
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialer := net.Dialer{Timeout: maxWait}
+	for _, other := range others {
+		if c, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(other, port)); err == nil {
+			_ = c.Close()
+			t.Error(mismatch("connection to "+net.JoinHostPort(other, port), "established", "refused: "+url+" alone"))
+		}
+	}
 }
 
 // poll is the function of that name; it ends with the process, too.

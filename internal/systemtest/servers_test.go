@@ -3,17 +3,12 @@
 package systemtest
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +24,7 @@ func (s *system) startUpstream(t *testing.T) {
 	moto := p.waitURL(s.ctx, t)
 	table := ""
 	if hasDynamoDBLocal() {
-		table = s.startDynamoDBLocal(t)
+		table = s.startDynamoDBLocal(t, "dynamodb")
 	}
 	var err error
 	if s.router, err = newRouter(moto, table); err != nil {
@@ -97,64 +92,33 @@ func tableServer() string {
 	return "moto's table"
 }
 
-// hasDynamoDBLocal reports whether Java and the jars are there.
+// hasDynamoDBLocal reports whether a JDK and the jars are there.
 func hasDynamoDBLocal() bool {
 	jars, _ := filepath.Glob(filepath.Join(*dynamoFlag, "DynamoDBLocal-*.jar"))
-	_, err := exec.LookPath("java")
+	_, err := exec.LookPath("javac")
 	return err == nil && len(jars) > 0
 }
 
-// startDynamoDBLocal returns the URL of a new DynamoDB Local. That takes no port 0, so it gets a
-// port that was free a moment ago, outside the range that systems choose from. If another process
-// was faster, DynamoDB Local ends, and is started again at another port.
-func (s *system) startDynamoDBLocal(t *testing.T) (url string) {
+// startDynamoDBLocal returns the URL of a new DynamoDB Local.
+func (s *system) startDynamoDBLocal(t *testing.T, name string) (url string) {
 	t.Helper()
-	const maxAttempts = 10
-	var err error
-	for range maxAttempts {
-		port := freePort(t)
-		url = "http://127.0.0.1:" + port
-		p := s.launch(t, "dynamodb", s.localEnv(nil), "java", "-Djava.library.path="+*dynamoFlag,
-			"-cp", filepath.Join(*dynamoFlag, "*"), "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
-			"-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
-		err = p.poll(s.ctx, func(ctx context.Context) error {
-			return awsClient{url}.call(ctx, dynamodb, "ListTables", struct{}{}, nil)
-		})
-		if !errors.Is(err, errEnded) {
-			break
-		}
-	}
-	if err != nil {
+	p := s.launch(t, name, s.localEnv(nil), "java", "-Djava.library.path="+*dynamoFlag,
+		"-cp", filepath.Join(*dynamoFlag, "*"), "internal/systemtest/LoopbackDynamoDB.java",
+		"-inMemory", "-sharedDb", "-disableTelemetry")
+	url = p.waitURL(s.ctx, t)
+	if err := (awsClient{url}).call(s.ctx, dynamodb, "ListTables", struct{}{}, nil); err != nil {
 		t.Fatal("DynamoDB Local:", err)
 	}
 	return url
-}
-
-// freePort returns a port below those that systems choose for port 0: from 32768 on Linux, from
-// 49152 elsewhere.
-func freePort(t *testing.T) string {
-	t.Helper()
-	const lowest, count, maxAttempts = 20000, 10000, 100
-	var err error
-	for range maxAttempts {
-		port := strconv.Itoa(lowest + rand.IntN(count))
-		var l net.Listener
-		if l, err = net.Listen("tcp", ":"+port); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal(err)
-	return ""
 }
 
 // testTable runs the conformance tests of our table and of its fake on DynamoDB Local. It is one of
 // its own, because the tests make tables.
 func (s *system) testTable(t *testing.T) {
 	if !hasDynamoDBLocal() {
-		t.Skip("DynamoDB Local needs Java, and Maven to fetch it")
+		t.Skip("DynamoDB Local needs a JDK, and Maven to fetch it")
 	}
-	env := append(os.Environ(), "DYNAMODB_ENDPOINT="+s.startDynamoDBLocal(t))
+	env := append(os.Environ(), "DYNAMODB_ENDPOINT="+s.startDynamoDBLocal(t, "dynamodb-conformance"))
 	for _, pkg := range []string{"./internal/aws/table", "./internal/awsfake/dynamodb"} {
 		s.step(t, pkg, func(t *testing.T) {
 			out, err := runCommand(s.ctx, env, "go", "test", "-count=1", "-v", "-run", "_endpoint$", pkg)
