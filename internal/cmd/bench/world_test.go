@@ -134,7 +134,7 @@ func TestSides(t *testing.T) {
 	for key, want := range map[string]struct{ function, floor requests }{
 		"createsession":           {requests{creates: 1}, requests{creates: 1}},
 		"createsession-recording": {requests{creates: 1, writes: 1}, requests{creates: 1}},
-		"createsession-user":      {requests{creates: 1, others: 1, writes: 1}, requests{creates: 1}}, // one query of the owner's sessions
+		"createsession-user":      {requests{creates: 1, others: 1, writes: 1}, requests{creates: 1, others: 1}}, // one query of the owner's sessions
 		"webhook":                 {requests{reads: 1, events: 1}, requests{reads: 1, events: 1}},
 		"getsession":              {requests{reads: 1}, requests{reads: 1}},
 	} {

@@ -50,3 +50,11 @@ func GetItem(ctx context.Context, url, table, sessionID string) ([]byte, error) 
 	read := Operation{URL: url, Service: "dynamodb", Target: "DynamoDB_20120810.GetItem", Version: "1.0"}
 	return read.Post(ctx, fmt.Sprintf(`{"TableName":%q,"ConsistentRead":true,"Key":{"pk":{"S":%q},"sk":{"S":"S"}}}`, table, sessionID))
 }
+
+// Latest reads the latest 100 rows of an owner from the table at url, by its index.
+func Latest(ctx context.Context, url, table, owner string) ([]byte, error) {
+	query := Operation{URL: url, Service: "dynamodb", Target: "DynamoDB_20120810.Query", Version: "1.0"}
+	return query.Post(ctx, fmt.Sprintf(`{"TableName":%q,"IndexName":"owner","ScanIndexForward":false,"Limit":100,`+
+		`"KeyConditionExpression":"#o = :o","ExpressionAttributeNames":{"#o":"vendor_data"},`+
+		`"ExpressionAttributeValues":{":o":{"S":%q}}}`, table, owner))
+}
