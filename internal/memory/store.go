@@ -119,10 +119,13 @@ func (s *Store) Record(ctx context.Context, sessionID string) (verification.Reco
 	}
 	defer s.mu.Unlock()
 	r, ok := s.live(sessionID)
-	if ok && s.spoilt[sessionID] {
+	switch {
+	case !ok:
+		return verification.Record{}, false, nil
+	case s.spoilt[sessionID]:
 		return verification.Record{}, false, verification.ErrUnreadable
 	}
-	return clone(r), ok, nil
+	return clone(r), true, nil
 }
 
 // RecentRecord is Record; see [Store.Lag].
@@ -131,7 +134,9 @@ func (s *Store) RecentRecord(ctx context.Context, sessionID string) (verificatio
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lagging != nil && err == nil {
-		r, ok = s.lagging.records[sessionID]
+		if r, ok = s.lagging.records[sessionID]; ok && s.expired(r.Expires) {
+			return verification.Record{}, false, nil
+		}
 	}
 	return clone(r), ok, err
 }

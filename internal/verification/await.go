@@ -122,13 +122,14 @@ func (t *Tracker) enroll(ctx context.Context, id string) (r Record, known bool, 
 	case r.Erased:
 		return r, known, nil
 	}
-	// An awaited session can be more urgent. A write after the enrolment has seen to that.
+	// An awaited session can be more urgent, which only Replace writes. Where it is awaited already,
+	// that write may have failed because of this enrolment.
 	latest := m.now.Add(maxPause)
 	if pause, _ := r.pause(m.after); pause < maxPause {
 		latest = m.now.Add(pause)
 	}
 	early := min(r.DueFrom.UnixMilli(), latest.UnixMilli()) == r.DueFrom.UnixMilli()
-	if !known || early && was.Class() == r.Class() && !was.DueFrom.IsZero() {
+	if !known || early && !was.Awaited && was.Class() == r.Class() && !was.DueFrom.IsZero() {
 		return r, known, nil
 	}
 	if !early {

@@ -184,7 +184,26 @@ func (c *Creator) record(ctx context.Context, session Session, d *draft) (known 
 	if was.VendorData != "" && was.VendorData != d.vendorData {
 		return false, NewError(CodeInternal, "Didit answered with session "+id+", which is on record for another end user")
 	}
+	if known && (was.DueFrom.IsZero() || was.Final() || !was.UnknownSince.IsZero()) {
+		c.revive(ctx, id)
+	}
 	return known, nil
+}
+
+// revive corrects the record of a session that Didit handed out although the record says that the
+// session is over, or that Didit does not know it. What Didit shows here is no status that is
+// compared with others; a read settles that.
+func (c *Creator) revive(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.LookLimit, maxLook))
+	defer cancel()
+	m := newMoment(c.now().UTC().Truncate(time.Millisecond), c.ReconcileAfter, c.Retention)
+	_, err := update(ctx, c.Store, id, func(r Record) (Record, bool, error) {
+		if r = r.known(m); r.Final() {
+			r = r.inDoubt(m.now.Truncate(time.Second), m)
+		}
+		return r, true, nil
+	})
+	c.logRecovered(ctx, err)
 }
 
 func (c *Creator) now() time.Time {

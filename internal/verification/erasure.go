@@ -146,8 +146,8 @@ func (run *erasure) failTasks(ctx context.Context) {
 	}, func(s *erasedSession) bool { return s.marked && !s.tasksFailed })
 }
 
-// each does the work for the sessions that need it, several at a time, until three in a row fail: a
-// shared dependency is probably down then.
+// each does the work for the sessions that need it, several at a time, until three in a row fail
+// because a service seems to be down.
 func (run *erasure) each(ctx context.Context, work func(context.Context, string, *erasedSession) error, needs func(*erasedSession) bool) {
 	var all sync.WaitGroup
 	free := make(chan struct{}, cmp.Or(run.AtOnce, maxAtOnce))
@@ -168,7 +168,7 @@ func (run *erasure) each(ctx context.Context, work func(context.Context, string,
 			run.fail(ctx, err)
 			run.mu.Lock()
 			defer run.mu.Unlock()
-			if inARow++; err == nil {
+			if inARow++; !isDown(err) {
 				inARow = 0
 			}
 		}
@@ -200,7 +200,9 @@ func (run *erasure) deleteSessions(ctx context.Context) {
 			return
 		}
 		if err := run.Didit.DeleteSession(ctx, id); err != nil && explain(err).Code != CodeNotFound {
-			inARow++
+			if inARow++; !isDown(explain(err)) {
+				inARow = 0
+			}
 			run.unanswered(ctx, "delete a session", err)
 			continue
 		}
@@ -246,6 +248,11 @@ func (run *erasure) strip(ctx context.Context) {
 	}
 	run.each(ctx, func(ctx context.Context, id string, _ *erasedSession) error { return run.Store.Strip(ctx, id) },
 		func(*erasedSession) bool { return true })
+}
+
+// isDown reports whether an error may be that of every session, because a service is out of reach.
+func isDown(err error) bool {
+	return err != nil && AsError(err).Code != CodeInternal && AsError(err).Code != CodeInvalidRequest
 }
 
 // every reports whether all sessions are so.

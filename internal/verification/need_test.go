@@ -300,6 +300,7 @@ func TestCreator_Create_doubtTrouble(t *testing.T) {
 func TestCreator_Create_needOneQuery(t *testing.T) {
 	t.Parallel()
 	c, s := withPast(t, verification.Policy{SessionsPerDay: 2}, many(1, past{status: "In Progress"})...)
+	s.change(t, pastID(1), func(r *verification.Record) { r.DueFrom = noon().Add(time.Hour) })
 	s.refuse["Record"], s.refuse["ByOwner"], s.refuse["Replace"] = down(), down(), down()
 	c.Didit = made(func(s *didit.Session) { s.ID = pastID(1) })
 	_, err := c.Create(t.Context(), asOwner())

@@ -12,7 +12,8 @@ import (
 const (
 	// minTimeLeft must be left of a run's deadline for one more session: a read at Didit and a write.
 	minTimeLeft = 5 * time.Second
-	// maxFailures in a row end a run: a shared dependency is probably down.
+	// maxFailures in a row end a run, or the part of it that completes tasks: a shared dependency is
+	// probably down.
 	maxFailures = 3
 	// maxAtOnce is [Tracker.AtOnce] if that is not set.
 	maxAtOnce = 8
@@ -41,19 +42,24 @@ type Reconciled struct {
 // task waits on, after 15 min, 45 min, 1 h 45 min, and 1, 3 and 8 days; one in doubt at once. The
 // order is that of [Class], and in each class the longest due come first.
 //
-// A session that fails is put off and does not hold up the others. Three answers of Didit, over an
-// hour at least, that it has no such session fail its tasks, if Didit knew another session of the
-// same workflow in the same run.
+// A session that fails is put off, for twice as long each time, and does not hold up the others.
+// Three answers of Didit, over an hour at least, that it has no such session fail its tasks, if
+// Didit knew another session of the same workflow in the same run.
 //
 // Reconcile stops early, without an error, when its half of the minute's reads is used up, when
 // Didit throttles, when three sessions in a row fail, and when its time is over; the rest is due at
-// the next run. It returns an [*Error] when Didit refuses the credentials or they cannot be used,
-// when Didit knows none of five sessions, and when the table cannot be reached.
+// the next run. Tasks that cannot be completed end the first class alone. It returns an [*Error]
+// when Didit refuses the credentials or they cannot be used, when Didit knows none of five sessions,
+// and when the table cannot be reached.
 func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
 	run := &reconciliation{Tracker: t, answered: map[string]bool{}}
 	run.free.L = &run.mu
 	class := ClassTasks
-	for ; class <= ClassOther && run.goesOn(ctx); class++ {
+	for ; class <= ClassOther; class++ {
+		run.begins(class)
+		if !run.goesOn(ctx) {
+			break
+		}
 		run.handle(ctx, t.Store.Due(ctx, class, t.now()))
 	}
 	if class == ClassUnread {
@@ -74,7 +80,8 @@ type reconciliation struct {
 	free     sync.Cond // that a session is no longer under way
 	underWay int       // sessions
 	works    bool      // the last session that was asked about, or had tasks, did not fail
-	inARow   int       // sessions that failed
+	class    Class     // the one that is being handled
+	inARow   int       // sessions of the class that failed
 	sum      Reconciled
 	over     bool
 	err      error
@@ -82,8 +89,15 @@ type reconciliation struct {
 	missing  []Record        // as they were when Didit answered that it has no such session
 }
 
-// goesOn waits until another session may be handled, and reports whether one is. Until one has
-// succeeded, and after a failure, it is one at a time: a shared dependency may be down.
+// begins begins with a class.
+func (run *reconciliation) begins(class Class) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.class, run.inARow = class, 0
+}
+
+// goesOn waits until another session may be handled, and reports whether one of the class is. Until
+// one has succeeded, and after a failure, it is one at a time: a shared dependency may be down.
 func (run *reconciliation) goesOn(ctx context.Context) bool {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -93,7 +107,7 @@ func (run *reconciliation) goesOn(ctx context.Context) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < minTimeLeft {
 		run.over = true
 	}
-	return !run.over
+	return !run.over && run.inARow < maxFailures
 }
 
 // stop ends the run after the sessions that are under way, with the error if it is the first.
@@ -150,9 +164,20 @@ func (run *reconciliation) failed(ctx context.Context, err error) {
 		return
 	}
 	run.works = false
-	if run.inARow++; run.inARow == maxFailures {
+	if concernsOne(err) {
+		return
+	}
+	if run.inARow++; run.inARow == maxFailures && run.class != ClassTasks {
 		run.over = true
 	}
+}
+
+// concernsOne reports whether an error is probably that of one session and not of what all depend
+// on: a task that can never be ended, such as one whose state machine has a key of its own that the
+// function may not use.
+func concernsOne(err error) bool {
+	_, ok := errors.AsType[taskError](err)
+	return ok && AsError(err).Code == CodeInternal
 }
 
 // begin looks at a session, and returns what is to be done about it, if anything is. Its errors,
@@ -234,7 +259,7 @@ func (run *reconciliation) finished(ctx context.Context, r Record) (bool, error)
 		return r.DoubtAt.IsZero(), nil
 	}
 	tokens, err := run.Store.Tokens(ctx, r.SessionID)
-	return len(tokens) == 0, err
+	return len(tokens) == 0 && r.DoubtAt.IsZero(), err
 }
 
 // unlessFailed puts off a session that failed, so that it does not hold up the others at every run.
@@ -249,10 +274,6 @@ func (run *reconciliation) unlessFailed(ctx context.Context, id string, failed e
 		m := run.moment()
 		if !r.isDue(m.now) {
 			return r, false, nil
-		}
-		if r.Final() && r.Awaited {
-			r.DueFrom = m.now.Add(m.after)
-			return r, true, nil
 		}
 		return r.failed(m), true, nil
 	})

@@ -69,7 +69,7 @@ func (run *reconciliation) count(r Record, e Event, err error) {
 	case err == nil:
 		run.answered[""], run.answered[r.WorkflowID], run.answered[e.WorkflowID] = true, true, true
 	case AsError(err).Code == CodeNotFound:
-		if run.missing = append(run.missing, r); len(run.missing) >= maxMissing && len(run.answered) == 0 && !run.over {
+		if run.missing = append(run.missing, r); len(run.missing) >= maxMissing && len(run.answered) == 0 && run.err == nil {
 			run.over, run.err = true, NewError(CodeInternal, "Didit knows none of our sessions: is the key another application's?")
 		}
 	}
@@ -125,19 +125,30 @@ func (run *reconciliation) judge(ctx context.Context, read Record, counts bool) 
 			r = r.failed(m)
 		}
 	}
-	if r.lost() && !r.Final() {
-		tokens, err := run.Store.Tokens(ctx, r.SessionID)
-		if err != nil {
-			return err
+	var failed error
+	if counts && r.lost() && !r.Final() {
+		if failed = run.failTasks(ctx, r.SessionID); failed == nil {
+			r.Awaited = false
+		} else {
+			r = r.failed(m)
+			if least := m.now.Add(unknownPause); r.DueFrom.Before(least) {
+				r.DueFrom = least
+			}
 		}
-		err = run.endTasks(ctx, r.SessionID, tokens, func(token string) error {
-			return run.Tasks.Fail(ctx, token, TaskSessionNotFound, "Didit does not know the session any more.")
-		})
-		if err != nil {
-			return err
-		}
-		r.Awaited = false
 	}
-	_, err = run.Store.Replace(ctx, r)
-	return err
+	if _, err := run.Store.Replace(ctx, r); err != nil {
+		return err
+	}
+	return failed
+}
+
+// failTasks ends the tasks of a session that Didit has come to not know.
+func (run *reconciliation) failTasks(ctx context.Context, id string) error {
+	tokens, err := run.Store.Tokens(ctx, id)
+	if err != nil {
+		return err
+	}
+	return run.endTasks(ctx, id, tokens, func(token string) error {
+		return run.Tasks.Fail(ctx, token, TaskSessionNotFound, "Didit does not know the session any more.")
+	})
 }

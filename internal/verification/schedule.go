@@ -81,11 +81,18 @@ func (r Record) answered(m moment) Record {
 	return r
 }
 
-// failed returns the record after a read that Reconcile made and that was not answered.
+// failed returns the record after Reconcile could not read it at Didit, or not complete its tasks.
+// Whatever made it due still does.
 func (r Record) failed(m moment) Record {
-	r.Unread = false
+	tasks := r.Class() == ClassTasks // which need no read
+	r.Unread = r.Unread && tasks
 	r.Asked++
-	return r.scheduled(m)
+	r = r.scheduled(m)
+	if r.Final() {
+		pause, _ := r.pause(m.after)
+		r.DueFrom = m.now.Add(pause)
+	}
+	return r
 }
 
 // isDue reports whether Reconcile is to look at the session.

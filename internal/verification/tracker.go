@@ -170,9 +170,11 @@ func (t *Tracker) settle(ctx context.Context, r Record) error {
 	}
 	// Until this write a crash leaves the record due and Reconcile finishes the work. If the record
 	// changed since the tokens were read, it stays due: a task may have been added.
+	m := t.moment()
 	if r.Awaited = false; !r.Unread {
-		r = r.scheduled(t.moment())
+		r = r.scheduled(m)
 	}
+	r = r.renewed(m) // it was kept for the tasks
 	_, err = t.Store.Replace(ctx, r)
 	return err
 }
@@ -183,13 +185,20 @@ func (t *Tracker) endTasks(ctx context.Context, id string, tokens []string, end 
 	var first error
 	for _, token := range tokens {
 		err := end(token)
-		if err == nil {
+		if err != nil {
+			err = taskError{err}
+		} else {
 			err = t.Store.RemoveToken(ctx, id, token)
 		}
 		first = cmp.Or(first, err)
 	}
 	return first
 }
+
+// taskError is the error of a task that could not be ended.
+type taskError struct{ error }
+
+func (e taskError) Unwrap() error { return e.error }
 
 // Names of errors that end a waiting task, on which workflows match.
 const (

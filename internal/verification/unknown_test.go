@@ -143,7 +143,7 @@ func TestTracker_Reconcile_unknownAlone(t *testing.T) {
 	}
 }
 
-// Ensure that tasks that cannot be ended keep the session due.
+// Ensure that tasks that cannot be ended keep the session due, at the pace of its reads.
 func TestTracker_Reconcile_unknownTrouble(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
@@ -160,10 +160,22 @@ func TestTracker_Reconcile_unknownTrouble(t *testing.T) {
 	s.refuse["Fail"] = down()
 	want(t, "tasks out of reach", s.reconcile(t), "asked 2, changed 1, failed 1")
 	want(t, "not due", s.stored(t, session).DueFrom.IsZero(), false)
+	r := s.stored(t, session)
+	want(t, "counted", r.UnknownReads, 3)
+	want(t, "awaited", r.Awaited, true)
+	asked := 0
+	for range 8 * 60 {
+		s.clock.pass(time.Minute)
+		s.neighbor(t, workflow)
+		before := s.wire.times(session)
+		s.reconcile(t)
+		asked += s.wire.times(session) - before
+	}
+	want(t, "asked within 8 hours", asked, 4) // after 30 minutes, then 1, 2 and 4 hours
 	delete(s.refuse, "Fail")
-	s.clock.pass(time.Minute)
+	s.clock.pass(24 * time.Hour)
 	s.neighbor(t, workflow)
-	want(t, "later", s.reconcile(t), "asked 2, changed 1, failed 0")
+	s.reconcile(t)
 	want(t, "task", s.ended(token), "SessionNotFound")
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -328,6 +329,84 @@ func TestTable_ByOwner_unprocessed(t *testing.T) {
 		}
 		if got := fake.Calls("BatchGetItem"); got != test.calls {
 			t.Errorf("unprocessed %d times: got %d requests, want %d", test.times, got, test.calls)
+		}
+	}
+}
+
+// Ensure that a malformed token hides no other, of which each can be ended.
+func TestTable_malformedToken(t *testing.T) {
+	t.Parallel()
+	table, _ := newFake(t)
+	e := new(expression)
+	e.set(attrToken, number(5))
+	e.condition = "attribute_not_exists(" + e.name(PartitionKey) + ")"
+	if written, err := table.update(t.Context(), taskKey(session, "malformed"), e); !written || err != nil {
+		t.Fatal(written, err)
+	}
+	for _, token := range []string{"a", "b"} {
+		if err := table.AddToken(t.Context(), session, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := table.Tokens(t.Context(), session)
+	if slices.Sort(got); err != nil || !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("got tokens %q, error %v, want a and b", got, err)
+	}
+}
+
+// beforeReplace calls a function once, before the first Replace.
+type beforeReplace struct {
+	*Table
+	call func()
+}
+
+func (b *beforeReplace) Replace(ctx context.Context, r verification.Record) (bool, error) {
+	if call := b.call; call != nil {
+		b.call = nil
+		call()
+	}
+	return b.Table.Replace(ctx, r)
+}
+
+// Ensure that a session is in the class of those that tasks wait on, although one registration
+// disturbs the other's write.
+func TestTable_twoRegistrations(t *testing.T) {
+	t.Parallel()
+	table, _ := newFake(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	r := record()
+	r.Unread, r.DueFrom, r.ReadAt = false, now.Add(time.Minute), time.Time{}
+	r.Expires = now.Add(1000 * time.Hour)
+	if _, _, err := table.Add(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if _, claimed, err := table.Claim(t.Context(), r.SessionID, now, time.Minute); !claimed || err != nil { // so that Didit is not asked
+		t.Fatal(claimed, err)
+	}
+	store := &beforeReplace{Table: table}
+	tracker := &verification.Tracker{Store: store, Now: func() time.Time { return now }}
+	store.call = func() {
+		if err := tracker.Await(t.Context(), r.SessionID, "second"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := tracker.Await(t.Context(), r.SessionID, "first"); err != nil || store.call != nil {
+		t.Fatal(err, "no Replace")
+	}
+	got, err := table.Tokens(t.Context(), r.SessionID)
+	if err != nil || len(got) != 2 {
+		t.Fatal(got, err)
+	}
+	for class := range verification.ClassOther + 1 {
+		var ids []string
+		for id, err := range table.Due(t.Context(), class, now.Add(time.Hour)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+		if listed := slices.Contains(ids, r.SessionID); listed != (class == verification.ClassAwaited) {
+			t.Errorf("class %d: got it listed %t", class, listed)
 		}
 	}
 }

@@ -38,6 +38,7 @@ func (t *Table) AddToken(ctx context.Context, sessionID, token string) error {
 }
 
 // Tokens returns the tokens that are stored for the session, by a consistent read and in no order.
+// Rows that it cannot decode are skipped: none of them can end a task.
 func (t *Table) Tokens(ctx context.Context, sessionID string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Limit, maxOperation))
 	defer cancel()
@@ -55,11 +56,7 @@ func (t *Table) Tokens(ctx context.Context, sessionID string) ([]string, error) 
 		}
 		for _, row := range page.Items {
 			d := decoder{row: row}
-			token := d.text(attrToken)
-			if d.wrong {
-				return nil, verification.ErrUnreadable
-			}
-			if !t.expired(row) {
+			if token := d.text(attrToken); !d.wrong && !t.expired(row) {
 				tokens = append(tokens, token)
 			}
 		}

@@ -2,6 +2,7 @@ package verificationtest
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -76,10 +77,10 @@ func expired(t *testing.T, s Store) {
 	live := newRecord(3, at)
 	live.Expires = time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	add(t, s, live)
-	if r, ok, err := s.Record(t.Context(), sessionID(0)); ok || err != nil {
+	if r, ok, err := s.Record(t.Context(), sessionID(0)); ok || err != nil || !reflect.DeepEqual(r, verification.Record{}) {
 		t.Errorf("Record: got %v, %v, error %v, want none", r, ok, err)
 	}
-	if r, ok, err := s.RecentRecord(t.Context(), sessionID(0)); ok || err != nil {
+	if r, ok, err := s.RecentRecord(t.Context(), sessionID(0)); ok || err != nil || !reflect.DeepEqual(r, verification.Record{}) {
 		t.Errorf("RecentRecord: got %v, %v, error %v, want none", r, ok, err)
 	}
 	wantClaim(t, s, 0, at, false)
