@@ -42,7 +42,7 @@ func (Versions) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (Versions) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
 // ReadVersions reads the secret's current and previous versions concurrently. It returns the errors
-// of [Secret.Read] for the current version only.
+// of [Secret.Read] for the current version only, and no sooner than it would return a value.
 //
 // The previous version is left empty if it does not exist, cannot be read, or arrives more than 500
 // ms after the current one. Few deliveries need it, and Didit retries those, which leads to another
@@ -61,22 +61,22 @@ func (s *Secret) ReadVersions(ctx context.Context) (Versions, error) {
 		previous <- out
 	}()
 	current, err := s.readStage(ctx, aws.String(stageCurrent))
+	timer := time.NewTimer(cmp.Or(s.previous, maxPrevious))
+	defer timer.Stop()
+	var before *secretsmanager.GetSecretValueOutput
+	select {
+	case before = <-previous: // after an error, too, so that no request is left behind
+	case <-timer.C:
+	}
 	if err != nil {
 		return Versions{}, err
 	}
 	v := Versions{Current: *current.SecretString, RotatedAt: creationTime(current)}
-	timer := time.NewTimer(cmp.Or(s.previous, maxPrevious))
-	defer timer.Stop()
-	select {
-	case out := <-previous:
-		if out == nil {
-			break
-		}
-		v.Previous = *out.SecretString
-		if at := creationTime(out); at.After(v.RotatedAt) {
+	if before != nil {
+		v.Previous = *before.SecretString
+		if at := creationTime(before); at.After(v.RotatedAt) {
 			v.RotatedAt = at
 		}
-	case <-timer.C:
 	}
 	return v, nil
 }

@@ -139,6 +139,9 @@ func TestSecret_ReadVersions_previousFails(t *testing.T) {
 	}
 }
 
+// denied is the delay of an answer that comes at once and refuses the read.
+const denied = -1
+
 // slowVersions answers for each stage after its delay, and never if it has none.
 func slowVersions(delay map[string]time.Duration) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
@@ -155,6 +158,10 @@ func slowVersions(delay map[string]time.Duration) roundTrip {
 			return nil, r.Context().Err()
 		case <-answered:
 			w := httptest.NewRecorder()
+			if delay[input.VersionStage] == denied {
+				reply(400, `{"__type":"AccessDeniedException"}`)(w, r)
+				return w.Result(), nil
+			}
 			reply(200, fmt.Sprintf(`{"SecretString":%q,"CreatedDate":%d}`, input.VersionStage, before.Unix()))(w, r)
 			return w.Result(), nil
 		}
@@ -181,6 +188,9 @@ func TestSecret_ReadVersions_slow(t *testing.T) {
 		{"previous silent, little time", map[string]time.Duration{"AWSCURRENT": 0}, 100 * time.Millisecond, current, 100 * time.Millisecond},
 		{"current silent", map[string]time.Duration{"AWSPREVIOUS": 0}, time.Minute, Versions{}, 5 * time.Second},
 		{"both silent", nil, time.Second, Versions{}, time.Second},
+		// No request is left behind that others would meet.
+		{"current refused, previous later", map[string]time.Duration{"AWSCURRENT": denied, "AWSPREVIOUS": 400 * time.Millisecond}, time.Minute, Versions{}, 400 * time.Millisecond},
+		{"current refused, previous silent", map[string]time.Duration{"AWSCURRENT": denied}, time.Minute, Versions{}, 500 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -191,7 +201,9 @@ func TestSecret_ReadVersions_slow(t *testing.T) {
 				s := newSecret("https://secretsmanager.invalid", slowVersions(test.delay))
 				s.limit, s.previous = 0, 0
 				got, err := s.ReadVersions(ctx)
-				if test.want.Current == "" {
+				if test.delay["AWSCURRENT"] == denied {
+					wantError(t, test.name, got.Current, err, verification.CodeSecretUnavailable, "may not read")
+				} else if test.want.Current == "" {
 					wantError(t, test.name, got.Current, err, verification.CodeBackendUnavailable, "out of reach")
 				} else {
 					wantVersions(t, test.name, got, err, test.want)
