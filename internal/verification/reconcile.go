@@ -49,8 +49,8 @@ type Reconciled struct {
 // Reconcile stops early, without an error, when its half of the minute's reads is used up, when
 // Didit throttles, when three sessions in a row fail, and when its time is over; the rest is due at
 // the next run. Tasks that cannot be completed end the first class alone. It returns an [*Error]
-// when Didit refuses the credentials or they cannot be used, when Didit knows none of five sessions,
-// and when the table cannot be reached.
+// when Didit refuses the credentials or they cannot be used, when Didit knows none of five
+// sessions, and when the table cannot be reached.
 func (t *Tracker) Reconcile(ctx context.Context) (Reconciled, error) {
 	run := &reconciliation{Tracker: t, answered: map[string]bool{}}
 	run.free.L = &run.mu
@@ -160,24 +160,21 @@ func (run *reconciliation) failed(ctx context.Context, err error) {
 	if !errors.Is(err, run.err) {
 		run.logRecovered(ctx, err)
 	}
-	if errors.Is(err, ErrUnreadable) {
-		return
-	}
-	run.works = false
 	if concernsOne(err) {
 		return
 	}
+	run.works = false
 	if run.inARow++; run.inARow == maxFailures && run.class != ClassTasks {
 		run.over = true
 	}
 }
 
 // concernsOne reports whether an error is probably that of one session and not of what all depend
-// on: a task that can never be ended, such as one whose state machine has a key of its own that the
-// function may not use.
+// on: a record that cannot be read, or a task that can never be ended, such as one whose state
+// machine has a key of its own that the function may not use.
 func concernsOne(err error) bool {
-	_, ok := errors.AsType[taskError](err)
-	return ok && AsError(err).Code == CodeInternal
+	_, ofTask := errors.AsType[taskError](err)
+	return errors.Is(err, ErrUnreadable) || ofTask && AsError(err).Code == CodeInternal
 }
 
 // begin looks at a session, and returns what is to be done about it, if anything is. Its errors,
