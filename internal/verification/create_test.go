@@ -71,6 +71,13 @@ func TestCreator_Create_fieldNotAllowed(t *testing.T) {
 		{"nested null", []string{"expected_details.gender"}, `{"expected_details":{"gender":"F","id_country":null}}`, nil},
 		{"extra, not the user's", UserFields, `{"newest":1,"other":null}`, []string{"newest " + mayNot, "other " + mayNot}},
 		{"extra, the user's", []string{"newest"}, `{"newest":{"a":null}}`, nil},
+		// A path that is no field matches nothing, above all not the field around it.
+		{"no field, in a value that is kept whole", []string{"metadata.user_type", "portrait_image.x", "callback.y", "newest.z"},
+			`{"metadata":{"user_type":1},"portrait_image":"QUJD","callback":"https://app.example.com/","newest":{"z":1}}`,
+			[]string{"metadata " + mayNot, "portrait_image " + mayNot, "callback " + mayNot, "newest " + mayNot}},
+		{"no field, in an object", []string{"contact_details.fax", "expected_details.gender.x"}, `{"contact_details":{},"expected_details":{"gender":"F"}}`,
+			[]string{"contact_details " + mayNot, "expected_details " + mayNot}},
+		{"no field, beside one", []string{"contact_details.fax", "contact_details.email"}, `{"contact_details":{"email":"j@example.com"}}`, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -45,9 +45,10 @@ func (p Policy) fieldsNotAllowed(body Value) []FieldError {
 	return refused
 }
 
-// allowsWithin reports whether any member of a top-level field is allowed.
+// allowsWithin reports whether any member of a top-level field is allowed. A path that is no field
+// matches nothing: what is inside of metadata or of an extra field cannot be allowed alone.
 func (p Policy) allowsWithin(name string) bool {
-	return slices.ContainsFunc(p.UserFields, func(f string) bool { return strings.HasPrefix(f, name+".") })
+	return slices.ContainsFunc(p.UserFields, func(f string) bool { return strings.HasPrefix(f, name+".") && KnownField(f) })
 }
 
 const unknownField = "is not a field of this request."
