@@ -295,6 +295,8 @@ func TestAppendQuote(t *testing.T) {
 		"a\xed\xbf\xbfb\ufffd":      "\"a\\udfffb\ufffd\"",
 		"\xed\xa0\xbdx\xed\xb8\x80": `"\ud83dx\ude00"`,
 		"\xed\xb4\x9a\xed\xab\xa5":  `"\udd1a\udae5"`,
+		"abc\"déf\\\\😀":             "\"abc\\\"déf\\\\\\\\😀\"",
+		"é\xed\xa0\x80é\x01é":       "\"é\\ud800é\\u0001é\"",
 	} {
 		if got := string(AppendQuote([]byte("before"), text)); got != "before"+want {
 			t.Errorf("%q: got %s, want %s", text, got, want)

@@ -133,18 +133,24 @@ func appendRune(to []byte, r rune) []byte {
 // that are not UTF-8 become U+FFFD.
 func AppendQuote(to []byte, text string) []byte {
 	to = append(to, '"')
-	if isPlain(text) { // most names
-		return append(append(to, text...), '"')
-	}
+	plain := 0 // where the text begins that is not appended yet, and is as it is
 	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf && c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(text[i:])
 		if size == 1 && len(text)-i >= 3 && text[i] == 0xED && text[i+1]>>5 == 0b101 && text[i+2]>>6 == 0b10 {
 			r, size = 0xD000|rune(text[i+1]&0x3F)<<6|rune(text[i+2]&0x3F), 3
+		} else if size > 1 {
+			i += size
+			continue
 		}
-		to = appendEscaped(to, r)
+		to = appendEscaped(append(to, text[plain:i]...), r)
 		i += size
+		plain = i
 	}
-	return append(to, '"')
+	return append(append(to, text[plain:]...), '"')
 }
 
 // AppendQuote appends a string of a document in UTF-8 as [AppendQuote] appends its text; nothing
@@ -175,16 +181,6 @@ func appendEscaped(to []byte, r rune) []byte {
 	default:
 		return utf8.AppendRune(to, r)
 	}
-}
-
-// isPlain reports whether the string is ASCII without characters that JSON escapes.
-func isPlain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }
 
 // validPrefix returns the length of the longest prefix in UTF-8.
