@@ -23,6 +23,12 @@ func costly() map[string]string {
 		fmt.Fprintf(&names, `"%040d":1.10,`, i*7919%values)
 	}
 	texts["names to sort"] = `{` + names.String() + `"":0}`
+	const escapes = 9_900 // with the rest of a delivery as many as are read, too
+	texts["names to sort, half of them with an escape"] = escapedNames(values, func(i int) int { return i / (values - escapes) })
+	texts["names with many escapes to sort"] = escapedNames(escapes/9, func(i int) int { return 1 + i%17 })
+	texts["names with too many escapes"] = escapedNames(values/2, func(i int) int { return 1 + i%17 })
+	texts["a name with escapes"] = `{"` + strings.Repeat(`\"`+strings.Repeat("é", 50), escapes) + `":0}`
+	texts["a name of escapes"] = `{"` + strings.Repeat(`\"`, 522_000) + `":0}`
 	for name, value := range map[string]string{
 		"strings": `"` + strings.Repeat("a", 40) + `"`, "strings with escapes": `"\ud83d\ude00\n\u0001` + strings.Repeat("é", 10) + `"`,
 		"numbers": `-1234567890.123456789e-3`, "numbers between two floats": `9007199254740993.00001`, "numbers to round": `1.1e30`,
@@ -31,6 +37,17 @@ func costly() map[string]string {
 	}
 	texts["nothing"] = `0`
 	return texts
+}
+
+// escapedNames is an object of so many names that all differ, in an order that has to be sorted,
+// with so many escapes in each.
+func escapedNames(names int, escapes func(i int) int) string {
+	object := []byte(`{`)
+	for i := range names {
+		i = i * 7919 % names
+		object = fmt.Appendf(object, `"%038d%s":1.10,`, i, strings.Repeat(`\"`, escapes(i)))
+	}
+	return string(object) + `"":0}`
 }
 
 // eventWith is the body of a delivery of now with a further member.

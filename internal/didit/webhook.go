@@ -1,6 +1,7 @@
 package didit
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -21,8 +22,9 @@ const MaxWebhookBytes = 1 << 20
 // Limits of a document that is parsed before its sender is known, for X-Signature-V2. Didit's
 // largest nest about ten deep; one with a long list of AML hits has more values, and X-Signature.
 const (
-	maxUnsignedDepth  = 64
-	maxUnsignedValues = 20_000
+	maxUnsignedDepth   = 64
+	maxUnsignedValues  = 20_000
+	maxUnsignedEscapes = 10_000 // backslashes
 )
 
 // DefaultTolerance is how far the signed time of a delivery may be from now, either way. Didit
@@ -78,8 +80,8 @@ type Verifier struct {
 // could reuse them.
 //
 // Until a signature matches, the cost is bounded, because anyone can send a delivery: the
-// document's signature is tried on documents of up to 20,000 values whose numbers have exponents of
-// at most ±30. After that a body is accepted whatever its size.
+// document's signature is tried on documents of up to 20,000 values and 10,000 backslashes whose
+// numbers have exponents of at most ±30. After that a body is accepted whatever its size.
 //
 // The error is a [*WebhookError], or the one that [WebhookSecretCache].Read returned. An event
 // whose type does not concern a session comes back with Ignored set, however old it is.
@@ -178,8 +180,12 @@ func newDelivery(header http.Header, body []byte) *delivery {
 	}
 }
 
-// parseUnsigned parses a body whose sender is not known yet.
+// parseUnsigned parses a body whose sender is not known yet. Text with escapes costs several times
+// as much as other text.
 func parseUnsigned(body []byte) (strictjson.Value, error) {
+	if bytes.Count(body, []byte(`\`)) > maxUnsignedEscapes {
+		return strictjson.Value{}, malformed("too many escapes")
+	}
 	if !utf8.Valid(body) {
 		return strictjson.Value{}, malformed(string(strictjson.NotUTF8))
 	}

@@ -334,6 +334,10 @@ func TestVerifier_Verify_unsignedLimits(t *testing.T) {
 		{"500,000 values", list("0", 500_000), false},
 		{"2,000 long floats", list("0.98765432109876543", maxLongFloats), true},
 		{"2,001 long floats", list("0.98765432109876543", maxLongFloats+1), false},
+		{"10,000 escapes", `"` + strings.Repeat(`\n`, maxUnsignedEscapes) + `"`, true},
+		{"10,001 escapes", `"` + strings.Repeat(`\n`, maxUnsignedEscapes+1) + `"`, false},
+		{"10,000 escapes in names", list(`{"\"\u00e9":0}`, maxUnsignedEscapes/2), true},
+		{"10,002 escapes in names", list(`{"\"\u00e9":0}`, maxUnsignedEscapes/2+1), false},
 		{"many short floats", list("89.9200000000001", 5*maxLongFloats), true},
 		{"many long integers", list("118120836164494131264123456789012345678", maxLongFloats+1), true},
 	} {
