@@ -32,11 +32,19 @@ type refusal struct {
 // of a field.
 var sentenceNames = []string{"detail", "error", "message", "error_description", "non_field_errors"}
 
+// readRefusal reads a body that is one JSON object, array or string. Anything else is not readable:
+// readRefusal reads a body that is one JSON object, array or string. Anything else is not readable:
+// the words 400 Bad Request begin with a number, and are not Didit's.
 func readRefusal(body []byte) refusal {
 	var value any
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber() // one that is too large for a float is no reason to lose the sentences
-	if d.Decode(&value) != nil {
+	if !json.Valid(body) || d.Decode(&value) != nil {
+		return refusal{}
+	}
+	switch value.(type) {
+	case map[string]any, []any, string:
+	default:
 		return refusal{}
 	}
 	r := refusal{readable: true}
