@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -153,6 +154,7 @@ func TestAccepted(t *testing.T) {
 		upper[name] = strings.ToUpper(value)
 	}
 	full := padded(body, 1<<20)
+	slashes := strings.ReplaceAll(full, "x", "?") // base64 writes ??? as Pz8/
 	late, early := dated(recorded(t, "http-approved"), -5*time.Minute), dated(recorded(t, "http-approved"), 14*time.Minute)
 	untyped := strings.Replace(body, `"webhook_type":"status.updated",`, "", 1)
 	upperSession := strings.ReplaceAll(body, sessionID, strings.ToUpper(sessionID))
@@ -180,6 +182,9 @@ func TestAccepted(t *testing.T) {
 		})},
 		{"mapping key", stagetest.Edit(t, deliver(t, good, body), func(e map[string]any) { e["rawPath"] = "/idv/webhooks/didit" })},
 		{"1 MiB", deliver(t, signed(full, stage.WebhookSecret), full)},
+		{"1 MiB in base64 with escaped slashes", bytes.ReplaceAll(stagetest.Edit(t, deliver(t, signed(slashes, stage.WebhookSecret), slashes), func(e map[string]any) {
+			e["body"], e["isBase64Encoded"] = base64.StdEncoding.EncodeToString([]byte(slashes)), true
+		}), []byte("Pz8/"), []byte(`Pz8\/`))},
 		{"5 minutes old", deliver(t, signed(late, stage.WebhookSecret), late)},
 		{"14 minutes ahead", deliver(t, signed(early, stage.WebhookSecret), early)},
 		{"without a type", deliver(t, signed(untyped, stage.WebhookSecret), untyped)},

@@ -2,7 +2,6 @@ package lambdahttp
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -18,7 +17,7 @@ const minCut = 4 << 10
 const cutMark = "0"
 
 // parseEvent decodes a payload, and reports whether it is an HTTP request. Of a body longer than
-// maxBody it decodes one byte more; 0 means no limit.
+// maxBody it decodes a little more; 0 means no limit.
 //
 // Nearly all of a large payload is one string, its body. encoding/json goes over a string three
 // times; here it gets the rest.
@@ -33,7 +32,7 @@ func parseEvent(payload []byte, maxBody int) (e event, ok bool) {
 				return event{}, false
 			}
 			if e.Body.isCut {
-				e.Body.text, ok = unquote(e.Body.cut, cmp.Or(maxBody, math.MaxInt))
+				e.Body.text, ok = unquote(e.Body.cut, e.maxText(maxBody))
 			}
 		}
 	}
@@ -45,6 +44,19 @@ func parseEvent(payload []byte, maxBody int) (e event, ok bool) {
 }
 
 func (e event) isHTTP() bool { return e.Version == "2.0" && e.RequestContext.HTTP.Method != "" }
+
+// maxText returns how many bytes of text a body of up to maxBody bytes has. In base64 it has a
+// third more, and line breaks.
+func (e event) maxText(maxBody int) int {
+	switch {
+	case maxBody == 0:
+		return math.MaxInt
+	case e.IsBase64:
+		return 2 * maxBody
+	default:
+		return maxBody
+	}
+}
 
 // body is the body of an event, as text or in base64.
 type body struct {
@@ -114,8 +126,8 @@ func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
 		return nil, false
 	}
 	if bytes.IndexByte(inner, '\\') < 0 {
-		if len(inner)/2 > maxBytes {
-			inner = inner[:2*maxBytes+1] // too long in base64, too
+		if len(inner) > maxBytes {
+			inner = inner[:maxBytes+1]
 		}
 		return inner, true
 	}

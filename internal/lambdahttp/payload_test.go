@@ -2,7 +2,10 @@ package lambdahttp
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -54,18 +57,42 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// Ensure that of a body that is too long enough is decoded to see that, and no more than that of
-// one with escapes.
+// Ensure that of a body that is too long enough is decoded to see that, and little more, with and
+// without escapes.
 func TestParseEvent_maxBody(t *testing.T) {
 	t.Parallel()
 	const maxBody = 10_000
 	for unit, size := range map[string]int{"a": 1, `\n`: 1, "é": 2, `\u00e9`: 2, `\u0041`: 1, `\ud83d\ude00`: 4, `a\ud83d\ude00`: 5, `a\n`: 2} {
-		for _, n := range []int{maxBody/size - 1, maxBody / size, maxBody/size + 1, 10 * maxBody} {
-			payload := []byte(`{"version":"2.0","requestContext":{"http":{"method":"POST"}},"body":"` + strings.Repeat(unit, n) + `"}`)
-			e, ok := parseEvent(payload, maxBody)
-			got, whole := len(e.Body.text), n*size
-			if !ok || whole <= maxBody && got != whole || whole > maxBody && (got <= maxBody || got > min(whole, 2*maxBody+1) || strings.Contains(unit, `\`) && got > maxBody+4) {
-				t.Errorf("%d times %s: got %d bytes of %d, want %d and a few", n, unit, got, whole, min(whole, maxBody))
+		for isBase64, most := range map[string]int{"false": maxBody, "true": 2 * maxBody} {
+			for _, n := range []int{maxBody/size - 1, maxBody / size, maxBody/size + 1, most / size, most/size + 1, 10 * maxBody} {
+				payload := []byte(`{"version":"2.0","requestContext":{"http":{"method":"POST"}},"body":"` + strings.Repeat(unit, n) + `","isBase64Encoded":` + isBase64 + `}`)
+				e, ok := parseEvent(payload, maxBody)
+				got, whole := len(e.Body.text), n*size
+				if !ok || whole <= most && got != whole || whole > most && (got <= most || got > most+4 || strings.Contains(unit, `\`) && cap(e.Body.text) > most+4) {
+					t.Errorf("%d times %s, base64 %s: got %d bytes of %d, want %d and a few", n, unit, isBase64, got, whole, min(whole, most))
+				}
+			}
+		}
+	}
+}
+
+// Ensure that a body in base64 is measured by its bytes, whether its slashes are escaped or not.
+func TestHandler_maxBody(t *testing.T) {
+	t.Parallel()
+	const maxBody = 10_000
+	for n, want := range map[int]int{maxBody - 1: maxBody - 1, maxBody: maxBody, maxBody + 1: maxBody + 1, 3 * maxBody: maxBody + 1} {
+		text := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, n))
+		for _, slash := range []string{"/", `\/`} {
+			var got int
+			h := &Handler{MaxBody: maxBody, HTTP: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+				if got = len(body); err != nil {
+					t.Errorf("%d bytes with %s: %v", n, slash, err)
+				}
+			})}
+			if _, err := h.Invoke(t.Context(), []byte(`{"version":"2.0","requestContext":{"http":{"method":"POST"}},"isBase64Encoded":true,"body":"`+
+				strings.ReplaceAll(text, "/", slash)+`"}`)); err != nil || got != want {
+				t.Errorf("%d bytes with %s: got %d, %v, want %d", n, slash, got, err, want)
 			}
 		}
 	}
