@@ -49,7 +49,7 @@ func (c *CreateSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusOK
 	}
 	document := sessionJSON(session.Session, true)
-	if format, _ := qrWanted(r.URL.Query()); format != "" {
+	if format, _ := qrWanted(r.URL.RawQuery); format != "" {
 		if document.QR, err = qrCode(session.URL, format); err != nil {
 			LogRecovered(c.Log)(ctx, err) // the session exists, and its URL says the same
 		}
@@ -102,7 +102,7 @@ func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verifica
 	if err != nil {
 		return verification.Created{}, err
 	}
-	_, wrong := qrWanted(r.URL.Query())
+	_, wrong := qrWanted(r.URL.RawQuery)
 	return c.Sessions.Create(r.Context(), verification.CreateRequest{Caller: caller, Fields: fields, Invalid: append(invalid, wrong...)})
 }
 

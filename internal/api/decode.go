@@ -49,6 +49,10 @@ func decodeObject(
 	return domainValue(root), invalid, nil
 }
 
+// unreadableQuery says what to do about a query that cannot be parsed, of which net/url would drop
+// a part without a word.
+const unreadableQuery = "cannot be read, because the query is malformed: write ; as %3B and % as %25."
+
 func malformed(sentence string) *verification.Error {
 	return &verification.Error{Code: verification.CodeInvalidRequest, Detail: sentence,
 		Fields: []verification.FieldError{{Message: sentence}}}

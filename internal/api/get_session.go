@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -70,7 +71,11 @@ func (g *GetSession) serve(r *http.Request, gateway RequestContext, id string, o
 		return nil, outcome{}, err
 	}
 	if !one {
-		records, err := g.Records.List(r.Context(), caller, r.URL.Query().Get("vendor_data"))
+		vendorData, err := vendorDataWanted(r.URL.RawQuery, caller)
+		if err != nil {
+			return nil, outcome{}, err
+		}
+		records, err := g.Records.List(r.Context(), caller, vendorData)
 		return listDocument(records), outcome{"listed", []slog.Attr{slog.Int("sessions", len(records))}}, err
 	}
 	record, err := g.Records.Status(r.Context(), caller, id)
@@ -79,6 +84,18 @@ func (g *GetSession) serve(r *http.Request, gateway RequestContext, id string, o
 	}
 	return statusJSON(record), outcome{"told", []slog.Attr{
 		slog.String("session_id", record.SessionID), slog.String("status", record.Status)}}, nil
+}
+
+// vendorDataWanted returns the value of the query parameter vendor_data, and an error if the query
+// cannot be parsed. Of a signed-in user, who need not send any, a query that does not name the
+// parameter is not looked at.
+func vendorDataWanted(rawQuery string, caller verification.Caller) (string, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil && (caller.Trusted || strings.Contains(rawQuery, "vendor_data")) {
+		return "", &verification.Error{Code: verification.CodeInvalidRequest,
+			Fields: []verification.FieldError{{Field: "vendor_data", Message: unreadableQuery}}}
+	}
+	return query.Get("vendor_data"), nil
 }
 
 // statusDocument is the JSON of a session's status, for its owner.

@@ -151,6 +151,13 @@ func TestGetSession_list(t *testing.T) {
 		{"not signed in", "/sessions", newGet(store, RequestContext{}), 401, "unauthenticated"},
 		{"server", "/sessions?vendor_data=alice", iam, 200, "Not Started,Approved,Declined,"},
 		{"server names no user", "/sessions", iam, 400, `"field":"vendor_data"`},
+		{"server's query is broken", "/sessions?vendor_data=alice;x", iam, 400, `{"field":"vendor_data","message":"` + unreadableQuery + `"}`},
+		{"server's query is broken elsewhere", "/sessions?vendor_data=alice&x=%zz", iam, 400, `{"field":"vendor_data","message":"` + unreadableQuery + `"}`},
+		{"server's query is escaped", "/sessions?vendor_data=alice&x=%3B%25", iam, 200, "Not Started,Approved,Declined,"},
+		{"own, broken query", "/sessions?x=1;y", newGet(store, claims(`"alice"`)), 200, "Not Started,Approved,Declined,"},
+		{"own, another broken query", "/sessions?%zz", newGet(store, claims(`"alice"`)), 200, "Not Started,Approved,Declined,"},
+		{"own, named in a broken query", "/sessions?vendor_data=bob;x", newGet(store, claims(`"alice"`)), 400, `{"field":"vendor_data","message":"` + unreadableQuery + `"}`},
+		{"own, named beside what is broken", "/sessions?x=%zz&vendor_data=alice", newGet(store, claims(`"alice"`)), 400, `{"field":"vendor_data","message":"` + unreadableQuery + `"}`},
 		{"server names too much", "/sessions?vendor_data=" + strings.Repeat("x", 2049), iam, 400, `"field":"vendor_data"`},
 	} {
 		w := get(t, test.g, test.target)

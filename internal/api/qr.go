@@ -21,10 +21,13 @@ var qrImages = map[string]func(*qr.Code) string{
 }
 
 // qrWanted returns the value of the query parameter qr, empty if it is not there, and an error of
-// the field for one that does not exist.
-func qrWanted(query url.Values) (format string, invalid []verification.FieldError) {
+// the field for one that does not exist, or if the query cannot be parsed.
+func qrWanted(rawQuery string) (format string, invalid []verification.FieldError) {
+	query, err := url.ParseQuery(rawQuery)
 	values := query["qr"]
 	switch {
+	case err != nil:
+		return "", []verification.FieldError{{Field: "qr", Message: unreadableQuery}}
 	case len(values) == 0:
 		return "", nil
 	case len(values) == 1 && qrImages[values[0]] != nil:

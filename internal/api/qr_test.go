@@ -194,6 +194,14 @@ func TestCreateSession_qrValues(t *testing.T) {
 			t.Errorf("%q: the domain got the faults %v, want one of qr", query, s.got.Invalid)
 		}
 	}
+	// What a query says that cannot be parsed is not known.
+	for _, query := range []string{"?qr=gif;x", "?x=1;qr=gif", "?qr=%zz", "?qr=svg;", "?qr=svg&x=%", "?;"} {
+		s := &sessions{session: session}
+		postTo(t, newAPI(s, claims(`"u"`)), query)
+		if len(s.got.Invalid) != 1 || s.got.Invalid[0].Field != "qr" || s.got.Invalid[0].Message != unreadableQuery {
+			t.Errorf("%q: the domain got the faults %v, want one of qr that says %q", query, s.got.Invalid, unreadableQuery)
+		}
+	}
 }
 
 // Ensure that a URL that no code can hold costs the code and not the session.
