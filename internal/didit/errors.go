@@ -150,14 +150,15 @@ func tokenRefusal(a answer) error {
 }
 
 // sessionRefusal returns the error for an answer of the session endpoint, nil for a success. Didit
-// uses 400 for the plan, the credits and blocked users, too; the body tells them apart.
-func sessionRefusal(a answer) error {
+// uses 400 for the plan, the credits and blocked users, too; the body tells them apart. free is as
+// for readRefusal.
+func sessionRefusal(a answer, free ...string) error {
 	e := &Error{Op: a.op, Status: a.status}
 	switch a.status {
 	case http.StatusOK, http.StatusCreated:
 		return nil
 	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusUnprocessableEntity:
-		said := readRefusal(a.body)
+		said := readRefusal(a.body, free...)
 		if !said.readable {
 			return a.unreadable("refused without a readable reason")
 		}
@@ -165,7 +166,7 @@ func sessionRefusal(a answer) error {
 	case http.StatusUnauthorized:
 		e.Kind = KindCredentialsRejected
 	case http.StatusForbidden:
-		said := readRefusal(a.body)
+		said := readRefusal(a.body, free...)
 		switch {
 		case kindOfRefusal(said) == KindUserBlocked:
 			e.Kind = KindUserBlocked
@@ -225,11 +226,8 @@ func kindOfRefusal(said refusal) Kind {
 	}
 }
 
-// free are the fields in which callers send text of their own: what Didit quotes of them must not
-// look like a refusal of another kind.
-var free = []string{"metadata", "contact_details", "expected_details", "callback"}
-
-// says reports whether a sentence contains the phrase, in any case.
+// says reports whether a sentence contains the phrase, in any case. What Didit quotes of the free
+// fields must not look like a refusal of another kind.
 func (r refusal) says(phrase string) bool {
 	if strings.Contains(strings.ToLower(r.detail), phrase) {
 		return true
@@ -237,7 +235,7 @@ func (r refusal) says(phrase string) bool {
 	for _, f := range r.fields {
 		top, _, _ := strings.Cut(f.Field, ".")
 		top, _, _ = strings.Cut(top, "[")
-		if !slices.Contains(free, top) && strings.Contains(strings.ToLower(f.Message), phrase) {
+		if !slices.Contains(r.free, top) && strings.Contains(strings.ToLower(f.Message), phrase) {
 			return true
 		}
 	}

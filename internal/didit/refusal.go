@@ -26,6 +26,7 @@ type refusal struct {
 	detail    string   // the sentences, joined
 	sentences []string // about the whole request
 	fields    []FieldError
+	free      []string // top-level fields in which the caller sent text of its own
 }
 
 // sentenceNames are the members in which Didit writes about the whole request, or about the whole
@@ -33,9 +34,9 @@ type refusal struct {
 var sentenceNames = []string{"detail", "error", "message", "error_description", "non_field_errors"}
 
 // readRefusal reads a body that is one JSON object, array or string. Anything else is not readable:
-// readRefusal reads a body that is one JSON object, array or string. Anything else is not readable:
-// the words 400 Bad Request begin with a number, and are not Didit's.
-func readRefusal(body []byte) refusal {
+// the words 400 Bad Request begin with a number, and are not Didit's. free are the top-level fields
+// in which the caller sent text of its own.
+func readRefusal(body []byte, free ...string) refusal {
 	var value any
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber() // one that is too large for a float is no reason to lose the sentences
@@ -47,7 +48,7 @@ func readRefusal(body []byte) refusal {
 	default:
 		return refusal{}
 	}
-	r := refusal{readable: true}
+	r := refusal{readable: true, free: free}
 	r.collect("", value, 0)
 	r.detail = clip(strings.Join(r.sentences, " "))
 	return r

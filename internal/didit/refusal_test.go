@@ -20,6 +20,11 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 		languages = "Invalid language. Supported languages are: en, es"
 	)
 	field := func(name, message string) []FieldError { return []FieldError{{hidden{}, name, message}} }
+	// Each request sends every field that a case is about, and no other.
+	request := SessionRequest{WorkflowID: workflow, Fields: map[string]any{
+		"workflow_id": "ignored", "vendor_data": "ignored", "metadata": "m", "callback": "https://app.example.com/", "tags": "t",
+		"contact_details": map[string]any{"email": "j"}, "expected_details": []any{map[string]any{"first_name": "f"}},
+	}}
 	tests := []struct {
 		name   string
 		status int
@@ -63,6 +68,12 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 		{"nothing quoted decides", 400, `{"metadata":{"a":["has been blocked"]},"callback":["paid plan"],"contact_details":{"email":"not enough credits"},"expected_details":[{"first_name":"paid plan"}]}`,
 			Error{Kind: KindInvalidRequest, Fields: []FieldError{{hidden{}, "callback", "paid plan"}, {hidden{}, "contact_details.email", "not enough credits"},
 				{hidden{}, "expected_details[0].first_name", "paid plan"}, {hidden{}, "metadata.a", "has been blocked"}}}},
+		{"an extra field decides nothing", 400, `{"tags":["\"paid plan\" is not a valid choice."]}`, Error{Kind: KindInvalidRequest, Fields: field("tags", `"paid plan" is not a valid choice.`)}},
+		{"its items decide nothing", 400, `{"detail":{"tags":[{"x":"has been blocked"}]}}`, Error{Kind: KindInvalidRequest, Fields: field("tags[0].x", "has been blocked")}},
+		{"403, an extra field", 403, `{"tags":["\"credits\" is not a valid choice."]}`, Error{Kind: KindCredentialsRejected}},
+		{"a field that was not sent", 400, `{"organization":["` + plan + `"],"tags":["Bad."]}`,
+			Error{Kind: KindPlanRequired, Fields: []FieldError{{hidden{}, "organization", plan}, {hidden{}, "tags", "Bad."}}}},
+		{"the workflow", 400, `{"workflow_id":["` + plan + `"]}`, Error{Kind: KindPlanRequired, Fields: field("workflow_id", plan)}},
 		{"402", 402, `{"detail":"` + credits + `"}`, Error{Kind: KindInsufficientCredits, Detail: credits}},
 		{"422", 422, `{"workflow_id":"Invalid workflow_id."}`, Error{Kind: KindInvalidRequest, Fields: field("workflow_id", "Invalid workflow_id.")}},
 		{"a number beyond floats", 400, `{"detail":"No.","n":1e999}`, Error{Kind: KindInvalidRequest, Detail: "No."}},
@@ -110,7 +121,7 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 			fake := newFake(t, nil, sequence(
 				reply(tt.status, tt.body, "Location", prefix+"/v2/session/"),
 				reply(tt.status, tt.body, "Location", prefix+"/v2/session/"), reply(201, okSession)))
-			_, err := fake.client(t, fixed(keySecret), new(clock)).CreateSession(t.Context(), nameless)
+			_, err := fake.client(t, fixed(keySecret), new(clock)).CreateSession(t.Context(), request)
 			input := tt.body[:min(len(tt.body), 80)]
 			got := failure(t, input, err)
 			want := tt.want

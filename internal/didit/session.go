@@ -58,13 +58,24 @@ func (c *Client) CreateSession(ctx context.Context, r SessionRequest) (Session, 
 		op:        opCreateSession,
 		retryable: r.VendorData != "",
 		read: func(a answer) (err error) {
-			if err = sessionRefusal(a); err == nil {
+			if err = sessionRefusal(a, r.freeText()...); err == nil {
 				session, err = parseSession(a)
 			}
 			return err
 		},
 	})
 	return session, err
+}
+
+// freeText returns the fields in which the caller sent text of its own, which a refusal may quote.
+// The two ids are not among them: what Didit says about them may be of another kind.
+func (r SessionRequest) freeText() (names []string) {
+	for name := range r.Fields {
+		if name != "vendor_data" && name != "workflow_id" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // parseSession reads a success. Only the id and the URL are indispensable; an unexpected type

@@ -186,6 +186,8 @@ func TestCreator_Create_refusals(t *testing.T) {
 		{"a plan, and more", sent, 400, `{"detail":"You need to have a paid plan.","organization":"ACME Ltd","balance":"12.30","owner":{"detail":"Jane Doe"},"plan":["free plan"]}`, nil,
 			CodePlanRequired, 0, "You need to have a paid plan.", nil},
 		{"a plan under another name", sent, 400, `{"reason":"ACME Ltd needs a paid plan"}`, nil, CodePlanRequired, 0, "", nil},
+		{"a plan, in what was sent", bodyWith("sandbox_scenario", `"paid-plan"`, ""), 400, `{"sandbox_scenario":["\"paid plan\" is not a valid choice."]}`, nil,
+			CodeInvalidRequest, 0, "", []string{`sandbox_scenario "paid plan" is not a valid choice.`}},
 		{"credits, and more", sent, 403, `{"error":"You don't have enough credits.","organization":"ACME Ltd","balance":"0.02 USD"}`, nil,
 			CodeInsufficientCredits, 0, "You don't have enough credits.", nil},
 		{"a callback, trusted", bodyWith("callback", `"https://app.example.com/"`, ""), 400, `{"callback":["Not an allowed domain."]}`, nil, CodeInvalidRequest, 0, "",
