@@ -356,15 +356,16 @@ func TestCreateSession_needless(t *testing.T) {
 func TestCreateSession_fieldErrors(t *testing.T) {
 	t.Parallel()
 	failure := &verification.Error{Code: verification.CodeInvalidRequest, Detail: "Didit's sentence <b>", Fields: []verification.FieldError{
-		{Field: "callback", Message: "must be a URL."}, {Field: "contact_details.email", Message: "jane@x is bad", Private: true}}}
+		{Field: "callback", Message: "must be a URL."}, {Field: "contact_details.email", Message: "jane@x is bad", Private: true},
+		{Field: "newest", Message: "jane@x is worse", Private: true}}}
 	c := newAPI(&sessions{err: failure}, claims(`"u"`))
 	w := post(t, c, "", `{}`)
-	want := `"errors":[{"field":"callback","message":"must be a URL."},{"field":"contact_details.email","message":"jane@x is bad"}]`
+	want := `"errors":[{"field":"callback","message":"must be a URL."},{"field":"contact_details.email","message":"jane@x is bad"},{"field":"newest","message":"jane@x is worse"}]`
 	if !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `"detail":"Didit's sentence <b>"`) {
 		t.Errorf("got %s\nwant %s", w.Body, want)
 	}
 	_, err := c.Invoke(t.Context(), []byte(`{}`))
-	if got, want := err.Error(), "The request is invalid: callback must be a URL. contact_details.email is invalid."; got != want {
+	if got, want := err.Error(), "The request is invalid: callback must be a URL. contact_details.email is invalid. newest is invalid."; got != want {
 		t.Errorf("direct: got %q, want %q", got, want)
 	}
 	failure.Fields = make([]verification.FieldError, 5000)

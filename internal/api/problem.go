@@ -194,8 +194,6 @@ func newDirectError(e *verification.Error) directError {
 		switch {
 		case field.Field == "":
 			parts = append(parts, field.Message)
-		case field.Private && !verification.KnownField(field.Field):
-			// A field name that Didit chose may quote anything.
 		case field.Private:
 			parts = append(parts, field.Field+" is invalid.")
 		default:

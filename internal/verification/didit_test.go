@@ -126,6 +126,25 @@ func TestExplain_sentences(t *testing.T) {
 	}
 }
 
+// Ensure that no name is passed on that Didit chose: it may quote anything.
+func TestExplain_names(t *testing.T) {
+	t.Parallel()
+	e := explain(&didit.Error{Kind: didit.KindInvalidRequest, Fields: []didit.FieldError{
+		{Field: "newest", Message: "A."}, {Field: "newest.jane@example.com", Message: "B."}, {Field: "newest[0].jane@example.com", Message: "C."},
+		{Field: "newest jane@example.com", Message: "D."}, {Field: "jane@example.com.newest", Message: "E."}, {Field: "metadata.jane@example.com", Message: "F."},
+		{Field: "expected_details.expected_document_types[1]", Message: "G."}, {Field: "[0].newest", Message: "H."}, {Field: "", Message: "I."},
+	}}, "newest")
+	want := []string{"newest A.", "newest B.", "newest C.", "expected_details.expected_document_types G."}
+	if got := fieldsOf(e); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, f := range e.Fields {
+		if !f.Private {
+			t.Errorf("%s is not private", f.Field)
+		}
+	}
+}
+
 // Ensure that the source of the credentials speaks for itself, and that nothing else does.
 func TestExplain_foreign(t *testing.T) {
 	t.Parallel()
