@@ -34,6 +34,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"unknown field", body(`{"nonsense":1}`), 400, []string{`"field":"nonsense"`, "is not a field of this request."}},
 		{"unknown null", body(`{"nonsense":null}`), 400, []string{`"field":"nonsense"`}},
+		{"empty name", body(`{"":1,"":2}`), 400, []string{`{"field":"\"\"","message":"is a duplicate key."}`, `{"field":"\"\"","message":"is not a field of this request."}`}},
 		{"misspelt field", body(`{"contact_detail":{"email":"j@example.com"}}`), 400, []string{"did you mean contact_details?"}},
 		{"field in another place", body(`{"email":"j@example.com"}`), 400, []string{"did you mean contact_details.email?"}},
 		{"field in camel case", body(`{"workflowId":"x"}`), 400, []string{"did you mean workflow_id?"}},

@@ -33,6 +33,9 @@ func TestDecodeObject(t *testing.T) {
 		{`{"a":"\u0000","b":{"c":1,"d":"\ud800","c":[{"\u0000":"\u0000"}]},"a":2}`, []string{"a", "b.d", "b.c", "b.c[0].?", "b.c[0].?", "a"}},
 		{`{"\ud800":1}`, []string{"?"}},
 		{`{"a":{"\u0000":1}}`, []string{"a.?"}},
+		{`{"":1,"":2}`, []string{`""`}},
+		{`{"a":{"":1,"":[{"":"\u0000"}]}}`, []string{`a.""`, `a.""[0].""`}},
+		{`{"":{"a":1,"a":2}}`, []string{`"".a`}},
 		{`{"` + strings.Repeat("n", 100) + `":1,"` + strings.Repeat("n", 100) + `":1}`, []string{strings.Repeat("n", 64) + "…"}},
 		{strings.Repeat(`{"a":`, 32) + "1" + strings.Repeat("}", 32), nil},
 	} {

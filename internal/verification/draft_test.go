@@ -17,7 +17,9 @@ func TestCreator_Create_unknownField(t *testing.T) {
 		`{"contact_details":{"fax":null}}`:               "contact_details.fax",
 		`{"expected_details":{"email":"j@example.com"}}`: "expected_details.email",
 		`{"expected_details":{"expected_details":{}}}`:   "expected_details.expected_details",
-		`{"":1}`:                                    "",
+		`{"":1}`:                                    `""`,
+		`{"":null}`:                                 `""`,
+		`{"contact_details":{"":1}}`:                `contact_details.""`,
 		`{"Workflow_ID":"` + workflow + `"}`:        "Workflow_ID",
 		`{"include_url":false}`:                     "include_url",
 		`{"qr":"svg"}`:                              "qr",
@@ -132,7 +134,7 @@ func TestCreator_Create_address(t *testing.T) {
 func TestFieldPath(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ parent, name, want string }{
-		{"", "a", "a"}, {"a", "b", "a.b"}, {"", "", ""}, {"a", "", "a."}, {"", "a\r\nb\x00\x7f", "a??b??"}, {"", "é\u2028", "é\u2028"},
+		{"", "a", "a"}, {"a", "b", "a.b"}, {"", "", `""`}, {"a", "", `a.""`}, {`""`, "", `"".""`}, {`""`, "a", `"".a`}, {"", "a\r\nb\x00\x7f", "a??b??"}, {"", "é\u2028", "é\u2028"},
 		{"", strings.Repeat("é", 64), strings.Repeat("é", 64)}, {"p", strings.Repeat("é", 65), "p." + strings.Repeat("é", 64) + "…"},
 	} {
 		if got := FieldPath(test.parent, test.name); got != test.want {

@@ -54,7 +54,8 @@ func (v Value) Get(name string) Value {
 const maxName = 64
 
 // FieldPath returns the path of a member within its parent as it is shown to callers and in logs:
-// control characters are replaced, and long names are cut off.
+// control characters are replaced, and long names are cut off. An empty name is shown as two
+// quotes, because without a path an error is about the whole body.
 func FieldPath(parent, name string) string {
 	characters := 0
 	for i := range name {
@@ -69,6 +70,9 @@ func FieldPath(parent, name string) string {
 		}
 		return r
 	}, name)
+	if name == "" {
+		name = `""`
+	}
 	if parent == "" {
 		return name
 	}
