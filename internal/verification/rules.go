@@ -157,7 +157,9 @@ func checkIP(text string) string {
 }
 
 func checkPortrait(text string) string {
-	if base64.StdEncoding.DecodedLen(len(text)) > maxPortrait+3 {
+	// The decoder skips line breaks.
+	characters := len(text) - strings.Count(text, "\n") - strings.Count(text, "\r")
+	if base64.StdEncoding.DecodedLen(characters) > maxPortrait+3 {
 		return "must not be larger than 2 MB."
 	}
 	image, err := base64.StdEncoding.DecodeString(text)

@@ -80,6 +80,12 @@ func TestCheckPortrait_size(t *testing.T) {
 		if taken := got == ""; taken != test.taken || !taken && !strings.Contains(got, "2 MB") {
 			t.Errorf("%d bytes: got %q, want taken %v", test.bytes, got, test.taken)
 		}
+		// MIME's lines have 76 characters.
+		for _, lineBreak := range []string{"\n", "\r\n"} {
+			if got := checkPortrait(strings.ReplaceAll(zeros(test.bytes), strings.Repeat("A", 76), strings.Repeat("A", 76)+lineBreak)); (got == "") != test.taken {
+				t.Errorf("%d bytes in lines: got %q, want taken %v", test.bytes, got, test.taken)
+			}
+		}
 	}
 }
 
