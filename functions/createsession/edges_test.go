@@ -37,6 +37,8 @@ func TestMistakes(t *testing.T) {
 		{"empty name", body(`{"":1,"":2}`), 400, []string{`{"field":"\"\"","message":"is a duplicate key."}`, `{"field":"\"\"","message":"is not a field of this request."}`}},
 		{"misspelt field", body(`{"contact_detail":{"email":"j@example.com"}}`), 400, []string{"did you mean contact_details?"}},
 		{"field in another place", body(`{"email":"j@example.com"}`), 400, []string{"did you mean contact_details.email?"}},
+		{"path as a name", body(`{"contact_details.email":"j@example.com"}`), 400, []string{"send email inside the object contact_details."}},
+		{"field of the other door", body(`{"includeUrl":false}`), 400, []string{"is not a field of this request."}},
 		{"field in camel case", body(`{"workflowId":"x"}`), 400, []string{"did you mean workflow_id?"}},
 		{"misspelt extra field", body(`{"newset":1}`), 400, []string{"did you mean newest?"}},
 		{"field that a user may not send", body(`{"portrait_image":"QUJD","nonsense":1}`), 403, []string{`"field_not_allowed"`, `"field":"portrait_image"`}},
@@ -58,8 +60,12 @@ func TestMistakes(t *testing.T) {
 			}
 		}
 	}
-	if r := w.Call(t, []byte(`{"vendorData":"user-123","include_url":false}`)); r.ErrorType != "InvalidRequest" || !strings.Contains(r.ErrorMessage, "did you mean vendor_data?") {
-		t.Errorf("directly: got %q %s, want a suggestion", r.ErrorType, r.ErrorMessage)
+	for payload, says := range map[string]string{
+		`{"vendorData":"user-123","include_url":false}`: "did you mean vendor_data?", `{"includeUrl":false}`: "did you mean include_url?",
+	} {
+		if r := w.Call(t, []byte(payload)); r.ErrorType != "InvalidRequest" || !strings.Contains(r.ErrorMessage, says) {
+			t.Errorf("directly, %s: got %q %s, want it to say %s", payload, r.ErrorType, r.ErrorMessage, says)
+		}
 	}
 	if got := w.Didit.Count(didittest.OpCreate); got != 0 {
 		t.Errorf("got %d requests to Didit, want none", got)

@@ -139,9 +139,10 @@ func (c *CreateSession) invoke(ctx context.Context, payload []byte) (s verificat
 	if err != nil {
 		return s, false, err
 	}
+	const own = "include_url"
 	includeURL = true
 	fields.Members = slices.DeleteFunc(fields.Members, func(m verification.Member) bool {
-		if m.Name != "include_url" {
+		if m.Name != own {
 			return false
 		}
 		switch m.Value.Kind {
@@ -154,7 +155,7 @@ func (c *CreateSession) invoke(ctx context.Context, payload []byte) (s verificat
 		return true
 	})
 	s, err = c.Sessions.Create(ctx, verification.CreateRequest{
-		Caller: verification.Caller{Trusted: true}, Fields: fields, Invalid: invalid})
+		Caller: verification.Caller{Trusted: true}, Fields: fields, Invalid: invalid, DoorFields: []string{own}})
 	return s, includeURL, err
 }
 

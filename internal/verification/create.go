@@ -37,6 +37,9 @@ type CreateRequest struct {
 	Caller  Caller
 	Fields  Value        // the body, an object
 	Invalid []FieldError // errors of its form, to be reported with all others
+	// DoorFields are names that the caller of Create takes itself, and that Fields is without. They
+	// are suggested for misspelt ones.
+	DoorFields []string
 }
 
 // Recorder is the part of a [Store] that creating sessions needs.

@@ -17,15 +17,15 @@ type draft struct {
 	defaulted  bool // the workflow is the configuration's choice
 	vendorData string
 
-	extraFields    []string // of the policy
+	furtherFields  []string // that exist beside the parameters
 	localCallbacks bool     // of the policy
 }
 
 // draft reads and validates all fields of the request.
 func (c *Creator) draft(r CreateRequest) *draft {
 	d := &draft{
-		invalid: slices.Clone(r.Invalid), fields: map[string]any{}, texts: map[string]string{}, extraFields: c.Policy.ExtraFields,
-		localCallbacks: c.Policy.LocalCallbacks,
+		invalid: slices.Clone(r.Invalid), fields: map[string]any{}, texts: map[string]string{},
+		furtherFields: slices.Concat(c.Policy.ExtraFields, r.DoorFields), localCallbacks: c.Policy.LocalCallbacks,
 	}
 	for _, m := range r.Fields.Members {
 		if slices.Contains(c.Policy.ExtraFields, m.Name) && !KnownField(m.Name) {
@@ -33,7 +33,7 @@ func (c *Creator) draft(r CreateRequest) *draft {
 			continue
 		}
 		if path := FieldPath("", m.Name); dotted(m.Name) {
-			d.refuseUnknown(path)
+			d.refuseUnknown(path, true)
 		} else {
 			d.take(d.fields, path, m)
 		}
@@ -51,7 +51,7 @@ func (d *draft) take(object map[string]any, path string, m Member) {
 	p, known := findParameter(path)
 	switch v := m.Value; {
 	case !known:
-		d.refuseUnknown(path)
+		d.refuseUnknown(path, false)
 	case v.Kind == KindNull:
 	case p.kind == anyKind:
 		object[m.Name] = v.Raw

@@ -57,11 +57,19 @@ const unknownField = "is not a field of this request."
 const maxSuggestions = 20
 
 // refuseUnknown refuses a field that does not exist, with the nearest name of one that does.
-func (d *draft) refuseUnknown(path string) {
+// pathAsName tells that the caller wrote a path as a name, and must learn to nest the field.
+func (d *draft) refuseUnknown(path string, pathAsName bool) {
 	message := unknownField
 	if len(d.invalid) < maxSuggestions {
-		if name := nearestField(path, d.extraFields); name != "" {
-			message = strings.TrimSuffix(unknownField, ".") + ": did you mean " + name + "?"
+		if name := nearestField(path, d.furtherFields); name != "" {
+			suggestion := ": did you mean " + name + "?"
+			if object, inner, ok := strings.Cut(name, "."); ok && pathAsName {
+				suggestion = ": did you mean " + inner + " inside the object " + object + "?"
+				if name == path {
+					suggestion = ": send " + inner + " inside the object " + object + "."
+				}
+			}
+			message = strings.TrimSuffix(unknownField, ".") + suggestion
 		}
 	}
 	d.refuse(path, message)
@@ -69,8 +77,8 @@ func (d *draft) refuseUnknown(path string) {
 
 // nearestField returns the field whose path, or else whose last name, is nearly the given one's; ""
 // if there is none.
-func nearestField(path string, extra []string) (nearest string) {
-	names := slices.Clone(extra)
+func nearestField(path string, further []string) (nearest string) {
+	names := slices.Clone(further)
 	for _, p := range parameters {
 		names = append(names, p.path)
 	}

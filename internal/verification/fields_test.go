@@ -67,6 +67,30 @@ func TestNearestField(t *testing.T) {
 	}
 }
 
+// Ensure that the suggestion for a path as a name says that the field is inside of an object, and
+// that what the door takes itself is suggested there alone.
+func TestCreator_Create_suggestions(t *testing.T) {
+	t.Parallel()
+	policy := Policy{WorkflowIDs: []string{workflow}, ExtraFields: []string{"newest"}}
+	c := &Creator{Didit: new(recorder), Policy: policy}
+	for name, want := range map[string]string{
+		"contact_details.email": ": send email inside the object contact_details.", "contact_details.emial": ": did you mean email inside the object contact_details?",
+		"expectedDetails.firstName": ": did you mean first_name inside the object expected_details?", "contact_details.newset": ": did you mean newest?", "portrait_image.x": ".",
+		"contact_detail": ": did you mean contact_details?", "email": ": did you mean contact_details.email?", "": ".",
+		"includeUrl": ": did you mean include_url?", "include_urls": ": did you mean include_url?", "newset": ": did you mean newest?",
+	} {
+		_, err := c.Create(t.Context(), CreateRequest{Caller: trusted, Fields: parse(t, `{"`+name+`":1}`), DoorFields: []string{"include_url"}})
+		e := AsError(err)
+		if len(e.Fields) != 1 || e.Fields[0].Message != "is not a field of this request"+want {
+			t.Errorf("%q: got %q, want %q", name, fieldsOf(e), want)
+		}
+		e = refused(t, policy, trusted, `{"`+name+`":1}`)
+		if got := e.Fields[0].Message; strings.Contains(got, "include_url") {
+			t.Errorf("%q by a door without fields of its own: got %q", name, got)
+		}
+	}
+}
+
 func TestDistance(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
