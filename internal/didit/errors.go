@@ -233,9 +233,9 @@ func (r refusal) says(phrase string) bool {
 		return true
 	}
 	for _, f := range r.fields {
-		top, _, _ := strings.Cut(f.Field, ".")
-		top, _, _ = strings.Cut(top, "[")
-		if !slices.Contains(r.free, top) && strings.Contains(strings.ToLower(f.Message), phrase) {
+		names := strings.FieldsFunc(f.Field, func(c rune) bool { return c == '.' || c == '[' })
+		isFree := slices.ContainsFunc(names, func(name string) bool { return slices.Contains(r.free, name) })
+		if !isFree && strings.Contains(strings.ToLower(f.Message), phrase) {
 			return true
 		}
 	}

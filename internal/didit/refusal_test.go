@@ -70,6 +70,7 @@ func TestClient_CreateSession_refusals(t *testing.T) {
 				{hidden{}, "expected_details[0].first_name", "paid plan"}, {hidden{}, "metadata.a", "has been blocked"}}}},
 		{"an extra field decides nothing", 400, `{"tags":["\"paid plan\" is not a valid choice."]}`, Error{Kind: KindInvalidRequest, Fields: field("tags", `"paid plan" is not a valid choice.`)}},
 		{"its items decide nothing", 400, `{"detail":{"tags":[{"x":"has been blocked"}]}}`, Error{Kind: KindInvalidRequest, Fields: field("tags[0].x", "has been blocked")}},
+		{"nor do they elsewhere", 400, `{"errors":{"tags":["has been blocked"]}}`, Error{Kind: KindInvalidRequest, Fields: field("errors.tags", "has been blocked")}},
 		{"403, an extra field", 403, `{"tags":["\"credits\" is not a valid choice."]}`, Error{Kind: KindCredentialsRejected}},
 		{"a field that was not sent", 400, `{"organization":["` + plan + `"],"tags":["Bad."]}`,
 			Error{Kind: KindPlanRequired, Fields: []FieldError{{hidden{}, "organization", plan}, {hidden{}, "tags", "Bad."}}}},
