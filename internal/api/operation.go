@@ -47,7 +47,9 @@ type Awaiter interface {
 // out.
 func AwaitDecision(a Awaiter) *Operation {
 	return &Operation{Name: "await_decision", Do: func(ctx context.Context, payload []byte) (any, []slog.Attr, error) {
-		in, err := decodeStrings(payload, "session_id", "task_token")
+		in, err := decodeStrings(payload, func(in map[string]string) []verification.FieldError {
+			return verification.InvalidTask(in["session_id"], in["task_token"])
+		}, "session_id", "task_token")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -66,7 +68,9 @@ type DecisionReader interface {
 // GetDecision is the operation that reads Didit's decision: {"session_id"} in, Didit's JSON out.
 func GetDecision(r DecisionReader) *Operation {
 	return &Operation{Name: "get_decision", Do: func(ctx context.Context, payload []byte) (any, []slog.Attr, error) {
-		in, err := decodeStrings(payload, "session_id")
+		in, err := decodeStrings(payload, func(in map[string]string) []verification.FieldError {
+			return verification.InvalidSessionID(in["session_id"])
+		}, "session_id")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -144,7 +148,9 @@ type UserEraser interface {
 // deleted out.
 func EraseUser(e UserEraser) *Operation {
 	return &Operation{Name: "erase_user", Do: func(ctx context.Context, payload []byte) (any, []slog.Attr, error) {
-		in, err := decodeStrings(payload, "vendor_data")
+		in, err := decodeStrings(payload, func(in map[string]string) []verification.FieldError {
+			return verification.InvalidOwner(in["vendor_data"])
+		}, "vendor_data")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -168,9 +174,11 @@ func decodePayload(
 	return decodeObject(payload, maxRaw)
 }
 
-// decodeStrings decodes a payload of these strings and no other fields. A missing one is left to
-// the domain.
-func decodeStrings(payload []byte, names ...string) (map[string]string, error) {
+// decodeStrings decodes a payload of these strings and no other fields. It reports what check finds
+// wrong with them beside what is wrong with the payload.
+func decodeStrings(
+	payload []byte, check func(in map[string]string) []verification.FieldError, names ...string,
+) (map[string]string, error) {
 	fields, invalid, err := decodePayload(payload, nil)
 	if err != nil {
 		return nil, err
@@ -187,8 +195,12 @@ func decodeStrings(payload []byte, names ...string) (map[string]string, error) {
 	}
 	for _, m := range fields.Members {
 		if !slices.Contains(names, m.Name) {
-			invalid = append(invalid, verification.FieldError{
-				Field: verification.FieldPath("", m.Name), Message: "is not a field of this request."})
+			invalid = append(invalid, verification.UnknownField(m.Name, names...))
+		}
+	}
+	for _, wrong := range check(values) {
+		if !slices.ContainsFunc(invalid, func(f verification.FieldError) bool { return f.Field == wrong.Field }) {
+			invalid = append(invalid, wrong)
 		}
 	}
 	if len(invalid) > 0 {

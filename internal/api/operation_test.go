@@ -52,7 +52,9 @@ func TestAwaitDecision(t *testing.T) {
 	}
 	for _, test := range []struct{ payload, says string }{
 		{``, "empty"}, {`[]`, "must be a JSON object"}, {`{"session_id":7}`, "session_id must be a string."}, {`{"session_id":"x","task_token":{}}`, "task_token must be a string."},
-		{`{"session_id":"x","task_token":"y","z":1}`, "z is not a field"}, {`{"session_id":"x","session_id":"y"}`, "session_id"}, {strings.Repeat(" ", 5<<20), "at most 4 MiB"},
+		{`{"session_id":"x","task_token":"y","z":1}`, "z is not a field"},
+		{`{"session_id":"session-1","task_tokn":"a"}`, "task_tokn is not a field of this request: did you mean task_token? session_id must be a UUID"},
+		{`{"session_id":"session-1","task_tokn":"a"}`, "task_token is required: pass $$.Task.Token."}, {`{"session_id":7,"task_token":"y"}`, "The request is invalid: session_id must be a string."}, {`{"session_id":"x","session_id":"y"}`, "session_id"}, {strings.Repeat(" ", 5<<20), "at most 4 MiB"},
 	} {
 		if _, name, text := serve(t, AwaitDecision(s), test.payload); name != "InvalidRequest" || !strings.Contains(text, test.says) {
 			t.Errorf("%.80q: got %s %q, want InvalidRequest that says %q", test.payload, name, text, test.says)
@@ -88,6 +90,18 @@ func TestGetDecision(t *testing.T) {
 	}
 	if _, name, _ := serve(t, d, `{"session_id":"x","task_token":"y"}`); name != "InvalidRequest" {
 		t.Errorf("a field of another function: got %s, want InvalidRequest", name)
+	}
+	for _, test := range []struct {
+		operation     *Operation
+		payload, says string
+	}{
+		{d, `{"sessionId":"` + sessionID + `"}`, "did you mean session_id? session_id is required."},
+		{EraseUser(nil), `{"vendor_dta":"x"}`, "did you mean vendor_data? vendor_data is required: set it to the end user's id."},
+		{EraseUser(nil), `{"` + strings.Repeat("x", 3<<20) + `":1}`, "vendor_data is required"},
+	} {
+		if _, name, text := serve(t, test.operation, test.payload); name != "InvalidRequest" || !strings.Contains(text, test.says) {
+			t.Errorf("%.40s: got %s %q, want InvalidRequest that says %q", test.payload, name, text, test.says)
+		}
 	}
 }
 

@@ -19,10 +19,10 @@ const maxToken = 2048
 // internal when the token could not be stored, or the session could not be put on record. What
 // fails after that is not returned: the task waits until Reconcile or an event ends it.
 func (t *Tracker) Await(ctx context.Context, sessionID, token string) error {
-	id, err := checkTask(sessionID, token)
-	if err != nil {
-		return err
+	if invalid := InvalidTask(sessionID, token); len(invalid) > 0 {
+		return &Error{Code: CodeInvalidRequest, Fields: invalid}
 	}
+	id, _ := normalID(sessionID)
 	if err := t.Store.AddToken(ctx, id, token); err != nil {
 		return err
 	}
@@ -78,25 +78,28 @@ func (t *Tracker) reportMissing(ctx context.Context, read Record) error {
 	return err
 }
 
-func checkTask(sessionID, token string) (id string, err error) {
-	var invalid []FieldError
-	id, ok := normalID(sessionID)
-	switch {
-	case sessionID == "":
-		invalid = append(invalid, FieldError{Field: "session_id", Message: "is required."})
-	case !ok:
-		invalid = append(invalid, FieldError{Field: "session_id", Message: checkUUID(sessionID)})
-	}
+// InvalidTask lists what is wrong with the input of Await; nothing if it can be used.
+func InvalidTask(sessionID, token string) []FieldError {
+	invalid := InvalidSessionID(sessionID)
 	switch {
 	case strings.TrimSpace(token) == "":
 		invalid = append(invalid, FieldError{Field: "task_token", Message: "is required: pass $$.Task.Token."})
 	case len(token) > maxToken:
 		invalid = append(invalid, FieldError{Field: "task_token", Message: "must not be longer than 2048 characters."})
 	}
-	if len(invalid) > 0 {
-		return "", &Error{Code: CodeInvalidRequest, Fields: invalid}
+	return invalid
+}
+
+// InvalidSessionID lists what is wrong with a session id; nothing if it can be used.
+func InvalidSessionID(sessionID string) []FieldError {
+	switch {
+	case sessionID == "":
+		return []FieldError{{Field: "session_id", Message: "is required."}}
+	case !ValidUUID(sessionID):
+		return []FieldError{{Field: "session_id", Message: checkUUID(sessionID)}}
+	default:
+		return nil
 	}
-	return id, nil
 }
 
 // enroll puts the session on record as awaited and as due, so that Reconcile comes back to it until

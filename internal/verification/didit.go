@@ -191,10 +191,10 @@ type DecisionReader struct {
 // data. It returns an [*Error], with code invalid_request for a malformed id and not_found for a
 // session that Didit does not know.
 func (r DecisionReader) ReadDecision(ctx context.Context, sessionID string) (json.RawMessage, error) {
-	id, ok := normalID(sessionID)
-	if !ok {
-		return nil, invalidField("session_id", checkUUID(sessionID))
+	if invalid := InvalidSessionID(sessionID); len(invalid) > 0 {
+		return nil, &Error{Code: CodeInvalidRequest, Fields: invalid}
 	}
+	id, _ := normalID(sessionID)
 	decision, err := r.Didit.Decision(ctx, id)
 	if err != nil {
 		return nil, explain(err)

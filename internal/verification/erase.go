@@ -61,11 +61,8 @@ type Erased struct {
 // calling again continues. If more sessions are left than fit into the call's deadline, the code is
 // throttled. If the records or events cannot be reached, it is backend_unavailable.
 func (e *Eraser) Erase(ctx context.Context, vendorData string) (Erased, error) {
-	switch {
-	case vendorData == "":
-		return Erased{}, invalidField("vendor_data", "is required: set it to the end user's id.")
-	case len(vendorData) > MaxVendorData:
-		return Erased{}, invalidField("vendor_data", "is longer than any that a session can have.")
+	if invalid := InvalidOwner(vendorData); len(invalid) > 0 {
+		return Erased{}, &Error{Code: CodeInvalidRequest, Fields: invalid}
 	}
 	run := &erasure{Eraser: e, vendorData: vendorData, sessions: map[string]*erasedSession{}}
 	for round := 0; run.first == nil; round++ {

@@ -61,7 +61,7 @@ const maxSuggestions = 20
 func (d *draft) refuseUnknown(path string, pathAsName bool) {
 	message := unknownField
 	if len(d.invalid) < maxSuggestions {
-		if name := nearestField(path, d.furtherFields); name != "" {
+		if name := nearest(path, d.names()); name != "" {
 			suggestion := ": did you mean " + name + "?"
 			if object, inner, ok := strings.Cut(name, "."); ok && pathAsName {
 				suggestion = ": did you mean " + inner + " inside the object " + object + "?"
@@ -75,13 +75,28 @@ func (d *draft) refuseUnknown(path string, pathAsName bool) {
 	d.refuse(path, message)
 }
 
-// nearestField returns the field whose path, or else whose last name, is nearly the given one's; ""
-// if there is none.
-func nearestField(path string, further []string) (nearest string) {
-	names := slices.Clone(further)
+// names are the paths of all fields that the request may have.
+func (d *draft) names() []string {
+	names := slices.Clone(d.furtherFields)
 	for _, p := range parameters {
 		names = append(names, p.path)
 	}
+	return names
+}
+
+// UnknownField returns the error of a field of an operation that takes those names and no other,
+// with the one that is nearly the given name.
+func UnknownField(name string, names ...string) FieldError {
+	e := FieldError{Field: FieldPath("", name), Message: unknownField}
+	if near := nearest(e.Field, names); near != "" {
+		e.Message = strings.TrimSuffix(unknownField, ".") + ": did you mean " + near + "?"
+	}
+	return e
+}
+
+// nearest returns the path that, or else whose last name, is nearly the given one's; "" if there is
+// none.
+func nearest(path string, names []string) (nearest string) {
 	least := math.MaxInt
 	for _, name := range names {
 		from, to := plainName(lastName(path)), plainName(lastName(name))

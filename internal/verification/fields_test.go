@@ -49,7 +49,7 @@ func TestNearestField(t *testing.T) {
 		"expected_details.idCountry": "expected_details.id_country", "expected_details.sex": "", "nonsense": "", "nickname": "", "": "", "x": "", "a.b.c": "",
 		"newset": "newest", "nonsense.newest": "newest", "include_url": "", "qr": "", strings.Repeat("n", 64) + "…": "",
 	} {
-		if got := nearestField(path, []string{"newest"}); got != want {
+		if got := nearest(path, (&draft{furtherFields: []string{"newest"}}).names()); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
 	}

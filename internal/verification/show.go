@@ -159,11 +159,8 @@ func (t *Tracker) List(ctx context.Context, caller Caller, vendorData string) ([
 		}
 		vendorData = caller.Principal
 	}
-	switch {
-	case vendorData == "":
-		return nil, invalidField("vendor_data", "is required: set it to the end user's id.")
-	case len(vendorData) > MaxVendorData:
-		return nil, invalidField("vendor_data", "is longer than any that a session can have.")
+	if invalid := InvalidOwner(vendorData); len(invalid) > 0 {
+		return nil, &Error{Code: CodeInvalidRequest, Fields: invalid}
 	}
 	records, err := t.Store.ByOwner(ctx, vendorData, maxLookedAt)
 	var listed []Record
@@ -176,4 +173,17 @@ func (t *Tracker) List(ctx context.Context, caller Caller, vendorData string) ([
 		}
 	}
 	return listed, err
+}
+
+// InvalidOwner lists what is wrong with vendor data that sessions are looked for by; nothing if it
+// can be used.
+func InvalidOwner(vendorData string) []FieldError {
+	switch {
+	case vendorData == "":
+		return []FieldError{{Field: "vendor_data", Message: "is required: set it to the end user's id."}}
+	case len(vendorData) > MaxVendorData:
+		return []FieldError{{Field: "vendor_data", Message: "is longer than any that a session can have."}}
+	default:
+		return nil
+	}
 }
