@@ -5,7 +5,7 @@ REDOCLY     := @redocly/cli@2.77.0
 TYPESCRIPT  := typescript@7.0.2
 
 # The first word of an event file is its function.
-FUNCTION ?= $(firstword $(subst -, ,$(lastword $(notdir "$(EVENT)"))))
+FUNCTION ?= $(firstword $(subst -, ,$(basename $(lastword $(notdir $(EVENT))))))
 ENV      ?= default
 # The tables of dev have the name that the SAM CLI uses by itself.
 ifeq ($(ENV),dev)
@@ -49,13 +49,13 @@ simulator: bin/local ## Run the Didit simulator alone, for the tests of other pr
 
 # Without ENV, the deployment is what make run started.
 .PHONY: trigger
-trigger: ENV := $(if $(filter environment% command%,$(origin ENV)),$(ENV),local)
+trigger: ENV := $(if $(filter environment% command% override,$(origin ENV)),$(ENV),local)
 trigger: need-go ## Deliver any status: to make run, or signed to a deployed stack (STATUS=, ORDER=, SESSION=, PORT=, ENV=)
 	@$(OPS) trigger
 
 .PHONY: invoke
 invoke: need-go need-event ## Run the built function that an event is for (EVENT=events/...)
-	go run ./internal/cmd/invoke -function $(FUNCTION) -event "$(EVENT)"
+	go run ./internal/cmd/invoke -function "$(FUNCTION)" -event "$(EVENT)"
 
 .PHONY: test
 test: need-go ## Run the tests (with the race detector where there is a C compiler)

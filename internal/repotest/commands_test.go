@@ -56,6 +56,34 @@ func TestMakefile_needGo(t *testing.T) {
 	}
 }
 
+// Ensure that each target gets the deployment or the function that its arguments name.
+func TestMakefile_arguments(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ arguments, environment, want string }{
+		{"trigger", "", "ENV=local bin/ops trigger"},
+		{"trigger ENV=dev", "", "ENV=default bin/ops trigger"},
+		{"trigger", "ENV=dev", "ENV=default bin/ops trigger"},
+		{"trigger ENV=prod", "", "ENV=prod bin/ops trigger"},
+		{"trigger ENV=local", "", "ENV=local bin/ops trigger"},
+		{"session", "", "ENV=default bin/ops session"},
+		{"session ENV=dev", "", "ENV=default bin/ops session"},
+		{"invoke EVENT=events/createsession-http-full.json", "", `-function "createsession" -event "events/createsession-http-full.json"`},
+		{"invoke EVENT=getsession-mine.json", "", `-function "getsession" -event "getsession-mine.json"`},
+		{"invoke EVENT=/tmp/event.json", "", `-function "event" -event "/tmp/event.json"`},
+		{"invoke EVENT=/tmp/event.json FUNCTION=webhook", "", `-function "webhook" -event "/tmp/event.json"`},
+	} {
+		command := exec.Command("make", append([]string{"--no-print-directory", "-n"}, strings.Fields(test.arguments)...)...)
+		command.Dir = root
+		command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ENV=") || strings.HasPrefix(v, "MAKE") })
+		if test.environment != "" {
+			command.Env = append(command.Env, test.environment)
+		}
+		if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), test.want) {
+			t.Errorf("%s make %s: got %q, %v, want %q", test.environment, test.arguments, out, err, test.want)
+		}
+	}
+}
+
 // commands returns the code of a document, or all of it if it has none.
 func commands(text string) string {
 	code := all("(?s)(```.+?```|`[^`\n]+`)", text)

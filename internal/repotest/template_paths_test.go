@@ -15,7 +15,8 @@ func TestMakefile_paths(t *testing.T) {
 	for n, line := range strings.Split(read(t, "Makefile"), "\n") {
 		for _, at := range path.FindAllStringIndex(line, -1) {
 			found++
-			if strings.Count(line[:at[0]], `"`)%2 == 0 {
+			before := line[:at[0]]
+			if strings.Count(before, `"`)%2 == 0 && !strings.HasSuffix(before, "$(notdir ") { // make's own function
 				t.Errorf("Makefile:%d: %s is not quoted: %s", n+1, line[at[0]:at[1]], line)
 			}
 		}
