@@ -28,7 +28,6 @@ UNUSED = {
     "kms": "the policy of a key that you bring along says who may use it",
 }
 UNUSED_ACTIONS = {
-    "iam:CreateServiceLinkedRole": "the table does not scale by a role",
     "iam:AttachRolePolicy": "no role has a managed policy",
     "iam:DetachRolePolicy": "no role has a managed policy",
 }
@@ -44,11 +43,17 @@ lambda:GetAccountSettings lambda:InvokeFunction dynamodb:ListTables dynamodb:Get
 secretsmanager:PutSecretValue logs:FilterLogEvents events:ListRules
 """.split()
 
+# What a service does with the deployer's rights beside what the schema of its type names.
+BESIDE = {"AWS::ApiGatewayV2::DomainName": ["iam:CreateServiceLinkedRole"]}  # with the first domain of an account
+
 ACCOUNT = "eu-west-1:123456789012"
+# API Gateway authorises the tags of a resource on a path of their own, which ends in the resource's encoded ARN. The
+# SAM CLI and samconfig.toml tag every one.
+TAGGED = [f"arn:aws:apigateway:eu-west-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2F{path}" for path in ("apis%2Fa1b2c3", "domainnames%2Fidv.example.com")]
 # Names that CloudFormation gives to resources of a stack didit-sessions-dev, by service. A secret and a state machine
 # are named by their logical ids alone.
 NAMES = {
-    "apigateway": ["arn:aws:apigateway:eu-west-1::/apis", "arn:aws:apigateway:eu-west-1::/apis/a1b2c3/stages/$default", "arn:aws:apigateway:eu-west-1::/domainnames"],
+    "apigateway": ["arn:aws:apigateway:eu-west-1::/apis", "arn:aws:apigateway:eu-west-1::/apis/a1b2c3/stages/$default", "arn:aws:apigateway:eu-west-1::/domainnames", *TAGGED],
     "cloudformation": [f"arn:aws:cloudformation:{ACCOUNT}:stack/didit-sessions-dev/1", f"arn:aws:cloudformation:{ACCOUNT}:stack/aws-sam-cli-managed-default/1"],
     "cloudwatch": [f"arn:aws:cloudwatch:{ACCOUNT}:alarm:didit-sessions-dev-Slow-1"],
     "codedeploy": [
@@ -71,6 +76,9 @@ NAMES = {
     "sqs": [f"arn:aws:sqs:{ACCOUNT}:didit-sessions-dev-HandOverQueue-1"],
     "states": [f"arn:aws:states:{ACCOUNT}:stateMachine:VerifyIdentity-1"],
 }
+# Calls that are not on those names: no type but API Gateway's domain needs a service-linked role, since the table scales
+# without one.
+NAMES_OF_CALLS = {"iam:CreateServiceLinkedRole": ["arn:aws:iam::123456789012:role/aws-service-role/ops.apigateway.amazonaws.com/AWSServiceRoleForAPIGateway"]}
 # Calls that are about the account and no resource, so that they need a *.
 ACCOUNT_WIDE = re.compile(
     r"\w+:(List(Functions|Tables|Topics|Queues|Roles|StateMachines|Secrets|EventBuses|Dashboards|Applications)|GetAccountSettings|GetRandomPassword"
@@ -90,6 +98,8 @@ def needed(text):
     for kind in sorted(kinds):
         if kind not in handlers:
             yield kind, None
+        for call in BESIDE.get(kind, []):
+            yield kind, call
         for handler in handlers.get(kind, {}).values():
             for call in handler.get("permissions", []):
                 if call.split(":")[0] not in UNUSED and call not in UNUSED_ACTIONS:
@@ -110,7 +120,7 @@ def allowed(policy, call):
     resources = [r for s in policy["Statement"] if any(matches(a, call) for a in listed(s["Action"])) for r in listed(s["Resource"])]
     if ACCOUNT_WIDE.fullmatch(call):
         return "*" in resources
-    names = NAMES.get(call.split(":")[0])
+    names = NAMES_OF_CALLS.get(call) or NAMES.get(call.split(":")[0])
     return bool(names) and all(any(matches(r, name) for r in resources) for name in names)
 
 
