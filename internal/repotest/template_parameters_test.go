@@ -25,8 +25,8 @@ var probes = map[string]struct{ good, bad []string }{
 		good: []string{"", probeUUID, probeUUID + "," + probeUUID},
 		bad:  []string{"*", "EDIT-ME", probeUUID + ",,", probeUUID + " " + probeUUID},
 	},
-	"ExistingSecretArn":        {good: []string{"", probeSecret}, bad: []string{"didit", strings.TrimSuffix(probeSecret, "-AbCdEf"), probeTopic}},
-	"ExistingWebhookSecretArn": {good: []string{"", probeSecret}, bad: []string{"didit", strings.TrimSuffix(probeSecret, "-AbCdEf"), probeTopic}},
+	"ExistingSecretArn":        {good: []string{"", probeSecret, secretNamed("a/b_c+d=e.f@g-h")}, bad: probeNoSecrets},
+	"ExistingWebhookSecretArn": {good: []string{"", probeSecret, secretNamed("a/b_c+d=e.f@g-h")}, bad: probeNoSecrets},
 	"SecretKmsKeyArn":          {good: []string{"", probeKey}, bad: []string{"alias/didit", strings.Replace(probeKey, ":key/", ":alias/", 1), probeKey + "," + probeKey, "*"}},
 	"WebhookSecretKmsKeyArn":   {good: []string{"", probeKey}, bad: []string{"alias/didit", strings.Replace(probeKey, ":key/", ":alias/", 1), probeKey + "," + probeKey, "*"}},
 	"TaskKmsKeyArns":           {good: []string{"", probeKey, probeKey + "," + probeKey}, bad: []string{"*", probeKey + ",", probeKey + ", " + probeKey, "alias/tasks"}},
@@ -111,9 +111,14 @@ var (
 	probeOrigins   = []string{"", "https://api.example.com", "https://api.example.com/", "https://api.example.com:8443", "https://localhost"}
 	probeNoOrigins = []string{"http://api.example.com", "http://localhost:8080", "api.example.com", "https://", "https://:443", "https://api.example.com:port", "https://api.example.com:",
 		"https://api.example.com:99999", "https://api.example.com/v2", "https://user@api.example.com", "https://api.example.com?x", "https://api.example.com#x", "https://[::1", "https://a%zz", "https://a b", "https://a\\b"}
+	probeNoSecrets   = []string{"didit", strings.TrimSuffix(probeSecret, "-AbCdEf"), probeTopic, secretNamed("*"), secretNamed("didit*"), secretNamed("did?t"), secretNamed("a b"), secretNamed("a:b"), secretNamed("")}
 	probeDurations   = []string{"", "1m", "15m", "59m", "90m", "1440m", "1h", "24h"}
 	probeNoDurations = []string{"0m", "0h", "30s", "60s", "1s", "1441m", "25h", "15", "1h30m", "1.5h", "-15m", "015m", " 15m", "15 m", "15M", "1d", "99999h"}
 )
+
+func secretNamed(name string) string {
+	return "arn:aws:secretsmanager:eu-west-1:123456789012:secret:" + name + "-AbCdEf"
+}
 
 // required is the least environment in which every function starts.
 var required = map[string]string{
