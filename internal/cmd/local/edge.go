@@ -38,8 +38,16 @@ type edge struct {
 	audiences   []string // of tokens
 }
 
-// originForm is that of the parameter AllowedOrigins.
-var originForm = regexp.MustCompile(`^https?://[^/?#@, *]+$`)
+// originForm is that of the parameter AllowedOrigins, and defaultPort is what it has none of: no
+// browser sends it.
+var (
+	originForm  = regexp.MustCompile(`^https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?$`)
+	defaultPort = regexp.MustCompile(`^(https://.*:443|http://.*:80)$`)
+)
+
+func isOrigin(text string) bool {
+	return originForm.MatchString(text) && !defaultPort.MatchString(text)
+}
 
 // loadEdge reads the variables of the gateway. Its error names every wrong one.
 func loadEdge(getenv func(string) string) (edge, error) {
@@ -57,7 +65,7 @@ func loadEdge(getenv func(string) string) (edge, error) {
 		origins: items(cmp.Or(getenv(allowedOrigins), defaultOrigins)), issuer: getenv(jwtIssuer), audiences: items(getenv(jwtAudience)),
 		rate: number(throttleRate, defaultRate, 1e6), burst: number(throttleBurst, defaultBurst, 1e6),
 	}
-	if !slices.Equal(e.origins, []string{"*"}) && slices.ContainsFunc(e.origins, func(o string) bool { return !originForm.MatchString(o) }) {
+	if !slices.Equal(e.origins, []string{"*"}) && slices.ContainsFunc(e.origins, func(o string) bool { return !isOrigin(o) }) {
 		refuse(allowedOrigins, `must be "*", or origins such as https://app.example.com,http://localhost:5173`)
 	}
 	if (e.issuer == "") != (len(e.audiences) == 0) {

@@ -119,6 +119,7 @@ func TestLoadEdge(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, value string }{
 		{"ALLOWED_ORIGINS", "app.example.com"}, {"ALLOWED_ORIGINS", "https://app.example.com/"}, {"ALLOWED_ORIGINS", "*,https://app.example.com"},
+		{"ALLOWED_ORIGINS", "https://App.example.com"}, {"ALLOWED_ORIGINS", "https://app.example.com:443"}, {"ALLOWED_ORIGINS", "http://localhost:80"},
 		{"THROTTLE_RATE", "0"}, {"THROTTLE_RATE", "fast"}, {"THROTTLE_RATE", "NaN"}, {"THROTTLE_BURST", "-1"}, {"JWT_ISSUER", "https://x"}, {"JWT_AUDIENCE", "app"},
 	} {
 		if _, err := load(env(map[string]string{test.name: test.value})); err == nil || !strings.Contains(err.Error(), test.name) {
