@@ -86,7 +86,7 @@ var probes = map[string]struct{ good, bad []string }{
 			"https://möbile.example.com", "https://user@app.example.com", "https://app.example.com?x", "ftp://app.example.com", "http://[::1", "null"},
 	},
 	"ThrottleRate":        {good: []string{"1", "4", "100"}, bad: []string{"0", "101", "-1", "", "four"}},
-	"ThrottleBurst":       {good: []string{"1", "20", "200"}, bad: []string{"0", "201", "-1", "", "four"}},
+	"ThrottleBurst":       {good: []string{"1", "20", "99", "100", "200"}, bad: []string{"0", "201", "210", "1000", "-1", "", "four", "1.5", "1e1", "01", "20 "}},
 	"MemorySize":          {good: []string{"128", "256", "1769"}, bad: []string{"64", "300", "10240", ""}},
 	"ReservedConcurrency": {good: []string{"0", "10", "100"}, bad: []string{"-1", "1", "00", "0.5", ""}},
 	"AlarmTopicArn":       {good: []string{"", probeTopic}, bad: []string{"alarms", "ops@example.com", probeKey}},

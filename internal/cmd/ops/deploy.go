@@ -98,6 +98,9 @@ func (o *ops) plan(ctx context.Context) (*plan, error) {
 			o.missing = append(o.missing, "samconfig.toml: "+err.Error())
 		}
 	}
+	if err := checkDomain(p.values); err != nil {
+		o.missing = append(o.missing, "samconfig.toml: "+err.Error())
+	}
 	if err := o.complete(); err != nil {
 		return nil, err
 	}

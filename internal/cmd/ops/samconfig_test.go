@@ -151,8 +151,7 @@ print(json.dumps([read.convert([str(e) for e in file], None, None), read.convert
 	}
 }
 
-// Ensure that the tool and the template accept the same values where Go can read the pattern, and
-// refuse what a function would fail on.
+// Ensure that the tool refuses what the template does, and what a function would fail on.
 func TestTemplate_check(t *testing.T) {
 	t.Parallel()
 	template, err := readTemplate("../../..")
@@ -168,9 +167,21 @@ func TestTemplate_check(t *testing.T) {
 		{"AllowedCallbacks", "https://app.example.com/a, myapp://", true}, {"AllowedCallbacks", "javascript:", false},
 		{"ExtraFields", "a,b", true}, {"ExtraFields", "callback", false}, {"JwtAudience", `a\b`, false}, {"JwtAudience", `a"b`, false},
 		{"None", "", false}, {"UserFields", "", true},
+		{"AllowedCallbacks", "MyApp://", false}, {"AllowedCallbacks", "myapp:", false}, {"AllowedCallbacks", "myapp:/done", false},
+		{"AllowedCallbacks", "HTTPS://app.example.com", false}, {"AllowedCallbacks", "https://app.example.com/a%20b", false},
+		{"AllowedCallbacks", "https://[::1]/x", false}, {"AllowedCallbacks", "javascript://x", false}, {"AllowedCallbacks", "", true},
+		{"ExtraFields", "Newest", false}, {"ExtraFields", "new-field", false}, {"ExtraFields", "newest,", false}, {"ExtraFields", "newest, callback", false},
+		{"ThrottleBurst", "20", true}, {"ThrottleBurst", "1.5", false}, {"ThrottleBurst", "201", false}, {"ThrottleRate", "1.5", true},
+		{"AllowedOrigins", "https://app.example.com:8443,http://[::1]:5173", true}, {"AllowedOrigins", "https://app.example.com,https://b.example.com:443", false},
+		{"ExistingSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*-AbCdEf", false},
 	} {
 		if err := template.check(test.name, test.value); (err == nil) != test.well {
 			t.Errorf("%s=%s: got %v, want it accepted: %t", test.name, test.value, err, test.well)
+		}
+	}
+	for name, p := range template.Parameters {
+		if _, _, err := compile(p.AllowedPattern); err != nil {
+			t.Errorf("%s: its pattern is not checked: %v", name, err)
 		}
 	}
 	if _, err := template.overrides(map[string]string{}); err == nil || !strings.Contains(err.Error(), "WorkflowIds has no value") {

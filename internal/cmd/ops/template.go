@@ -95,11 +95,48 @@ func (t *template) check(name, value string) error {
 	case p.MinValue != "" && !between(value, p.MinValue, p.MaxValue):
 		return wrong()
 	}
-	// Patterns that look ahead are not for Go; their values are checked as the functions do.
-	if pattern, err := regexp.Compile(p.AllowedPattern); err == nil && !pattern.MatchString(value) {
+	// A pattern that Go cannot read is left to CloudFormation; template.yaml itself has none.
+	if no, yes, err := compile(p.AllowedPattern); err == nil && (no != nil && no.MatchString(value) || !yes.MatchString(value)) {
 		return wrong()
 	}
 	return checkAsFunction(name, value)
+}
+
+// compile reads a pattern of CloudFormation, which is Java's. One form that Go does not have is
+// taken apart: of ^(?!no)yes$ a value must match yes, and must not begin with what no matches.
+func compile(pattern string) (no, yes *regexp.Regexp, err error) {
+	if rest, excludes := strings.CutPrefix(pattern, "^(?!"); excludes {
+		end := closing(rest)
+		if no, err = regexp.Compile("^(?:" + rest[:end] + ")"); err != nil {
+			return nil, nil, err
+		}
+		pattern = "^" + rest[end+1:]
+	}
+	yes, err = regexp.Compile(pattern)
+	return no, yes, err
+}
+
+// closing returns the index of the parenthesis that closes a group which was opened before the
+// text.
+func closing(text string) int {
+	depth, class := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			depth++
+		case c == ')' && depth == 0:
+			return i
+		case c == ')':
+			depth--
+		}
+	}
+	return len(text) - 1
 }
 
 func between(value, low, high string) bool {
@@ -107,6 +144,17 @@ func between(value, low, high string) bool {
 	least, _ := strconv.ParseFloat(low, 64)
 	most, errMost := strconv.ParseFloat(high, 64)
 	return err == nil && n >= least && (errMost != nil || n <= most)
+}
+
+// checkDomain returns what the template's rule DomainNeedsCertificate says about the values.
+func checkDomain(values map[string]string) error {
+	switch domain, certificate := values["DomainName"] != "", values["CertificateArn"] != ""; {
+	case domain && !certificate:
+		return errors.New("DomainName needs CertificateArn, its certificate in the stack's region")
+	case certificate && !domain:
+		return errors.New("CertificateArn needs DomainName, the domain that the certificate is for")
+	}
+	return nil
 }
 
 // checkAsFunction returns what the functions' own configuration says about the value.
