@@ -24,8 +24,9 @@ const (
 	maxOverdue      = time.Hour
 	maxTaskAge      = 27 * 24 * time.Hour // of the 30 days that a workflow waits
 	reconcileWindow = 20 * time.Minute
-	// minConcurrency is what an account needs in order to reserve some for a function.
-	minConcurrency = 110
+	// minConcurrency is what an account needs in order to reserve the least for the functions, 5 for
+	// each of 3.
+	minConcurrency = keptUnreserved + 3*5
 )
 
 var deployedVersion = regexp.MustCompile(`\(didit-sessions ([0-9.]+)\)`)
@@ -110,15 +111,20 @@ func (e *examination) lookAtQueues(ctx context.Context) []finding {
 	return found
 }
 
-// lookAtConcurrency looks how many functions the account may run at a time.
+// lookAtConcurrency looks how many functions the account may run at a time, and whether webhooks
+// can take all of them.
 func (e *examination) lookAtConcurrency(ctx context.Context) finding {
+	const unbounded = "only the route's limit of 500 a second bounds webhooks"
 	limits, err := e.stack.limits(ctx)
+	reserved := e.stack.parameter("ReservedConcurrency")
 	switch {
 	case err != nil:
 		return wrong("", err)
 	case limits.ConcurrentExecutions < minConcurrency:
 		return warn("ask for more in the console of Service Quotas, Lambda, Concurrent executions",
-			"the account may run %d functions at a time, and can reserve none", limits.ConcurrentExecutions)
+			"the account may run %d functions at a time, and can reserve none: %s", limits.ConcurrentExecutions, unbounded)
+	case reserved == "" || reserved == "0":
+		return ok("%s functions at a time, and none reserved: %s", thousands(limits.ConcurrentExecutions), unbounded)
 	}
 	return ok("%s functions at a time", thousands(limits.ConcurrentExecutions))
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -186,5 +187,18 @@ func TestTemplate_check(t *testing.T) {
 	}
 	if _, err := template.overrides(map[string]string{}); err == nil || !strings.Contains(err.Error(), "WorkflowIds has no value") {
 		t.Errorf("without WorkflowIds: got %v", err)
+	}
+}
+
+// Ensure that an account which doctor calls large enough can reserve the smallest choice.
+func TestMinConcurrency(t *testing.T) {
+	t.Parallel()
+	template, err := readTemplate("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	smallest, err := strconv.Atoi(template.Parameters["ReservedConcurrency"].AllowedValues[1])
+	if want := smallest*template.reserved + keptUnreserved; err != nil || smallest == 0 || minConcurrency != want {
+		t.Errorf("got %d (%v), want %d", minConcurrency, err, want)
 	}
 }
