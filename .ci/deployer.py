@@ -40,7 +40,7 @@ cloudformation:GetTemplateSummary cloudformation:ListStackResources cloudformati
 s3:CreateBucket s3:PutObject s3:GetObject s3:DeleteObject s3:ListBucket s3:PutBucketPolicy s3:PutBucketVersioning
 s3:PutEncryptionConfiguration s3:PutBucketPublicAccessBlock s3:PutBucketTagging
 lambda:GetAccountSettings lambda:InvokeFunction dynamodb:ListTables dynamodb:GetItem secretsmanager:GetSecretValue
-secretsmanager:PutSecretValue logs:FilterLogEvents events:ListRules
+secretsmanager:PutSecretValue logs:FilterLogEvents events:ListRules kms:DescribeKey
 """.split()
 
 # What a service does with the deployer's rights beside what the schema of its type names.
@@ -68,6 +68,7 @@ NAMES = {
         f"arn:aws:events:{ACCOUNT}:rule/didit-sessions-dev-ReconcileFunctionEveryMinute-1",
     ],
     "iam": ["arn:aws:iam::123456789012:role/didit-sessions-dev-WebhookRole-1"],
+    "kms": [f"arn:aws:kms:{ACCOUNT}:key/1"],
     "lambda": [f"arn:aws:lambda:{ACCOUNT}:function:didit-sessions-dev-WebhookFunction-1"],
     "logs": [f"arn:aws:logs:{ACCOUNT}:log-group:didit-sessions-dev-WebhookLogGroup-1:*", f"arn:aws:logs:{ACCOUNT}:log-group:/aws/vendedlogs/didit-sessions-dev/api:*"],
     "s3": ["arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/key"],

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"didit-sessions/internal/aws/table"
 	"didit-sessions/internal/awsfake"
 )
@@ -150,7 +152,7 @@ func (s *fakeStack) resourcesXML() string {
 	return text
 }
 
-// json answers in the protocol of Secrets Manager, DynamoDB and SQS.
+// json answers in the protocol of Secrets Manager, DynamoDB, KMS and SQS.
 func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 	a.calls = append(a.calls, operation)
 	var in struct{ SecretId, SecretString string }
@@ -183,11 +185,15 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 			jsonError(w, refusal{"ResourceNotFoundException", "Requested resource not found"})
 			return
 		}
-		schema := table.Schema(in.TableName)
-		if strings.Contains(in.TableName, "old") {
-			schema.GlobalSecondaryIndexes = schema.GlobalSecondaryIndexes[:1]
+		out = map[string]any{"Table": describedTable(in.TableName)}
+	case operation == "DescribeKey":
+		var in struct{ KeyId string }
+		_ = json.Unmarshal(body, &in)
+		manager := "AWS"
+		if strings.HasSuffix(in.KeyId, "/own") {
+			manager = "CUSTOMER"
 		}
-		out = map[string]any{"Table": map[string]any{"KeySchema": schema.KeySchema, "GlobalSecondaryIndexes": schema.GlobalSecondaryIndexes}}
+		out = map[string]any{"KeyMetadata": map[string]any{"KeyId": in.KeyId, "KeyManager": manager}}
 	case operation == "ListTables":
 		out = map[string]any{"TableNames": a.tables}
 	case !found:
@@ -209,6 +215,29 @@ func (a *account) json(w http.ResponseWriter, operation string, body []byte) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE(text))) // DynamoDB's
 	_, _ = w.Write(text)
+}
+
+// describedTable is a table of the stack, with the differences that its name holds: old, narrow,
+// wide, own-key, no-key.
+func describedTable(name string) map[string]any {
+	schema := table.Schema(name)
+	key := "aws-managed"
+	switch owner := &schema.GlobalSecondaryIndexes[0]; {
+	case strings.Contains(name, "old"):
+		schema.GlobalSecondaryIndexes = schema.GlobalSecondaryIndexes[:1]
+	case strings.Contains(name, "narrow"):
+		owner.Projection.NonKeyAttributes = []string{"workflow_id", "status"}
+	case strings.Contains(name, "wide"):
+		owner.Projection = &types.Projection{ProjectionType: types.ProjectionTypeAll}
+	case strings.Contains(name, "own-key"):
+		key = "own"
+	}
+	described := map[string]any{"KeySchema": schema.KeySchema, "GlobalSecondaryIndexes": schema.GlobalSecondaryIndexes}
+	if !strings.Contains(name, "no-key") {
+		arn := "arn:aws:kms:eu-west-1:" + awsfake.Account + ":key/" + key
+		described["SSEDescription"] = map[string]any{"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn}
+	}
+	return described
 }
 
 // dynamoDB passes a request on to the table.

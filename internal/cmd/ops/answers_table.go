@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"didit-sessions/internal/aws/table"
 )
@@ -57,8 +59,8 @@ func (o *ops) askLeftTable(ctx context.Context, p *plan) error {
 	return p.config.setOverride(o.env, q.parameter, answer)
 }
 
-// checkTable returns one sentence if the table that the stack is to take over is not there, or has
-// other keys or indexes than the functions use.
+// checkTable returns one sentence if the table that the stack is to take over is not there, has
+// other keys or indexes than the functions use, or is encrypted with a key that they may not use.
 func (p *plan) checkTable(ctx context.Context) error {
 	name := p.values["ExistingTableName"]
 	if name == "" {
@@ -71,22 +73,67 @@ func (p *plan) checkTable(ctx context.Context) error {
 	if err != nil {
 		return explain("The table "+name+" cannot be read", err)
 	}
-	got := map[string]string{"": keysOf(out.Table.KeySchema)}
-	for _, index := range out.Table.GlobalSecondaryIndexes {
-		got[aws.ToString(index.IndexName)] = keysOf(index.KeySchema)
-	}
 	want := table.Schema(name)
-	wanted := map[string]string{"": keysOf(want.KeySchema)}
-	for _, index := range want.GlobalSecondaryIndexes {
-		wanted[aws.ToString(index.IndexName)] = keysOf(index.KeySchema)
+	if err := checkKeys(name, "", out.Table.KeySchema, want.KeySchema); err != nil {
+		return err
 	}
-	for index, keys := range wanted {
-		if got[index] != keys {
-			return fmt.Errorf("ExistingTableName: the table %s was made by an older version: %s has the keys %q, and %q are needed; deploy with a new table, and keep this one as an archive",
-				name, strings.TrimSpace("its index "+index), got[index], keys)
+	for _, index := range want.GlobalSecondaryIndexes {
+		var got types.GlobalSecondaryIndexDescription
+		for _, g := range out.Table.GlobalSecondaryIndexes {
+			if aws.ToString(g.IndexName) == *index.IndexName {
+				got = g
+			}
+		}
+		if err := checkKeys(name, *index.IndexName, got.KeySchema, index.KeySchema); err != nil {
+			return err
+		}
+		if err := checkProjection(name, *index.IndexName, got.Projection, index.Projection); err != nil {
+			return err
 		}
 	}
-	return nil
+	return p.checkTableKey(ctx, name, out.Table.SSEDescription)
+}
+
+func checkKeys(name, index string, got, want []types.KeySchemaElement) error {
+	if keysOf(got) == keysOf(want) {
+		return nil
+	}
+	return fmt.Errorf("ExistingTableName: the table %s was made by an older version: %s has the keys %q, and %q are needed; deploy with a new table, and keep this one as an archive",
+		name, strings.TrimSpace("its index "+index), keysOf(got), keysOf(want))
+}
+
+// checkProjection returns one sentence if an index does not show an attribute that the functions
+// read of it.
+func checkProjection(name, index string, got, want *types.Projection) error {
+	if got != nil && got.ProjectionType == types.ProjectionTypeAll {
+		return nil
+	}
+	var missing []string
+	for _, attribute := range want.NonKeyAttributes {
+		if got == nil || !slices.Contains(got.NonKeyAttributes, attribute) {
+			missing = append(missing, attribute)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("ExistingTableName: the index %s of the table %s does not show %s; delete that index and create it again with %s, or deploy with a new table",
+		index, name, strings.Join(missing, ", "), strings.Join(want.NonKeyAttributes, ", "))
+}
+
+// checkTableKey returns one sentence if the table has a customer managed key. DynamoDB names the
+// key that AWS manages in the same way, so KMS is asked whose it is; without the right to look, the
+// table is taken.
+func (p *plan) checkTableKey(ctx context.Context, name string, encryption *types.SSEDescription) error {
+	if encryption == nil || encryption.KMSMasterKeyArn == nil { // a key that AWS owns
+		return nil
+	}
+	out, err := kms.NewFromConfig(p.sdk).DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: encryption.KMSMasterKeyArn})
+	if err != nil || out.KeyMetadata == nil || out.KeyMetadata.KeyManager != kmstypes.KeyManagerTypeCustomer {
+		return nil
+	}
+	return fmt.Errorf("ExistingTableName: the table %s has a customer managed KMS key, for which no function has rights; give it the key that AWS manages (aws dynamodb update-table --table-name %s --sse-specification Enabled=true), or deploy with a new table",
+		name, name)
 }
 
 func keysOf(schema []types.KeySchemaElement) string {
