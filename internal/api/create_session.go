@@ -76,7 +76,7 @@ func createOutcome(s verification.Created, err error) outcome {
 	if s.Known {
 		code = "reused"
 	}
-	return outcome{code, []slog.Attr{slog.String("session_id", s.ID), slog.String("status", s.Status)}}
+	return outcome{code, append(sessionAttributes(s.ID), slog.String("status", s.Status))}
 }
 
 func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verification.Created, error) {

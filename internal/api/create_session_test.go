@@ -436,8 +436,8 @@ func TestCreateSession_log(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{errKnown, []string{`"level":"INFO"`, `"code":"reused"`, `"session_id":"s"`}},
-		{nil, []string{`"level":"INFO"`, `"code":"created"`, `"session_id":"s"`, `"door":"http"`, `"cold":true`,
+		{errKnown, []string{`"level":"INFO"`, `"code":"reused"`, `"session_id":"` + sessionID + `"`}},
+		{nil, []string{`"level":"INFO"`, `"code":"created"`, `"session_id":"` + sessionID + `"`, `"door":"http"`, `"cold":true`,
 			`"attempts":2,`, `"token_ms":1.5,"create_session_ms":2,"secret_ms":4`}},
 		{&verification.Error{Code: verification.CodeInvalidRequest, Detail: "PLANTED", Fields: []verification.FieldError{{Field: "f", Message: "PLANTED"}}},
 			[]string{`"level":"INFO"`, `"code":"invalid_request"`, `"gateway_request_id":"req-1"`}},
@@ -447,7 +447,7 @@ func TestCreateSession_log(t *testing.T) {
 		{&verification.Error{Code: verification.CodePlanRequired, Detail: "PLANTED"}, []string{`"level":"ERROR"`}},
 	} {
 		var out bytes.Buffer
-		s := &sessions{session: verification.Session{ID: "s", URL: "PLANTED", Token: "PLANTED"}, err: test.err}
+		s := &sessions{session: verification.Session{ID: sessionID, URL: "PLANTED", Token: "PLANTED"}, err: test.err}
 		if s.known = test.err == errKnown; s.known {
 			s.err = nil
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"didit-sessions/internal/verification"
 )
@@ -111,7 +112,14 @@ func TrackStatus(t EventTracker) *Operation {
 	}}
 }
 
+// maxLoggedID is the length of a UUID. Of a longer event id the beginning is logged, so that a line
+// stays within its bound.
+const maxLoggedID = 36
+
 func eventAttributes(sessionID, eventID, status string) []slog.Attr {
+	if len(eventID) > maxLoggedID {
+		eventID = strings.ToValidUTF8(eventID[:maxLoggedID], "")
+	}
 	return []slog.Attr{
 		slog.String("session_id", sessionID), slog.String("event_id", eventID), slog.String("status", status),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -157,5 +158,22 @@ func TestOperation_log(t *testing.T) {
 	}
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"operation":"await_decision"`) || !strings.Contains(got, sessionID) || strings.Contains(got, "MARKER") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Ensure that the log holds no id that Didit made too long, and none that is no id.
+func TestLoggedIDs(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"e-1": "e-1", sessionID: sessionID, strings.Repeat("a", 64): strings.Repeat("a", 36), strings.Repeat("é", 64): strings.Repeat("é", 18),
+		"a" + strings.Repeat("é", 64): "a" + strings.Repeat("é", 17),
+	} {
+		if got := eventAttributes(sessionID, id, "Approved")[1].Value.String(); got != want {
+			t.Errorf("event %s: got %s in the log, want %s", id, got, want)
+		}
+	}
+	o := createOutcome(verification.Created{Session: verification.Session{ID: "PLANTED", Status: "Not Started"}}, nil)
+	if text := fmt.Sprint(o.attributes); strings.Contains(text, "PLANTED") || !strings.Contains(text, "Not Started") {
+		t.Errorf("got %s in the log, want the status alone", text)
 	}
 }

@@ -21,7 +21,7 @@ type Verifier interface {
 
 // Receiver publishes verified events; [*verification.Tracker] implements it.
 type Receiver interface {
-	Receive(ctx context.Context, e didit.WebhookEvent) error
+	Receive(ctx context.Context, e didit.WebhookEvent) (published bool, err error)
 }
 
 // Webhook serves POST /webhooks/didit. Didit's signature is the only authorisation. Set its fields
@@ -52,8 +52,8 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(h.Limit, maxWebhook))
 	defer cancel()
 	ctx, current := h.calls.begin(ctx, "webhook", "", gateway.RequestID)
-	event, err := h.serve(r.WithContext(ctx))
-	current.end(ctx, h.Log, webhookOutcome(event, err), err)
+	event, published, err := h.serve(r.WithContext(ctx))
+	current.end(ctx, h.Log, webhookOutcome(event, published, err), err)
 	if err != nil {
 		writeProblem(w, gateway.RequestID, verification.AsError(err))
 		return
@@ -63,7 +63,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // webhookOutcome says where the secret in use is not Didit's current one any more: an alarm looks
 // for it.
-func webhookOutcome(e didit.WebhookEvent, err error) outcome {
+func webhookOutcome(e didit.WebhookEvent, published bool, err error) outcome {
 	var o outcome
 	switch {
 	case err != nil && e.SessionID == "":
@@ -71,7 +71,10 @@ func webhookOutcome(e didit.WebhookEvent, err error) outcome {
 	case e.Ignored:
 		o.code = "ignored"
 	default:
-		o = outcome{"published", eventAttributes(e.SessionID, e.ID, e.Status)}
+		o = outcome{"ignored", eventAttributes(e.SessionID, e.ID, e.Status)} // of an erased end user
+		if published {
+			o.code = "published"
+		}
 	}
 	if e.PreviousSecret {
 		o.attributes = append(o.attributes, slog.String("signature", "previous"))
@@ -79,19 +82,20 @@ func webhookOutcome(e didit.WebhookEvent, err error) outcome {
 	return o
 }
 
-func (h *Webhook) serve(r *http.Request) (didit.WebhookEvent, error) {
+func (h *Webhook) serve(r *http.Request) (event didit.WebhookEvent, published bool, err error) {
 	if r.Method != http.MethodPost || r.URL.Path != "/webhooks/didit" {
-		return didit.WebhookEvent{}, noRoute()
+		return didit.WebhookEvent{}, false, noRoute()
 	}
 	body, err := readBody(r, didit.MaxWebhookBytes, "A delivery may have at most 1 MiB.")
 	if err != nil {
-		return didit.WebhookEvent{}, err
+		return didit.WebhookEvent{}, false, err
 	}
-	event, err := h.Verifier.Verify(r.Context(), r.Header, body)
+	event, err = h.Verifier.Verify(r.Context(), r.Header, body)
 	if err != nil {
-		return didit.WebhookEvent{}, refuseDelivery(err)
+		return didit.WebhookEvent{}, false, refuseDelivery(err)
 	}
-	return event, h.Events.Receive(r.Context(), event)
+	published, err = h.Events.Receive(r.Context(), event)
+	return event, published, err
 }
 
 // webhookCodes maps a refusal to a code; 404 makes Didit retry, so it is used where a retry can

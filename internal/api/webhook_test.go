@@ -177,6 +177,23 @@ func TestWebhook_log(t *testing.T) {
 	}
 }
 
+// Ensure that the log does not call an event of an erased end user published.
+func TestWebhook_logOfErased(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	store, bus := records(t, "Not Started"), new(memory.Bus)
+	marked, _, err := store.MarkErased(t.Context(), verification.Record{SessionID: sessionID, VendorData: "alice", CreatedAt: noon, Expires: time.Now().Add(time.Hour)})
+	if err != nil || !marked {
+		t.Fatal(marked, err)
+	}
+	h := newWebhook(store, bus, knownSecret)
+	h.Log = slog.New(slog.NewJSONHandler(&out, nil))
+	deliver(t, h, event("Approved", noon), webhookSecret)
+	if !strings.Contains(out.String(), `"code":"ignored"`) || strings.Contains(out.String(), "published") || len(bus.Published()) != 0 {
+		t.Errorf("got log %s, %d events, want it ignored", &out, len(bus.Published()))
+	}
+}
+
 // Ensure that the log says where a delivery was verified with a secret that Didit has replaced, and
 // only there.
 func TestWebhook_previousSecret(t *testing.T) {

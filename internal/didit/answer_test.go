@@ -1,9 +1,14 @@
 package didit
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -136,5 +141,60 @@ func TestClient_CreateSession_unreadableAnswers(t *testing.T) {
 				t.Errorf("%d %s: got %d POSTs, want 1", tt.status, input, posts)
 			}
 		})
+	}
+}
+
+// endless is a body that only Close ends, as that of a 101 is.
+type endless chan struct{}
+
+func (e endless) Read([]byte) (int, error) { <-e; return 0, io.EOF }
+func (e endless) Close() error             { close(e); return nil }
+
+// tripper is an [http.RoundTripper].
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Ensure that an answer whose body no deadline ends keeps neither a call nor the requests for a
+// token.
+func TestClient_switchingProtocols(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{"/auth", "/v2"} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := map[string]int{}
+			c := &Client{AuthURL: "http://didit.test", APIURL: "http://didit.test", Credentials: &CredentialCache{Read: func(context.Context) (string, error) {
+				return `{"client_id":"a","client_secret":"b"}`, nil
+			}}}
+			c.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+				where := "/v2"
+				if strings.HasPrefix(r.URL.Path, "/auth") {
+					where = "/auth"
+				}
+				asked[where]++
+				if where == odd && asked[where] == 1 {
+					return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: make(endless), Request: r}, nil
+				}
+				body := `{"session_id":"` + sessionID + `","url":"u","access_token":"t","expires_in":3600}`
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+			})
+			_, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"})
+			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != KindUnexpected {
+				t.Errorf("%s: got error %v, want %s", odd, err, KindUnexpected)
+			}
+			if _, err := c.CreateSession(t.Context(), SessionRequest{WorkflowID: "w"}); err != nil {
+				t.Errorf("%s, afterwards: got error %v, want none", odd, err)
+			}
+		})
+	}
+}
+
+// Ensure that a status that is no word of Didit's is none.
+func TestClient_CreateSession_oddStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]string{"In Progress": "In Progress", strings.Repeat("x", 65): "", `Carmen\nEspañola`: ""} {
+		s, err := parseSession(answer{body: []byte(`{"session_id":"` + sessionID + `","url":"u","status":"` + status + `"}`)})
+		if err != nil || s.Status != want {
+			t.Errorf("%q: got %q, error %v, want %q", status, s.Status, err, want)
+		}
 	}
 }

@@ -111,6 +111,9 @@ func (c *Client) roundTrip(ctx context.Context, x exchange, number int, use *con
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode, header: response.Header}
+	if a.status == http.StatusSwitchingProtocols {
+		return a, nil // its body is the connection itself, which no context ends
+	}
 	maxBytes := cmp.Or(x.maxBytes, maxAnswerBytes)
 	a.body, err = io.ReadAll(io.LimitReader(response.Body, int64(maxBytes)+1))
 	if x.op != opToken {

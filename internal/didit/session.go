@@ -92,7 +92,7 @@ func parseSession(a answer) (Session, error) {
 		URL:             text(document.Get("url")),
 		VendorData:      nameOf(document.Get("vendor_data")),
 		Metadata:        document.Get("metadata").Raw(),
-		Status:          text(document.Get("status")),
+		Status:          word(document.Get("status")),
 		Callback:        optionalText(document.Get("callback")),
 		WorkflowVersion: integer(document.Get("workflow_version")),
 		Kind:            optionalText(document.Get("session_kind")),

@@ -92,6 +92,14 @@ func uuid(v strictjson.Value) *string {
 // maxWord is how long a status, a type or a feature may be, in characters.
 const maxWord = 64
 
+// word returns a string that is a word, and "" for any other value.
+func word(v strictjson.Value) string {
+	if s := text(v); isWord(s) {
+		return s
+	}
+	return ""
+}
+
 // isWord reports whether a string may be one of Didit's words: short, and on one line.
 func isWord(s string) bool {
 	return s != "" && utf8.RuneCountInString(s) <= maxWord &&

@@ -65,6 +65,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	event, ok := parseEvent(payload, h.MaxBody)
+	ok = ok && (h.HTTP != nil || h.Direct == nil) // else its members are refused by their names
 	limit := maxDirect
 	if ok {
 		limit = cmp.Or(h.Limit, maxAnswer)

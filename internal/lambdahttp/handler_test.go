@@ -1,6 +1,7 @@
 package lambdahttp
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -223,6 +224,18 @@ func TestHandler_door(t *testing.T) {
 		if door(t, []byte(p)) {
 			t.Errorf("payload %q came in by HTTP", p)
 		}
+	}
+}
+
+// Ensure that a function without a route gets an HTTP request as any other payload, so that it
+// refuses and counts it.
+func TestHandler_noRoutes(t *testing.T) {
+	t.Parallel()
+	var got []byte
+	h := &Handler{Direct: func(_ context.Context, p []byte) ([]byte, error) { got = p; return nil, nil }}
+	p := payload(t, map[string]any{"rawPath": "/sessions"}, nil)
+	if _, err := h.Invoke(t.Context(), p); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("got %q, error %v, want the payload", got, err)
 	}
 }
 

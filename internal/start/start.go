@@ -3,10 +3,13 @@
 package start
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"log/slog"
 	"math"
 	"net/http"
@@ -37,7 +40,7 @@ func Function[T any](
 ) {
 	// Otherwise the first handshakes wait for it.
 	go func() { _, _ = x509.SystemCertPool() }()
-	slog.SetDefault(lambdacontext.NewLogger())
+	setLog(lambdacontext.NewLogger())
 	ctx := context.Background()
 	settings, err := load(os.Getenv)
 	namespace, wrongName := config.LoadNamespace(os.Getenv)
@@ -54,6 +57,26 @@ func Function[T any](
 	limitMemory(h.MaxBody)
 	metrics := api.Metrics{Namespace: namespace, Out: os.Stdout}
 	lambda.StartWithOptions(h, lambda.WithContext(api.WithMetrics(ctx, metrics)))
+}
+
+// setLog makes the logger that of all packages. Some of them use package log.
+func setLog(l *slog.Logger) {
+	slog.SetDefault(l)
+	log.SetOutput(withoutAnswers{log.Writer()})
+}
+
+// withoutAnswers writes lines of package log. One of net/http's quotes an answer that came without
+// a request, such as one that was sent twice, with all secrets that are in it: of that line only
+// the beginning is written.
+type withoutAnswers struct{ io.Writer }
+
+func (w withoutAnswers) Write(line []byte) (int, error) {
+	const unsolicited = "Unsolicited response received on idle HTTP channel"
+	if bytes.HasPrefix(line, []byte(unsolicited)) {
+		_, err := io.WriteString(w.Writer, unsolicited+"\n")
+		return len(line), err
+	}
+	return w.Writer.Write(line)
 }
 
 const (

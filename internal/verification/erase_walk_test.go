@@ -194,7 +194,7 @@ func (w *world) comesBack(b *backend, live []string, silent int) (all []string) 
 	w.status = "Approved"
 	w.clock.pass(time.Minute)
 	for range 2 {
-		_ = t.Receive(ctx, approval())
+		_, _ = t.Receive(ctx, approval())
 		for _, e := range events {
 			_ = t.Track(ctx, e)
 		}

@@ -203,3 +203,8 @@ func want[T comparable](t *testing.T, what string, got, want T) {
 func delivered(id, status string, at time.Time) didit.WebhookEvent {
 	return didit.WebhookEvent{ID: id, Type: didit.TypeStatusUpdated, SessionID: session, Status: status, OccurredAt: at, SentAt: at}
 }
+
+func (s *system) receive(ctx context.Context, w didit.WebhookEvent) error {
+	_, err := s.Receive(ctx, w)
+	return err
+}

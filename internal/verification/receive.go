@@ -7,19 +7,21 @@ import (
 	"strings"
 )
 
-// Receive publishes an event whose signature was verified, as one of a session on record or not.
-// Events that do not concern a session, or that concern an erased one, are ignored. It returns an
-// [*Error] when the table or the bus cannot be reached; then Didit has to deliver the event again.
-func (t *Tracker) Receive(ctx context.Context, w WebhookEvent) error {
+// Receive publishes an event whose signature was verified, as one of a session on record or not,
+// and reports whether it did. Events that do not concern a session, or that concern an erased one,
+// are ignored. It returns an [*Error] when the table or the bus cannot be reached; then Didit has
+// to deliver the event again.
+func (t *Tracker) Receive(ctx context.Context, w WebhookEvent) (published bool, err error) {
 	if w.Ignored {
-		return nil
+		return false, nil
 	}
 	e := deliveredEvent(w)
 	r, found, err := t.Store.Record(ctx, e.SessionID)
 	if err != nil || r.Erased {
-		return err
+		return false, err
 	}
-	return t.Bus.Publish(ctx, e.withOwner(r, found))
+	err = t.Bus.Publish(ctx, e.withOwner(r, found))
+	return err == nil, err
 }
 
 // maxEventID is the length of the longest event id that is kept as Didit sent it; a UUID has 36

@@ -44,7 +44,7 @@ func TestTracker_Receive(t *testing.T) {
 			if test.change != nil {
 				test.change(&w)
 			}
-			wantCode(t, "Receive", s.Receive(t.Context(), w), "")
+			wantCode(t, "Receive", s.receive(t.Context(), w), "")
 			want(t, "calls", s.did(), "Publish Approved")
 			e := s.bus.Published()[0]
 			want(t, "detail type", e.DetailType(), test.kind)
@@ -61,7 +61,7 @@ func TestTracker_Receive_ignored(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
 	s.refuse["Record"], s.refuse["Publish"] = down(), down()
-	wantCode(t, "a type that is no session's", s.Receive(t.Context(), didit.WebhookEvent{ID: "e1", Type: "user.status.updated", Ignored: true}), "")
+	wantCode(t, "a type that is no session's", s.receive(t.Context(), didit.WebhookEvent{ID: "e1", Type: "user.status.updated", Ignored: true}), "")
 }
 
 func TestTracker_Receive_trouble(t *testing.T) {
@@ -71,7 +71,7 @@ func TestTracker_Receive_trouble(t *testing.T) {
 			s := newSystem()
 			s.record(t, session, nil)
 			s.refuse[call] = verification.NewError(code, "")
-			wantCode(t, call+" fails", s.Receive(t.Context(), delivered("e1", "Approved", noon())), code)
+			wantCode(t, call+" fails", s.receive(t.Context(), delivered("e1", "Approved", noon())), code)
 			want(t, call+" fails: calls", s.did(), "")
 		}
 	}
@@ -85,7 +85,7 @@ func TestTracker_Receive_ids(t *testing.T) {
 	for id, kept := range map[string]bool{"e1": true, long[:128]: true, "reader:1": true, long: false, long + "y": false, "read:": false, "read:0123": false} {
 		s := newSystem()
 		for range 2 {
-			wantCode(t, "Receive", s.Receive(t.Context(), delivered(id, "Approved", noon())), "")
+			wantCode(t, "Receive", s.receive(t.Context(), delivered(id, "Approved", noon())), "")
 		}
 		first, second := s.bus.Published()[0].ID, s.bus.Published()[1].ID
 		if (first == id) != kept || len(first) > 128 || strings.HasPrefix(first, "read:") || first != second {

@@ -166,7 +166,7 @@ func approval() didit.WebhookEvent { return delivered("approval", "Approved", no
 func (w *world) hear(b *backend) error {
 	t := w.tracker(b)
 	before := len(w.bus.Published())
-	if err := t.Receive(context.Background(), approval()); err != nil {
+	if _, err := t.Receive(context.Background(), approval()); err != nil {
 		return err
 	}
 	for _, e := range w.bus.Published()[before:] {

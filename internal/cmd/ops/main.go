@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -24,7 +25,11 @@ import (
 	"time"
 )
 
-func main() { os.Exit(program(timing{})) }
+func main() {
+	// net/http writes an answer that came without a request to package log, with all that is in it.
+	log.SetOutput(io.Discard)
+	os.Exit(program(timing{}))
+}
 
 func program(t timing) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

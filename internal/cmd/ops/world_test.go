@@ -91,14 +91,14 @@ func (w *world) webhook() http.Handler {
 // events remembers what the webhook accepts.
 type events struct{ *world }
 
-func (e events) Receive(_ context.Context, event didit.WebhookEvent) error {
+func (e events) Receive(_ context.Context, event didit.WebhookEvent) (published bool, err error) {
 	if event.Ignored {
-		return nil // a probe
+		return false, nil // a probe
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seen = append(e.seen, event.Status)
-	return nil
+	return true, nil
 }
 
 // addStack puts the stack of an environment into the account.
