@@ -19,14 +19,17 @@ func MaxMemory(limit int64) int64 {
 	return 2 * limit
 }
 
+// shortest is less than the shortest time limit of a function: that of the shared token.
+const shortest = 290 * time.Millisecond
+
 // Unhurried returns the first result that no time limit of the function explains: one that met
-// says is none, or one that came within a second, which is less than the shortest limit. On a busy
-// machine a function may meet a limit, so attempt must begin with a new world each time. After five
-// attempts it returns the last result.
+// says is none, or one that came sooner than any limit ends. On a busy machine a function may meet
+// one, so attempt must begin with a new world each time. After ten attempts it returns the last
+// result.
 func Unhurried[T any](met func(T) bool, attempt func() T) (result T) {
-	for range 5 {
+	for range 10 {
 		begin := time.Now()
-		if result = attempt(); !met(result) || time.Since(begin) < time.Second {
+		if result = attempt(); !met(result) || time.Since(begin) < shortest {
 			break
 		}
 	}
