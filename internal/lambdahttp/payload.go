@@ -50,7 +50,7 @@ func (e event) isHTTP() bool { return e.Version == "2.0" && e.RequestContext.HTT
 func (e event) maxText(maxBody int) int {
 	switch {
 	case maxBody == 0:
-		return math.MaxInt
+		return math.MaxInt32 // more than any payload has
 	case e.IsBase64:
 		return 2 * maxBody
 	default:
@@ -122,28 +122,36 @@ var unescaped = [256]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 // maxBytes. ok is false if it is not one, and if it is not UTF-8, for which encoding/json has rules
 // of its own.
 func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
-	if !utf8.Valid(inner) || slices.ContainsFunc(inner, isControl) {
+	if !utf8.Valid(inner) || hasControl(inner) {
 		return nil, false
 	}
 	if bytes.IndexByte(inner, '\\') < 0 {
-		if len(inner) > maxBytes {
-			inner = inner[:maxBytes+1]
-		}
-		return inner, true
+		return inner[:min(len(inner), maxBytes+1)], true
 	}
 	text = make([]byte, 0, min(len(inner), maxBytes)+utf8.UTFMax)
 	for i := 0; i < len(inner); {
-		r, size := rune(inner[i]), 1
-		if r == '\\' {
-			r, size = unescape(inner[i:])
+		left := maxBytes + 1 - len(text) // what is behind that is checked alone
+		if inner[i] != '\\' {
+			plain := bytes.IndexByte(inner[i:], '\\')
+			if plain < 0 {
+				plain = len(inner) - i
+			}
+			text = append(text, inner[i:i+max(0, min(plain, left))]...)
+			i += plain
+			continue
 		}
-		switch {
-		case size == 0:
+		if i+1 < len(inner) && unescaped[inner[i+1]] != 0 {
+			if left > 0 {
+				text = append(text, unescaped[inner[i+1]])
+			}
+			i += 2
+			continue
+		}
+		r, size := unicodeEscape(inner[i:])
+		if size == 0 {
 			return nil, false
-		case len(text) > maxBytes: // the rest is checked alone
-		case size == 1:
-			text = append(text, inner[i])
-		default:
+		}
+		if left > 0 {
 			text = utf8.AppendRune(text, r)
 		}
 		i += size
@@ -151,16 +159,15 @@ func unquote(inner []byte, maxBytes int) (text []byte, ok bool) {
 	return text, true
 }
 
-// unescape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if
-// there is none.
-func unescape(text []byte) (r rune, size int) {
-	if len(text) > 1 && unescaped[text[1]] != 0 {
-		return rune(unescaped[text[1]]), 2
+// hasControl reports whether the text has a character that JSON must escape.
+func hasControl(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' {
+			return true
+		}
 	}
-	return unicodeEscape(text)
+	return false
 }
-
-func isControl(c byte) bool { return c < ' ' }
 
 // unicodeEscape decodes the escape, or the pair of escapes, that the text begins with; size is 0 if
 // there is none. A lone surrogate is appended as U+FFFD, as encoding/json does.
