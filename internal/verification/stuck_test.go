@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,22 +40,33 @@ func (s *system) change(t *testing.T, id string, change func(*verification.Recor
 	}
 }
 
-// refusing refuses to end the tasks whose tokens begin so.
+// refusing refuses to end the tasks whose tokens begin with stuck. It is safe for concurrent use.
 type refusing struct {
 	verification.Tasks
-	prefix string
-	tried  map[string]int
+
+	mu    sync.Mutex
+	tried map[string]int
+}
+
+func (r *refusing) refuses(token string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tried == nil {
+		r.tried = map[string]int{}
+	}
+	r.tried[token]++
+	return strings.HasPrefix(token, "stuck")
 }
 
 func (r *refusing) Succeed(ctx context.Context, token string, output []byte) error {
-	if r.tried[token]++; strings.HasPrefix(token, r.prefix) {
+	if r.refuses(token) {
 		return keyDenied()
 	}
 	return r.Tasks.Succeed(ctx, token, output)
 }
 
 func (r *refusing) Fail(ctx context.Context, token, name, cause string) error {
-	if r.tried[token]++; strings.HasPrefix(token, r.prefix) {
+	if r.refuses(token) {
 		return keyDenied()
 	}
 	return r.Tasks.Fail(ctx, token, name, cause)
@@ -70,7 +82,7 @@ func TestTracker_Reconcile_stuckTasks(t *testing.T) {
 	}{{3, time.Minute}, {60, 15 * time.Minute}} {
 		s := newSystem()
 		s.ReconcileAfter = test.after
-		tasks := &refusing{s.Tasks, "stuck", map[string]int{}}
+		tasks := &refusing{Tasks: s.Tasks}
 		s.Tasks = tasks
 		s.wire.set(says("Approved"))
 		s.many(t, test.stuck+2)
@@ -236,8 +248,7 @@ func TestEraser_Erase_stuckTasks(t *testing.T) {
 			}
 			s.wait(t, s.session(t, someone, "In Progress"), fmt.Sprint(prefix, n))
 		}
-		tasks := &stuck{s.eraser.Tasks}
-		s.eraser.Tasks = tasks
+		s.eraser.Tasks = &refusing{Tasks: s.eraser.Tasks}
 		got, err := s.eraser.Erase(t.Context(), someone)
 		wantCode(t, "Erase", err, verification.CodeInternal)
 		want(t, "deleted at Didit", len(s.left()), 0)
@@ -245,16 +256,6 @@ func TestEraser_Erase_stuckTasks(t *testing.T) {
 			want(t, fmt.Sprintf("at once %d, %+v, task %d", atOnce, got, n), s.ended(fmt.Sprint("good", n)), verification.TaskUserErased)
 		}
 	}
-}
-
-// stuck is refusing, for concurrent use.
-type stuck struct{ verification.Tasks }
-
-func (s stuck) Fail(ctx context.Context, token, name, cause string) error {
-	if strings.HasPrefix(token, "stuck") {
-		return keyDenied()
-	}
-	return s.Tasks.Fail(ctx, token, name, cause)
 }
 
 // Ensure that a session that Didit hands out is asked about where its record says that it is over,
