@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"runtime"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -30,9 +32,20 @@ func newHandler(ctx context.Context, sdk aws.Config, settings config.Webhook) *l
 	}}
 	records, events := table.New(sdk, settings.TableName), bus.New(sdk, settings.BusName)
 	start.Warm(ctx, func(ctx context.Context) { _, _ = secrets.Secrets(ctx) }, records.Warm, events.Warm)
+	useOneProcessor()
 	return &lambdahttp.Handler{MaxBody: didit.MaxWebhookBytes, HTTP: &api.Webhook{
 		Verifier:       &didit.Verifier{Secrets: secrets, Tolerance: settings.Tolerance},
 		Events:         &verification.Tracker{Store: records, Bus: events},
 		RequestContext: start.RequestContext,
 	}}
+}
+
+// useOneProcessor keeps the garbage collector off a second processor, which it uses up while it
+// waits: for a payload of 5 MiB that is several times the rest. One delivery is answered at a time,
+// step by step, and Lambda gives a share of one processor below 1,769 MB (AWS Lambda: memory).
+// GOMAXPROCS has precedence.
+func useOneProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 }

@@ -23,6 +23,12 @@ func costly() map[string]string {
 		fmt.Fprintf(&names, `"%040d":1.10,`, i*7919%values)
 	}
 	texts["names to sort"] = `{` + names.String() + `"":0}`
+	names.Reset()
+	for i := range values {
+		i = i * 7919 % values
+		fmt.Fprintf(&names, `"%c%s%c%017d":1.10,`, 'a'+i%26, strings.Repeat("x", 20), 'a'+i/26%26, i)
+	}
+	texts["names to sort, some of them alike"] = `{` + names.String() + `"":0}`
 	const escapes = 9_900 // with the rest of a delivery as many as are read, too
 	texts["names to sort, half of them with an escape"] = escapedNames(values, func(i int) int { return i / (values - escapes) })
 	texts["names with many escapes to sort"] = escapedNames(escapes/9, func(i int) int { return 1 + i%17 })

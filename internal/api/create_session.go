@@ -110,7 +110,7 @@ func (c *CreateSession) serve(r *http.Request, gateway RequestContext) (verifica
 // for the usual one.
 func readBody(r *http.Request, limit int64, tooLarge string) ([]byte, error) {
 	// One allocation: a body can be a large part of the memory.
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), limit)+bytes.MinRead))
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), limit+1)+bytes.MinRead))
 	if _, err := body.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
 		return nil, malformed("The body is not the base64 that the gateway announced.")
 	}

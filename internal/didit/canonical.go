@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"didit-sessions/internal/strictjson"
 )
@@ -23,14 +22,14 @@ func canonical(document strictjson.Value) []byte {
 	return appendCanonical(nil, document, appendPython)
 }
 
-func appendPython(to []byte, number string) []byte { return append(to, pythonNumber(number)...) }
+func appendPython(to, number []byte) []byte { return append(to, pythonNumber(number)...) }
 
 // canonicalForms returns the forms that Didit may have signed; none if a number is not simple.
 func canonicalForms(document strictjson.Value) [][]byte {
 	size := len(document.Raw())
 	var plain []byte // up to the last number that the two recipes print differently
 	simple, long, copied := true, 0, 0
-	python := appendCanonical(make([]byte, 0, size), document, func(to []byte, number string) []byte {
+	python := appendCanonical(make([]byte, 0, size), document, func(to, number []byte) []byte {
 		if len(number) > shortFloat && isFloat(number) {
 			long++
 		}
@@ -38,7 +37,7 @@ func canonicalForms(document strictjson.Value) [][]byte {
 			return to
 		}
 		printed, asSent := pythonNumber(number), plainNumber(number)
-		if printed != asSent {
+		if !bytes.Equal(printed, asSent) {
 			if plain == nil {
 				plain = make([]byte, 0, size)
 			}
@@ -66,7 +65,7 @@ const (
 	maxLongFloats = 2_000
 )
 
-func isFloat(number string) bool {
+func isFloat(number []byte) bool {
 	for i := range len(number) {
 		if c := number[i]; c == '.' || c|0x20 == 'e' {
 			return true
@@ -77,26 +76,26 @@ func isFloat(number string) bool {
 
 // isSimple reports whether a number can be read and written at little cost. The conversion of one
 // such as 5e-324 takes thousands of times as long as the reading of its text.
-func isSimple(number string) bool {
+func isSimple(number []byte) bool {
 	exponent := exponentOf(number)
-	if exponent == "" {
+	if exponent == nil {
 		return len(number) <= maxFloat || !isFloat(number)
 	}
-	n, err := strconv.Atoi(exponent)
+	n, err := strconv.Atoi(string(exponent))
 	return err == nil && -maxExponent <= n && n <= maxExponent && len(number) <= maxFloat
 }
 
-func exponentOf(number string) string {
+func exponentOf(number []byte) []byte {
 	for i := range len(number) {
 		if number[i]|0x20 == 'e' {
 			return number[i+1:]
 		}
 	}
-	return ""
+	return nil
 }
 
 // appendCanonical appends the canonical form, with numbers appended by the given function.
-func appendCanonical(to []byte, v strictjson.Value, number func(to []byte, number string) []byte) []byte {
+func appendCanonical(to []byte, v strictjson.Value, number func(to, number []byte) []byte) []byte {
 	switch v.Kind() {
 	case strictjson.Object:
 		return appendObject(to, sortedMembers(v), number)
@@ -116,35 +115,113 @@ func appendCanonical(to []byte, v strictjson.Value, number func(to []byte, numbe
 		}
 		return v.AppendQuote(to)
 	case strictjson.Number:
-		return number(to, string(v.Raw()))
+		return number(to, v.Raw())
 	default:
 		return append(to, v.Raw()...)
 	}
 }
 
-// member is a member of an object. It is hidden because its name may be personal data.
+// member is a member of an object, its name a string of the document. It is hidden because a name
+// may be personal data.
 type member struct {
 	hidden
-	name  string
-	value strictjson.Value
+	name, value strictjson.Value
 }
 
 // sortedMembers sorts by the names' bytes, which is the order of their code points.
-func sortedMembers(object strictjson.Value) (members []member) {
-	for name, value := range object.Members() {
-		members = append(members, member{name: name, value: value})
+func sortedMembers(object strictjson.Value) []member {
+	n := 0
+	for range object.RawMembers() {
+		n++
 	}
-	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-	return members
+	if n == 0 {
+		return nil
+	}
+	members, names, order := make([]member, 0, n), make([][]byte, 0, n), make([]uint64, 0, n)
+	var decoded []byte // the names that have escapes
+	for name, value := range object.RawMembers() {
+		text := name.Raw()
+		if text = text[1 : len(text)-1]; bytes.IndexByte(text, '\\') >= 0 {
+			start := len(decoded)
+			decoded = name.AppendText(decoded)
+			text = decoded[start:]
+		}
+		order = append(order, uint64(len(members)))
+		members, names = append(members, member{name: name, value: value}), append(names, text)
+	}
+	sortNames(names, order, 0)
+	sorted := make([]member, n)
+	for i, index := range order {
+		sorted[i] = members[index&maxIndex]
+	}
+	return sorted
 }
 
-func appendObject(to []byte, members []member, number func(to []byte, number string) []byte) []byte {
+const (
+	indexBits  = 28
+	maxIndex   = 1<<indexBits - 1 // more members than a body of 1 GiB can have
+	symbolBits = 9
+	maxSymbol  = 1<<symbolBits - 1
+	symbols    = (64 - indexBits) / symbolBits
+)
+
+// sortNames sorts indexes of names that are the same up to depth. A stranger may send 20,000 names
+// that differ in their last bytes alone. Comparisons of whole names take several times as long as
+// those of numbers: here an index has the next bytes of its name above itself.
+func sortNames(names [][]byte, order []uint64, depth int) {
+	depth += commonPrefix(names, order, depth)
+	for i := range order {
+		index := order[i] & maxIndex
+		order[i] = nextSymbols(names[index][depth:])<<indexBits | index
+	}
+	slices.Sort(order)
+	for len(order) > 0 {
+		next, same := order[0]>>indexBits, 1
+		for same < len(order) && order[same]>>indexBits == next {
+			same++
+		}
+		if same > 1 && next&maxSymbol != 0 { // the names go on
+			sortNames(names, order[:same], depth+symbols)
+		}
+		order = order[same:]
+	}
+}
+
+// nextSymbols are the first bytes of a name, each plus one: 0 stands for its end.
+func nextSymbols(name []byte) (next uint64) {
+	for i := range symbols {
+		next <<= symbolBits
+		if i < len(name) {
+			next |= uint64(name[i]) + 1
+		}
+	}
+	return next
+}
+
+// commonPrefix is how many bytes all of the names have in common behind depth.
+func commonPrefix(names [][]byte, order []uint64, depth int) int {
+	common := names[order[0]&maxIndex][depth:]
+	for _, index := range order[1:] {
+		name := names[index&maxIndex][depth:]
+		if bytes.HasPrefix(name, common) {
+			continue
+		}
+		n := 0
+		for n < len(name) && name[n] == common[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	return len(common)
+}
+
+func appendObject(to []byte, members []member, number func(to, number []byte) []byte) []byte {
 	to = append(to, '{')
 	for i, m := range members {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(strictjson.AppendQuote(to, m.name), ':')
+		to = append(appendCanonical(to, m.name, number), ':')
 		to = appendCanonical(to, m.value, number)
 	}
 	return append(to, '}')
@@ -152,38 +229,38 @@ func appendObject(to []byte, members []member, number func(to []byte, number str
 
 // pythonNumber returns how Python prints the number after a round trip: integers digit for digit,
 // floats in the fewest digits that identify them, and whole floats as integers.
-func pythonNumber(text string) string {
+func pythonNumber(text []byte) []byte {
 	if isFloat(text) {
 		text = pythonFloat(text)
 	}
-	if text == "-0" {
-		return "0"
+	if string(text) == "-0" {
+		return text[1:]
 	}
 	return text
 }
 
-func pythonFloat(text string) string {
-	if len(text) <= shortFloat && exponentOf(text) == "" && !strings.HasPrefix(strings.TrimPrefix(text, "-"), "0.0000") {
+func pythonFloat(text []byte) []byte {
+	if len(text) <= shortFloat && exponentOf(text) == nil && !bytes.HasPrefix(bytes.TrimPrefix(text, []byte("-")), []byte("0.0000")) {
 		// Python writes the digits as they are from 0.0001 on.
-		return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+		return bytes.TrimSuffix(bytes.TrimRight(text, "0"), []byte("."))
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := strconv.ParseFloat(string(text), 64)
 	switch {
 	case err != nil: // too large for a float: no recipe has a number for it
 		return text
 	case f == math.Trunc(f):
-		return strconv.FormatFloat(f, 'f', 0, 64)
+		return strconv.AppendFloat(nil, f, 'f', 0, 64)
 	case math.Abs(f) < 1e-4:
-		return strconv.FormatFloat(f, 'e', -1, 64)
+		return strconv.AppendFloat(nil, f, 'e', -1, 64)
 	default:
-		return strconv.FormatFloat(f, 'f', -1, 64)
+		return strconv.AppendFloat(nil, f, 'f', -1, 64)
 	}
 }
 
 // plainNumber returns a number as it was sent, without a fraction of zeros.
-func plainNumber(text string) string {
-	whole, fraction, found := strings.Cut(text, ".")
-	if found && strings.Trim(fraction, "0") == "" {
+func plainNumber(text []byte) []byte {
+	whole, fraction, found := bytes.Cut(text, []byte("."))
+	if found && len(bytes.Trim(fraction, "0")) == 0 {
 		return pythonNumber(whole)
 	}
 	return text

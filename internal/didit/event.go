@@ -99,8 +99,8 @@ func eventID(document strictjson.Value) string {
 	if id, ok := unicodeText(document.Get("event_id")); ok && id != "" && len(id) <= maxEventIDBytes {
 		return id
 	}
-	members := slices.DeleteFunc(sortedMembers(document), func(m member) bool { return m.name == "timestamp" })
-	sum := sha256.Sum256(appendObject(nil, members, func(to []byte, number string) []byte {
+	members := slices.DeleteFunc(sortedMembers(document), func(m member) bool { return m.name.Text() == "timestamp" })
+	sum := sha256.Sum256(appendObject(nil, members, func(to, number []byte) []byte {
 		if !isSimple(number) {
 			return append(to, number...)
 		}
@@ -121,11 +121,11 @@ func (v *Verifier) isFresh(timestamp int64) bool {
 
 // unixTime returns a whole number that fits into 64 bits, written as an integer or as a float.
 func unixTime(v strictjson.Value) (seconds int64, ok bool) {
-	text := string(v.Raw())
+	text := v.Raw()
 	if v.Kind() == strictjson.Number && isSimple(text) {
 		text = pythonNumber(text)
 	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
+	seconds, err := strconv.ParseInt(string(text), 10, 64)
 	return seconds, err == nil
 }
 

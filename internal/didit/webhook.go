@@ -190,7 +190,7 @@ func parseUnsigned(body []byte) (strictjson.Value, error) {
 		return strictjson.Value{}, malformed(string(strictjson.NotUTF8))
 	}
 	return strictjson.Parse(body, strictjson.Options{
-		MaxDepth: maxUnsignedDepth, MaxValues: maxUnsignedValues, AnyString: true,
+		MaxDepth: maxUnsignedDepth, MaxValues: maxUnsignedValues, AnyString: true, AnyName: true,
 	})
 }
 

@@ -4,7 +4,6 @@ package start
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -54,7 +53,7 @@ func Function[T any](
 		os.Exit(1)
 	}
 	h := newHandler(ctx, sdk, settings)
-	limitMemory(h.MaxBody)
+	limitMemory()
 	metrics := api.Metrics{Namespace: namespace, Out: os.Stdout}
 	lambda.StartWithOptions(h, lambda.WithContext(api.WithMetrics(ctx, metrics)))
 }
@@ -79,17 +78,15 @@ func (w withoutAnswers) Write(line []byte) (int, error) {
 	return w.Writer.Write(line)
 }
 
-const (
-	idleMemory = 18 << 20 // what a function uses apart from bodies, with room
-	maxBody    = 4 << 20  // of a request or a payload, unless the handler says otherwise
-)
+// maxMemory is 18 MiB for what a function uses apart from payloads, with room, and 12 MiB for a few
+// copies of the largest one.
+const maxMemory = 30 << 20
 
-// limitMemory makes the garbage collector work harder when a few copies of the largest body are in
-// memory. By itself it lets a process grow to twice what it needs, and bodies come from strangers.
-// GOMEMLIMIT has precedence.
-func limitMemory(largest int) {
+// limitMemory makes the garbage collector work harder when so much is in use. By itself it lets a
+// process grow to twice what it needs, and bodies come from strangers. GOMEMLIMIT has precedence.
+func limitMemory() {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(idleMemory + 3*int64(cmp.Or(largest, maxBody)))
+		debug.SetMemoryLimit(maxMemory)
 	}
 }
 

@@ -23,6 +23,8 @@ type Options struct {
 	// AnyString accepts lone surrogates, NUL characters and bytes that are not UTF-8 in names and
 	// strings.
 	AnyString bool
+	// AnyName accepts duplicate names.
+	AnyName bool
 	// Opaque, if set, returns a positive number for the name of an outermost object's member of
 	// which only the raw text is wanted. What is inside such a member has to be valid, too, and its
 	// faults are reported; but it does not count for MaxValues, and the member's value has neither
@@ -51,7 +53,7 @@ func Parse(text []byte, o Options) (Value, error) {
 		decoder: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 		seed:    maphash.MakeSeed(),
 		text:    text,
-		nodes:   make([]node, 0, min(len(text)/16+1, 4096)),
+		nodes:   make([]node, 0, min(len(text)/16+1, cmp.Or(2*o.MaxValues, 4096))),
 	}
 	if err := p.document(); err != nil {
 		return Value{}, err
@@ -237,16 +239,22 @@ func (p *parser) name(start, end int) {
 	if p.opaque == 0 {
 		p.index(start, end)
 	}
+	p.names = append(p.names, p.newName(start, end))
+	if !p.sound(start, end) {
+		p.fault(BadName, start, p.path)
+	}
+}
+
+func (p *parser) newName(start, end int) name {
+	if p.AnyName {
+		return name(start)
+	}
 	text, plain := unescaped(p.text[start:end])
 	if !plain {
 		p.scratch = decode(p.scratch[:0], p.text[start:end])
 		text = p.scratch
 	}
-	hash := maphash.Bytes(p.seed, text)
-	p.names = append(p.names, name(hash<<32|uint64(start)))
-	if !p.sound(start, end) {
-		p.fault(BadName, start, p.path)
-	}
+	return name(maphash.Bytes(p.seed, text)<<32 | uint64(start))
 }
 
 // sound reports whether a name or a string may be in the document.
@@ -266,6 +274,9 @@ func (p *parser) quoted(offset int) []byte {
 
 // checkNames looks for duplicates among the names of the innermost object. It changes their order.
 func (p *parser) checkNames() {
+	if p.AnyName {
+		return
+	}
 	names := p.names[p.top().names:]
 	slices.Sort(names)
 	for i := 1; i < len(names) && len(p.faults) < maxFaults; i++ {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -132,6 +133,19 @@ func TestParse_anyString(t *testing.T) {
 	_, err = Parse([]byte(`{"\ud800":1,"\uD800":2}`), Options{AnyString: true})
 	if faults, _ := errors.AsType[Faults](err); len(faults) != 1 || faults[0].Problem != DuplicateName || faults[0].Offset != 12 {
 		t.Errorf("the same lone surrogate: got %v, want a duplicate key", err)
+	}
+}
+
+// Ensure that duplicate names can be accepted, and nothing else with them.
+func TestParse_anyName(t *testing.T) {
+	t.Parallel()
+	v, err := Parse([]byte(`{"a":1,"b":{"\u0061":2,"a":3},"a":4}`), Options{AnyName: true})
+	if err != nil || string(v.Get("a").Raw()) != "1" || string(v.Get("b").Get("a").Raw()) != "2" || count(v) != 3 {
+		t.Errorf("got %s, %v, want the first of each name", v.Raw(), err)
+	}
+	_, err = Parse([]byte(`{"a":1,"a":{"\ud800":"\u0000"}}`), Options{AnyName: true})
+	if faults, _ := errors.AsType[Faults](err); len(faults) != 2 || faults[0].Problem != BadName || pathText(faults[1].Path) != "$.a.\xed\xa0\x80" {
+		t.Errorf("got %v, want the faults of the name and the string", err)
 	}
 }
 
@@ -267,16 +281,24 @@ func TestValue(t *testing.T) {
 	for name := range v.Members() {
 		names = append(names, name)
 	}
+	for name, member := range v.RawMembers() {
+		if i := slices.Index(names, name.Text()); i < 0 || member != v.Get(names[i]) {
+			t.Errorf("got a member %s: %s, want one of %q", name.Raw(), member.Raw(), names)
+		}
+	}
 	for item := range v.Get("l").Items() {
 		items = append(items, string(item.Raw()))
 	}
 	if fmt.Sprint(names) != "[t n yes l o ne no]" || fmt.Sprint(items) != "[1 [2] {}]" {
 		t.Errorf("got members %v and items %v", names, items)
 	}
-	if v.Get("o").Get("x").Kind() != Null || (Value{}).Get("x") != (Value{}) || count(v.Get("t")) != 0 || count(Value{}) != 0 || v.Get("l").Get("x") != (Value{}) {
+	if v.Get("o").Get("x").Kind() != Null || string(v.Get("n").AppendText([]byte("x"))) != "x" || (Value{}).Get("x") != (Value{}) || count(v.Get("t")) != 0 || count(Value{}) != 0 || v.Get("l").Get("x") != (Value{}) {
 		t.Error("got members where there are none")
 	}
 	for range v.Members() {
+		break
+	}
+	for range v.RawMembers() {
 		break
 	}
 	for range v.Get("l").Items() {
@@ -298,11 +320,8 @@ func TestAppendQuote(t *testing.T) {
 		"abc\"déf\\\\😀":             "\"abc\\\"déf\\\\\\\\😀\"",
 		"é\xed\xa0\x80é\x01é":       "\"é\\ud800é\\u0001é\"",
 	} {
-		if got := string(AppendQuote([]byte("before"), text)); got != "before"+want {
-			t.Errorf("%q: got %s, want %s", text, got, want)
-		}
 		v, err := Parse([]byte(want), Options{AnyString: true})
-		if err != nil || v.Text() != text || string(v.AppendQuote([]byte("before"))) != "before"+want {
+		if err != nil || v.Text() != text || string(v.AppendText([]byte("before"))) != "before"+text || string(v.AppendQuote([]byte("before"))) != "before"+want {
 			t.Errorf("%s: got %q, %v, written as %s, want %q", want, v.Text(), err, v.AppendQuote(nil), text)
 		}
 	}
@@ -312,18 +331,6 @@ func TestAppendQuote(t *testing.T) {
 		v, err := Parse([]byte(quoted), Options{AnyString: true})
 		if got := string(v.AppendQuote(nil)); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", quoted, got, err, want)
-		}
-	}
-}
-
-// Ensure that bytes that are no text become one that can be read.
-func TestAppendQuote_notUTF8(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"\xff": "\"\ufffd\"", "a\xc3": "\"a\ufffd\"", "\xed\xa0": "\"\ufffd\ufffd\"", "\xed\x9f\xff\xfe": "\"\ufffd\ufffd\ufffd\ufffd\"", "\xe0\xa0\xed\xa0\x80": "\"\ufffd\ufffd\\ud800\"", "\xed\xa0A": "\"\ufffd\ufffdA\"", "\xed\xe0\x80": "\"\ufffd\ufffd\ufffd\"",
-	} {
-		if got := string(AppendQuote(nil, text)); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -422,8 +429,8 @@ func appendValue(to []byte, v Value) []byte {
 	switch v.Kind() {
 	case Object:
 		to = append(to, '{')
-		for name, member := range v.Members() {
-			to = append(appendValue(append(AppendQuote(to, name), ':'), member), ',')
+		for name, member := range v.RawMembers() {
+			to = append(appendValue(append(name.AppendQuote(to), ':'), member), ',')
 		}
 		return append(bytes.TrimSuffix(to, []byte(",")), '}')
 	case Array:
@@ -433,12 +440,7 @@ func appendValue(to []byte, v Value) []byte {
 		}
 		return append(bytes.TrimSuffix(to, []byte(",")), ']')
 	case String:
-		if to = AppendQuote(to, v.Text()); utf8.Valid(v.Raw()) {
-			if quoted := v.AppendQuote(nil); !bytes.HasSuffix(to, quoted) {
-				panic(fmt.Sprintf("%q is written as %q", v.Raw(), quoted))
-			}
-		}
-		return to
+		return v.AppendQuote(to)
 	default:
 		return append(to, v.Raw()...)
 	}

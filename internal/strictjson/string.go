@@ -128,33 +128,9 @@ func appendRune(to []byte, r rune) []byte {
 	return utf8.AppendRune(to, r)
 }
 
-// AppendQuote appends a JSON string with this text, and with no more escapes than JSON demands (RFC
-// 8785, section 3.2.2.2). A lone surrogate, as [Value.Text] returns it, is escaped; other bytes
-// that are not UTF-8 become U+FFFD.
-func AppendQuote(to []byte, text string) []byte {
-	to = append(to, '"')
-	plain := 0 // where the text begins that is not appended yet, and is as it is
-	for i := 0; i < len(text); {
-		if c := text[i]; c < utf8.RuneSelf && c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		if size == 1 && len(text)-i >= 3 && text[i] == 0xED && text[i+1]>>5 == 0b101 && text[i+2]>>6 == 0b10 {
-			r, size = 0xD000|rune(text[i+1]&0x3F)<<6|rune(text[i+2]&0x3F), 3
-		} else if size > 1 {
-			i += size
-			continue
-		}
-		to = appendEscaped(append(to, text[plain:i]...), r)
-		i += size
-		plain = i
-	}
-	return append(append(to, text[plain:]...), '"')
-}
-
-// AppendQuote appends a string of a document in UTF-8 as [AppendQuote] appends its text; nothing
-// for any other value.
+// AppendQuote appends a string of a document in UTF-8 with no more escapes than JSON demands (RFC
+// 8785, section 3.2.2.2); nothing for any other value. A lone surrogate, which only
+// [Options.AnyString] accepts without a fault, is escaped.
 func (v Value) AppendQuote(to []byte) []byte {
 	if v.Kind() != String {
 		return to

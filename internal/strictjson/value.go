@@ -94,6 +94,14 @@ func (v Value) Text() string {
 	return unquote(v.Raw())
 }
 
+// AppendText appends what [Value.Text] returns.
+func (v Value) AppendText(to []byte) []byte {
+	if v.Kind() != String {
+		return to
+	}
+	return decode(to, v.Raw())
+}
+
 // Get returns the member of that name, the first one where the name is a duplicate. It is missing
 // where there is none, or where v is not an object.
 func (v Value) Get(name string) Value {
@@ -118,15 +126,37 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
+// RawMembers is [Value.Members] with each name as a string of the document.
+func (v Value) RawMembers() iter.Seq2[Value, Value] {
+	return func(yield func(name, member Value) bool) {
+		for i := range v.memberNodes() {
+			if !yield(Value{v.document, i}, Value{v.document, i + 1}) {
+				return
+			}
+		}
+	}
+}
+
 // members has the names as they stand in the document.
 func (v Value) members() iter.Seq2[[]byte, Value] {
 	return func(yield func([]byte, Value) bool) {
+		for i := range v.memberNodes() {
+			if !yield(v.document.raw(i), Value{v.document, i + 1}) {
+				return
+			}
+		}
+	}
+}
+
+// memberNodes has the indexes of the names; a member's value is the next node.
+func (v Value) memberNodes() iter.Seq[int] {
+	return func(yield func(int) bool) {
 		if v.Kind() != Object {
 			return
 		}
 		end := int(v.document.nodes[v.index].next)
 		for i := v.index + 1; i < end; i = int(v.document.nodes[i+1].next) {
-			if !yield(v.document.raw(i), Value{v.document, i + 1}) {
+			if !yield(i) {
 				return
 			}
 		}
