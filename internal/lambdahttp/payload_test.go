@@ -119,3 +119,19 @@ func FuzzParseEvent(f *testing.F) {
 		}
 	})
 }
+
+// Ensure that a control character is found wherever it stands, and that no other byte is one.
+func TestHasControl(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 20; length++ {
+		for i := range length {
+			for c := range 256 {
+				text := bytes.Repeat([]byte("\xff"), length)
+				text[i] = byte(c)
+				if got := hasControl(text); got != (c < ' ') {
+					t.Fatalf("byte %#x at %d of %d: got %t, want %t", c, i, length, got, c < ' ')
+				}
+			}
+		}
+	}
+}
